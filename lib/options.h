@@ -1,0 +1,109 @@
+/*
+ * What the user asked for: plain data, filled by cli/ (command line and configuration files) and read as const by
+ * dump and restore. Paths are as given; -o, --pidfile and the action scripts are relative to the work directory,
+ * which is the current directory by the time dump_run() or restore_run() is called.
+ */
+#ifndef STASIS_LIB_OPTIONS_H
+#define STASIS_LIB_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/stats.h"
+
+/* --file-validation: how a file opened at restore is recognised as the dumped one. */
+enum file_validation {
+	FILE_VALIDATION_BUILDID, /* size, and the ELF build-id where one is stored */
+	FILE_VALIDATION_FILESIZE,
+};
+
+/* --cpu-cap: what has to agree between the processor of the dump and this one. */
+enum {
+	CPU_CAP_FPU = 1 << 0,
+	CPU_CAP_CPU = 1 << 1,
+	CPU_CAP_INS = 1 << 2,
+	CPU_CAP_ALL = CPU_CAP_FPU | CPU_CAP_CPU | CPU_CAP_INS,
+};
+
+#define GHOST_LIMIT_DEFAULT (1024 * 1024)
+#define TIMEOUT_DEFAULT 10
+
+struct string_list {
+	char **item;
+	size_t count;
+};
+
+/* --inherit-fd fd[N]:KEY: our descriptor fd stands for the object named key. */
+struct inherit_fd {
+	int fd;
+	char *key;
+};
+
+struct options {
+	pid_t tree;	 /* -t, 0: not given */
+	char *images_dir; /* -D */
+	int images_fd;	 /* the images directory, -1 until it is open */
+	char *work_dir;	 /* -W, NULL: the images directory */
+	int work_fd;
+	char *log_file;	 /* -o; NULL: standard error, "-": standard output */
+	int verbosity;	 /* enum log_level */
+	bool log_pid;	 /* restored tasks log to log_file.PID */
+	bool display_stats;
+	char *pidfile;
+	unsigned timeout; /* seconds for finding and freezing, 0: none */
+
+	/* What becomes of the tasks; at most one of the two. */
+	bool leave_running;
+	bool leave_stopped;
+
+	bool shell_job;
+	bool file_locks;
+	bool evasive_devices;
+	bool link_remap;
+	uint64_t ghost_limit; /* bytes */
+	bool ghost_fiemap;
+	enum file_validation file_validation;
+	bool skip_file_rwx_check;
+	bool weak_sysctls;
+	unsigned cpu_cap;   /* CPU_CAP_*; fpu and ins unless told otherwise */
+	bool cpu_cap_image; /* write or require cpuinfo.img: --cpu-cap was given and is not none */
+
+	bool detached; /* -d: leave once the tasks run */
+	bool restore_sibling;
+	char *root;	 /* -r */
+	char **exec_cmd; /* the program to become, NULL behind it; NULL: none */
+	bool dry_run;	 /* restore: print the plans and touch nothing */
+
+	struct string_list external; /* TYPE[ID] or TYPE[ID]:VALUE, as typed */
+	struct string_list action_scripts;
+	struct inherit_fd *inherit_fds;
+	size_t inherit_count;
+
+	/* For tests: the driver of steps fails after the step of this name, as if the step itself had failed. */
+	char *inject_fault;
+
+	/* check */
+	bool check_extra;
+	bool check_experimental;
+	char *check_feature;
+
+	/* show */
+	bool show_tree;
+
+	/* Where dump and restore count; owned by the caller, never NULL when they run. */
+	struct dump_stats *dump_stats;
+	struct restore_stats *restore_stats;
+};
+
+/* The defaults; everything else is 0. */
+void options_init(struct options *opt);
+void options_free(struct options *opt);
+
+/* True if --external names exactly this TYPE[ID] (any value). ret_value (may be NULL) is "" without one. */
+bool options_external(const struct options *opt, const char *resource, const char **ret_value);
+/* The descriptor of --inherit-fd for this key, -1: none. The first one given counts. */
+int options_inherited(const struct options *opt, const char *key);
+
+#endif
