@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Installs what is missing from Debian's packages, and does nothing, fast, when all is there.
+# The packages for building and testing are always looked for, those for linting with the word 'lint'.
+set -eu
+
+packages=(
+	gcc make libc6-dev pkg-config protobuf-c-compiler libprotobuf-c-dev libnl-3-dev libcap-dev libjansson-dev
+	bats procps util-linux python3 perl sqlite3 xz-utils
+)
+[ "${1:-}" = lint ] && packages+=(clang-format cppcheck shellcheck)
+
+missing=()
+for p in "${packages[@]}"; do
+	case $(dpkg-query -W -f='${Status}' "$p" 2>/dev/null) in
+	*"ok installed") ;;
+	*) missing+=("$p") ;;
+	esac
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
+echo "installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -q >/dev/null
+$sudo apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null
