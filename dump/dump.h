@@ -1,0 +1,108 @@
+/*
+ * What a dump knows about the tree while it works.
+ *
+ * The order of the work is the list of steps in dump.c. Kinds (dump/task, dump/fd, dump/mm, one file
+ * each) read what they look after and put it into messages of the images; they export one constant
+ * each, listed in dump/kinds.c.
+ */
+#ifndef STASIS_DUMP_DUMP_H
+#define STASIS_DUMP_DUMP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/user.h>
+
+#include "images/core.pb-c.h"
+#include "images/mm/mm.pb-c.h"
+#include "images/pstree.pb-c.h"
+#include "images/task/fs.pb-c.h"
+#include "images/task/ids.pb-c.h"
+#include "lib/err.h"
+#include "lib/options.h"
+#include "lib/own.h"
+#include "lib/pool.h"
+#include "parasite/plan.h"
+
+struct injection;
+struct files;
+struct shmem;
+
+/* Values of task_core_entry.task_state. */
+enum task_state { TASK_ALIVE = 1, TASK_DEAD = 2, TASK_STOPPED = 3 };
+
+struct thread {
+	int tid;
+	struct task *task;
+	struct user_regs_struct regs; /* as at the stop: what is put back if the target goes on */
+	void *xstate;		      /* NT_X86_XSTATE, standard layout */
+	size_t xstate_size;
+	uint64_t sigmask;	      /* PTRACE_GETSIGMASK at the stop */
+	bool seccomp;		      /* a filter or strict mode is on, suspended by PTRACE_O_SUSPEND_SECCOMP */
+	CoreEntry *core;	      /* the image; thread_core is always set, tc for the leader only */
+};
+
+struct task {
+	struct dump *dump;
+	struct task *parent; /* NULL for the root */
+	int pid, ppid, pgid, sid;
+	enum task_state state;
+	int stop_signal; /* for TASK_STOPPED */
+	int exit_code;	 /* wait status, for TASK_DEAD */
+	unsigned int task_flags; /* PF_*, field 9 of stat */
+	uint64_t start_time;	 /* field 22 of stat, clock ticks */
+	char comm[16];
+	struct thread *threads; /* [0] is the leader; empty for the dead */
+	size_t thread_count;
+	int pidfd;
+	int proc_fd; /* directory /proc/PID */
+	struct vma *vmas; /* lib/maps.h, ascending; our own arena is not among them */
+	size_t vma_count;
+	struct injection *injection; /* while the runner is in there */
+	TaskKobjIdsEntry *ids;
+	MmEntry *mm;
+	FsEntry *fs;
+	uint32_t files_id;
+};
+
+struct dump {
+	const struct options *opt;
+	struct pool pool;     /* messages and everything that lives as long as the dump */
+	int images;	      /* directory, = opt->images_fd */
+	struct task **tasks;  /* parents before children (preorder) */
+	size_t task_count;
+	struct files *files;  /* dump/files.h */
+	struct shmem *shmem;  /* dump/mm/shmem.h */
+	uint32_t pages_id;    /* last used number of a pages-N.img */
+	struct guard *guard;  /* dump/guard.h */
+	uint64_t frozen_at;   /* io_now_us() */
+};
+
+/*
+ * A kind of task or thread state. Every function may be missing.
+ *
+ * read: from outside, while stopped and before anything of ours is in the target (/proc, ptrace, pidfd).
+ * ask:  adds entries to a plan that runs inside the leader (task) or in each thread (thread). What save
+ *       needs to find the answers again goes into *note (allocate it from dump->pool).
+ * save: puts the answers into the images' messages. note is NULL if ask left none. Plan data and results
+ *       are valid during save only.
+ */
+struct task_kind {
+	const char *name; /* "task/itimers": names the kind in an error */
+	int (*read)(struct task *t, struct err *e);
+	int (*ask)(struct task *t, struct plan *p, void **note, struct err *e);
+	int (*save)(struct task *t, const struct plan *p, void *note, struct err *e);
+	int (*thread_read)(struct thread *t, struct err *e);
+	int (*thread_ask)(struct thread *t, struct plan *p, void **note, struct err *e);
+	int (*thread_save)(struct thread *t, const struct plan *p, void *note, struct err *e);
+	/* Once, when all tasks are done: writes an image of the whole dump (seccomp.img). */
+	int (*finish)(struct dump *d, struct err *e);
+};
+
+extern const struct task_kind *const task_kinds[];
+extern const size_t task_kind_count;
+
+/* Saves the tree opt->tree into the images directory. */
+must_check int dump_run(const struct options *opt, struct err *e);
+
+#endif

@@ -1,0 +1,63 @@
+/*
+ * Memory of a dump: mappings are recognised by kinds (dump/mm), private pages go into pagemap-PID and
+ * pages-N, shared objects are written once by their kind.
+ */
+#ifndef STASIS_DUMP_MEMORY_H
+#define STASIS_DUMP_MEMORY_H
+
+#include "dump/dump.h"
+#include "images/pages.h"
+#include "lib/maps.h"
+
+/* Which pages of a mapping are stored in the task's own pagemap. */
+enum vma_pages {
+	VMA_PAGES_NONE,
+	VMA_PAGES_ANON, /* present or swapped, not the zero page, not a page of the file */
+	VMA_PAGES_ALL,	/* every page (vdso, AIO rings) */
+};
+
+struct vma_kind {
+	const char *name; /* "mm/sysv" */
+	enum vma_pages pages;
+	/* Whether the mapping is of the kind; asked in the order of the table. */
+	bool (*match)(const struct task *t, const struct vma *v);
+	/*
+	 * Fills v->status (VMA_* bits of the image, overview.md section 5), v->shmid and v->fd_flags; refuses what
+	 * cannot be carried. May register files (files_add_link) and shared objects. Runs while the task is
+	 * stopped; nothing of ours is in it yet.
+	 */
+	int (*classify)(struct task *t, struct vma *v, struct err *e);
+	/* May change the entry made from v (merge, extend mm->aios). entry is in the pool. May be NULL. */
+	int (*entry)(struct task *t, const struct vma *v, VmaEntry *entry, struct err *e);
+	/* Once, after all tasks are read, still stopped: writes objects and their images. May be NULL. */
+	int (*finish)(struct dump *d, struct err *e);
+};
+
+extern const struct vma_kind *const vma_kinds[];
+extern const size_t vma_kind_count;
+
+/* Reads and classifies the mappings of a task. */
+must_check int memory_read(struct task *t, struct err *e);
+/* Writes the private pages of a task: pagemap-PID.img and pages-N.img; counts in opt->dump_stats. */
+must_check int memory_save(struct task *t, struct err *e);
+/* Fills t->mm->vmas. */
+must_check int memory_entries(struct task *t, struct err *e);
+
+/*
+ * A run of pages to be copied into a pages file: from an address of a task, or from a mapping of ours.
+ * Shared objects use this as well (dump/mm/shmem.c).
+ */
+struct page_run {
+	uint64_t vaddr; /* in the task, or in our memory if task is NULL */
+	uint64_t bytes;
+	uint64_t offset; /* in the pages file */
+	bool forced;	/* not readable by process_vm_readv (PROT_NONE): through /proc/PID/mem */
+};
+/* Copies all runs, with two threads where it pays. pid: the task, 0: our own memory. */
+must_check int memory_copy(int pid, const struct page_run *runs, size_t count, int pages_fd,
+			   struct err *e);
+
+/* Number for a new pages-N.img. */
+uint32_t memory_pages_id(struct dump *d);
+
+#endif
