@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""Includes run one way, and only one file knows each foreign library."""
+import re
+import sys
+
+import source
+
+BELOW = {
+    "lib": {"lib"},
+    "images": {"images", "lib"},
+    "parasite": {"parasite", "lib"},
+    "dump": {"dump", "images", "parasite", "lib"},
+    "restore": {"restore", "images", "parasite", "lib"},
+    "migrate": {"migrate", "images", "parasite", "lib"},
+    "cli": {"cli", "dump", "restore", "migrate", "images", "parasite", "lib"},
+}
+ONLY_IN = {
+    "netlink/": "lib/netlink.c",
+    "sys/capability.h": "lib/caps.c",
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
+
+
+def check(path):
+    top = path.split("/")[0]
+    for match in INCLUDE.finditer(source.read(path)):
+        name = match.group(2)
+        for prefix, owner in ONLY_IN.items():
+            if match.group(1) == "<" and name.startswith(prefix) and top != "test" and path != owner:
+                yield f"{path}: includes <{name}>, which only {owner} may know"
+        if match.group(1) == "<" or top not in BELOW:
+            continue
+        if "/" not in name:
+            yield f'{path}: "{name}" has to be named from the top of the tree'
+        elif name.split("/")[0] not in BELOW[top]:
+            yield f'{path}: {top} may not include "{name}"'
+
+
+sys.exit(source.report([finding for path in source.files(".c", ".h") for finding in check(path)]))
