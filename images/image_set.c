@@ -1,0 +1,156 @@
+/*
+ * A folder of images is complete or it is refused: the inventory is what makes it complete.
+ *
+ * It is written last, under another name, once everything else is on disk, and then renamed. A reader opens
+ * the inventory first, so a dump that was cut off at any point is never taken for one that can be restored.
+ * Files that come into the folder after image_set_finish (statistics) are not part of the set.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "images/image.h"
+#include "lib/own.h"
+
+#define INVENTORY_PART "inventory.img.part"
+
+typedef int (*file_fn)(int dir_fd, const char *name, struct err *e);
+
+/* Page maps and pages are left alone: they are found through other images only, and a page server may be
+ * filling them already. */
+static bool is_stale(enum image_kind kind)
+{
+	return kind != IMG_PAGEMAP && kind != IMG_PAGEMAP_SHMEM && kind != IMG_PAGES &&
+	       kind != IMG_STATS_DUMP && kind != IMG_STATS_RESTORE && kind != IMG_IRMAP_CACHE;
+}
+
+static int remove_file(int dir_fd, const char *name, struct err *e)
+{
+	enum image_kind kind;
+	uint64_t id;
+
+	if (strcmp(name, INVENTORY_PART) != 0 &&
+	    (!image_name_parse(name, &kind, &id) || !is_stale(kind)))
+		return 0;
+	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
+		return err_sys(e, "remove '%s' of an earlier dump", name);
+	return 0;
+}
+
+/* Starts writing without waiting, so that the disk has all files at once when sync_file asks for each. */
+static int push_file(int dir_fd, const char *name, struct err *e)
+{
+	enum image_kind kind;
+	uint64_t id;
+
+	(void)e;
+	if (!image_name_parse(name, &kind, &id))
+		return 0;
+	own_fd fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	return 0;
+}
+
+static int sync_file(int dir_fd, const char *name, struct err *e)
+{
+	enum image_kind kind;
+	uint64_t id;
+
+	if (!image_name_parse(name, &kind, &id))
+		return 0;
+	own_fd fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "open '%s'", name);
+	if (fsync(fd) < 0)
+		return err_sys(e, "fsync '%s'", name);
+	return 0;
+}
+
+static int for_each_file(int dir_fd, file_fn fn, struct err *e)
+{
+	own_fd fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *d;
+	int r;
+
+	if (fd < 0)
+		return err_sys(e, "open the image folder");
+	own_dir dir = fdopendir(fd);
+	if (!dir)
+		return err_sys(e, "read the image folder");
+	take_fd(&fd);
+	for (errno = 0; (d = readdir(dir)); errno = 0) {
+		r = fn(dir_fd, d->d_name, e);
+		if (r < 0)
+			return r;
+	}
+	return errno ? err_sys(e, "read the image folder") : 0;
+}
+
+static int sync_folder(int dir_fd, struct err *e)
+{
+	own_fd fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, "open the image folder");
+	if (fsync(fd) < 0)
+		return err_sys(e, "fsync the image folder");
+	return 0;
+}
+
+/* The inventory goes first, and for good: a folder that lost only some of its images must not look complete. */
+int image_set_begin(int dir_fd, struct err *e)
+{
+	int r;
+
+	r = remove_file(dir_fd, "inventory.img", e);
+	if (r < 0)
+		return r;
+	r = for_each_file(dir_fd, remove_file, e);
+	if (r < 0)
+		return r;
+	return sync_folder(dir_fd, e);
+}
+
+static int write_part(int dir_fd, const struct InventoryEntry *inventory, struct err *e)
+{
+	int fd = openat(dir_fd, INVENTORY_PART, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	own_image i = {};
+	int r;
+
+	if (fd < 0)
+		return err_sys(e, "create '%s'", INVENTORY_PART);
+	r = image_create_fd(&i, fd, IMG_INVENTORY, INVENTORY_PART, e);
+	if (r < 0)
+		return r;
+	r = image_write(&i, inventory, e);
+	if (r < 0)
+		return r;
+	if (fflush(i.file) != 0 || fsync(fileno(i.file)) < 0)
+		return err_sys(e, "write '%s'", INVENTORY_PART);
+	return image_close(&i, e);
+}
+
+int image_set_finish(int dir_fd, const struct InventoryEntry *inventory, struct err *e)
+{
+	int r;
+
+	r = for_each_file(dir_fd, push_file, e);
+	if (r < 0)
+		return r;
+	r = for_each_file(dir_fd, sync_file, e);
+	if (r < 0)
+		return r;
+	/* The names of the files before the name that vouches for them. */
+	r = sync_folder(dir_fd, e);
+	if (r < 0)
+		return r;
+	r = write_part(dir_fd, inventory, e);
+	if (r < 0)
+		return r;
+	if (renameat(dir_fd, INVENTORY_PART, dir_fd, "inventory.img") < 0)
+		return err_sys(e, "rename '%s' to 'inventory.img'", INVENTORY_PART);
+	return sync_folder(dir_fd, e);
+}
