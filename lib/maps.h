@@ -13,7 +13,7 @@
 
 /* VmFlags of smaps, one bit each; the two letters are the kernel's. */
 enum vma_flag {
-	VMA_RD = 1 << 0,  /* rd readable */
+	VMA_RD = 1 << 0, /* rd readable */
 	VMA_WR = 1 << 1,
 	VMA_EX = 1 << 2,
 	VMA_SH = 1 << 3,  /* sh shared */
@@ -44,14 +44,15 @@ enum vma_flag {
 
 struct vma {
 	uint64_t start, end;
-	uint64_t pgoff;	 /* bytes */
-	uint32_t flags;	 /* enum vma_flag */
-	uint32_t may;	 /* mr mw me: RD, WR, EX that mprotect may set */
+	uint64_t pgoff; /* bytes */
+	uint32_t flags; /* enum vma_flag */
+	uint32_t may;	/* mr mw me: RD, WR, EX that mprotect may set */
 	uint32_t dev_major, dev_minor;
 	uint64_t inode;
-	const char *name; /* path or [name], " (deleted)" included, "" if none */
+	const char *name;   /* path or [name], " (deleted)" included, "" if none */
 	uint64_t page_size; /* bytes: KernelPageSize */
 	uint64_t locked;    /* bytes */
+	uint32_t pkey;	    /* memory protection key, 0 for nearly everything */
 	/* For dump/mm: what dump/memory.c decided (VMA_* status bits of the image), shmid, file id. */
 	uint32_t status;
 	uint64_t shmid;

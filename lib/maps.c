@@ -1,0 +1,240 @@
+/*
+ * Reads /proc/PID/smaps, which tells for each mapping what 'maps' tells and the flags besides.
+ *
+ * The kernel hands out some five mappings a read, so ten thousand are two thousand reads; lines are taken
+ * apart by hand, and only five of the two dozen of a mapping are looked at.
+ */
+#include "lib/maps.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/io.h"
+#include "lib/own.h"
+
+enum { BUFFER_SIZE = 64 * 1024 };
+
+struct reader {
+	struct pool *pool;
+	struct vma *vmas; /* malloc'ed while it grows */
+	size_t count;
+	const char *last_name; /* neighbours share their file's name more often than not */
+};
+
+#define LETTERS(a, b) ((uint16_t)((unsigned char)(a) | (unsigned char)(b) << 8))
+
+static const struct {
+	uint16_t letters;
+	uint32_t flag;
+} flag_letters[] = {
+	{ LETTERS('r', 'd'), VMA_RD }, { LETTERS('w', 'r'), VMA_WR }, { LETTERS('e', 'x'), VMA_EX },
+	{ LETTERS('s', 'h'), VMA_SH }, { LETTERS('g', 'd'), VMA_GD }, { LETTERS('l', 'o'), VMA_LO },
+	{ LETTERS('i', 'o'), VMA_IO }, { LETTERS('s', 'r'), VMA_SR }, { LETTERS('r', 'r'), VMA_RR },
+	{ LETTERS('d', 'c'), VMA_DC }, { LETTERS('d', 'e'), VMA_DE }, { LETTERS('a', 'c'), VMA_AC },
+	{ LETTERS('n', 'r'), VMA_NR }, { LETTERS('h', 't'), VMA_HT }, { LETTERS('d', 'd'), VMA_DD },
+	{ LETTERS('m', 'g'), VMA_MG }, { LETTERS('h', 'g'), VMA_HG }, { LETTERS('n', 'h'), VMA_NH },
+	{ LETTERS('w', 'f'), VMA_WF }, { LETTERS('p', 'f'), VMA_PF }, { LETTERS('s', 's'), VMA_SS },
+	{ LETTERS('s', 'l'), VMA_SL }, { LETTERS('d', 'p'), VMA_DP }, { LETTERS('l', 'f'), VMA_LF },
+	{ LETTERS('u', 'w'), VMA_UW }, { LETTERS('u', 'm'), VMA_UM }, { LETTERS('g', 'u'), VMA_GU },
+};
+
+static const struct {
+	uint16_t letters;
+	uint32_t may;
+} may_letters[] = {
+	{ LETTERS('m', 'r'), VMA_RD },
+	{ LETTERS('m', 'w'), VMA_WR },
+	{ LETTERS('m', 'e'), VMA_EX },
+};
+
+static uint64_t take_hex(const char **p)
+{
+	uint64_t v = 0;
+
+	for (;; (*p)++) {
+		char c = **p;
+
+		if (c >= '0' && c <= '9')
+			v = v << 4 | (c - '0');
+		else if (c >= 'a' && c <= 'f')
+			v = v << 4 | (c - 'a' + 10);
+		else
+			return v;
+	}
+}
+
+static uint64_t take_decimal(const char **p)
+{
+	uint64_t v = 0;
+
+	for (; **p >= '0' && **p <= '9'; (*p)++)
+		v = v * 10 + (**p - '0');
+	return v;
+}
+
+static bool expect(const char **p, char c)
+{
+	if (**p != c)
+		return false;
+	(*p)++;
+	return true;
+}
+
+static const char *keep_name(struct reader *r, const char *name)
+{
+	if (!*name)
+		return "";
+	if (!r->last_name || strcmp(r->last_name, name) != 0)
+		r->last_name = pool_text(r->pool, name);
+	return r->last_name;
+}
+
+/* 7f24f1a00000-7f24f1a21000 rw-p 00000000 fe:00 247134       /usr/bin/cat */
+static int parse_header(struct reader *r, const char *line, struct err *e)
+{
+	struct vma v = { .name = "", .fd_flags = -1 };
+	const char *p = line;
+	int res;
+
+	v.start = take_hex(&p);
+	if (!expect(&p, '-'))
+		return err_say(e, "this line of 'smaps' has no range: '%.100s'", line);
+	v.end = take_hex(&p);
+	if (!expect(&p, ' ') || strnlen(p, 5) < 5)
+		return err_say(e, "this line of 'smaps' has no permissions: '%.100s'", line);
+	/* VmFlags tells these again, but a kernel without CONFIG_PROC_PAGE_MONITOR has none of it. */
+	v.flags = (p[0] == 'r' ? VMA_RD : 0) | (p[1] == 'w' ? VMA_WR : 0) |
+		  (p[2] == 'x' ? VMA_EX : 0) | (p[3] == 's' ? VMA_SH : 0);
+	p += 5;
+	v.pgoff = take_hex(&p);
+	if (!expect(&p, ' '))
+		return err_say(e, "this line of 'smaps' has no offset: '%.100s'", line);
+	v.dev_major = take_hex(&p);
+	if (!expect(&p, ':'))
+		return err_say(e, "this line of 'smaps' has no device: '%.100s'", line);
+	v.dev_minor = take_hex(&p);
+	if (!expect(&p, ' '))
+		return err_say(e, "this line of 'smaps' has no inode: '%.100s'", line);
+	v.inode = take_decimal(&p);
+	while (*p == ' ')
+		p++;
+	v.name = keep_name(r, p);
+	v.page_size = PAGE_SIZE;
+	res = io_grow(&r->vmas, r->count, sizeof(v), e);
+	if (res < 0)
+		return res;
+	r->vmas[r->count++] = v;
+	return 0;
+}
+
+/* The number behind the colon. */
+static uint64_t value_of(const char *line)
+{
+	const char *p = strchr(line, ':');
+
+	if (!p)
+		return 0;
+	for (p++; *p == ' '; p++)
+		;
+	return take_decimal(&p);
+}
+
+static void parse_flags(struct vma *v, const char *p)
+{
+	for (; p[0] && p[1]; p += p[2] == ' ' ? 3 : 2) {
+		uint16_t letters = LETTERS(p[0], p[1]);
+
+		for (size_t i = 0; i < ARRAY_SIZE(flag_letters); i++)
+			if (flag_letters[i].letters == letters)
+				v->flags |= flag_letters[i].flag;
+		for (size_t i = 0; i < ARRAY_SIZE(may_letters); i++)
+			if (may_letters[i].letters == letters)
+				v->may |= may_letters[i].may;
+	}
+}
+
+static int parse_line(struct reader *r, const char *line, struct err *e)
+{
+	struct vma *v;
+
+	/* Keys begin with a capital, addresses are in small letters. */
+	if (*line < 'A' || *line > 'Z')
+		return parse_header(r, line, e);
+	if (r->count == 0)
+		return err_say(e, "'smaps' begins with '%.100s'", line);
+	v = &r->vmas[r->count - 1];
+	if (*line == 'K' && strncmp(line, "KernelPageSize:", 15) == 0)
+		v->page_size = value_of(line) * 1024;
+	else if (*line == 'L' && strncmp(line, "Locked:", 7) == 0)
+		v->locked = value_of(line) * 1024;
+	else if (*line == 'P' && strncmp(line, "ProtectionKey:", 14) == 0)
+		v->pkey = value_of(line);
+	else if (*line == 'V' && strncmp(line, "VmFlags: ", 9) == 0)
+		parse_flags(v, line + 9);
+	return 0;
+}
+
+/* Takes whole lines from buf; returns how many bytes they were, or -errno. */
+static ssize_t parse_lines(struct reader *r, char *buf, size_t size, struct err *e)
+{
+	char *line = buf, *end;
+
+	while ((end = memchr(line, '\n', buf + size - line))) {
+		int res;
+
+		*end = 0;
+		res = parse_line(r, line, e);
+		if (res < 0)
+			return res;
+		line = end + 1;
+	}
+	return line - buf;
+}
+
+static int read_all(struct reader *r, int fd, struct err *e)
+{
+	own_mem char *buf = malloc(BUFFER_SIZE);
+	size_t used = 0;
+
+	if (!buf)
+		return err_sys(e, "memory for 'smaps'");
+	for (;;) {
+		ssize_t n = read(fd, buf + used, BUFFER_SIZE - used);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, "read 'smaps'");
+		if (n == 0)
+			break;
+		used += n;
+		n = parse_lines(r, buf, used, e);
+		if (n < 0)
+			return n;
+		memmove(buf, buf + n, used - n);
+		used -= n;
+		if (used == BUFFER_SIZE)
+			return err_say(e, "'smaps' has a line of more than %zu bytes", used);
+	}
+	return used ? err_say(e, "'smaps' is cut short") : 0;
+}
+
+int maps_read(int proc_fd, struct pool *pool, struct vma **ret, size_t *ret_count, struct err *e)
+{
+	struct reader r = { .pool = pool };
+	own_fd fd = openat(proc_fd, "smaps", O_RDONLY | O_CLOEXEC);
+	int res;
+
+	if (fd < 0)
+		return err_sys(e, "open 'smaps'");
+	res = read_all(&r, fd, e);
+	if (res == 0) {
+		*ret = pool_copy(pool, r.vmas ? r.vmas : &(struct vma){},
+				 r.count * sizeof(*r.vmas));
+		*ret_count = r.count;
+	}
+	free(r.vmas);
+	return res;
+}

@@ -1,0 +1,48 @@
+/*
+ * Which pages of a process hold something: runs of pages of a range, from PAGEMAP_SCAN (Linux 6.7), or from
+ * the words of /proc/PID/pagemap where that is missing.
+ */
+#ifndef STASIS_LIB_PAGEMAP_H
+#define STASIS_LIB_PAGEMAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+
+enum pagemap_want {
+	/* Present or swapped, not the shared zero page, not a page of a file or of shared memory. */
+	PAGEMAP_PRIVATE,
+	/* Present or swapped, whosesoever it is; guards excepted. */
+	PAGEMAP_HELD,
+	/* Guard regions (MADV_GUARD_INSTALL). None where the kernel does not tell them. */
+	PAGEMAP_GUARD,
+};
+
+/* An open pagemap. The range may span several mappings and the gaps between them; runs are merged across both. */
+struct pagemap {
+	int fd;
+	bool scans;	   /* PAGEMAP_SCAN is there */
+	bool tells_guards; /* and knows PAGE_IS_GUARD (Linux 6.15) */
+	uint64_t zero_pfn; /* without PAGEMAP_SCAN: the zero page, 0 while not known */
+	enum pagemap_want want;
+	uint64_t at, end; /* what has still to be asked for */
+	void *batch;	  /* answers, or words, of one call */
+	uint32_t batch_count, batch_next;
+};
+
+struct page_range {
+	uint64_t start, end;
+};
+
+/* proc_fd is /proc/PID. */
+must_check int pagemap_open(int proc_fd, struct pagemap *ret, struct err *e);
+void pagemap_close(struct pagemap *p);
+/* Begins anew with the pages of [start,end), both on page boundaries. */
+void pagemap_range(struct pagemap *p, uint64_t start, uint64_t end, enum pagemap_want want);
+/* The next run, ascending. 1 when there was one, 0 at the end. */
+must_check int pagemap_next(struct pagemap *p, struct page_range *ret, struct err *e);
+
+#define own_pagemap __attribute__((cleanup(pagemap_close))) struct pagemap
+
+#endif

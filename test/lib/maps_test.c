@@ -1,0 +1,85 @@
+/* Mappings of a process of our own making, read from smaps. */
+#include "lib/maps.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "lib/io.h"
+#include "lib/own.h"
+#include "test/lib/unit.h"
+
+static struct pool pool;
+
+static size_t read_self(struct vma **ret)
+{
+	struct err e = {};
+	size_t count = 0;
+	own_fd proc = open("/proc/self", O_DIRECTORY | O_CLOEXEC);
+
+	assert(maps_read(proc, &pool, ret, &count, &e) == 0);
+	return count;
+}
+
+static const struct vma *find(const struct vma *v, size_t count, const void *at)
+{
+	for (size_t i = 0; i < count; i++)
+		if (v[i].start <= (uintptr_t)at && (uintptr_t)at < v[i].end)
+			return &v[i];
+	return NULL;
+}
+
+static void flags_and_sizes(void)
+{
+	char *p = mmap(NULL, 16 * PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *s = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int memfd = memfd_create("a name", MFD_CLOEXEC);
+	const struct vma *f;
+	struct vma *v;
+	size_t n;
+	char *m;
+
+	assert(ftruncate(memfd, 3 * PAGE_SIZE) == 0);
+	m = mmap(NULL, PAGE_SIZE, PROT_READ, MAP_SHARED, memfd, 2 * PAGE_SIZE);
+	assert(madvise(p, 2 * PAGE_SIZE, MADV_DONTFORK) == 0);
+	assert(mlock(s, PAGE_SIZE) == 0);
+	n = read_self(&v);
+	for (size_t i = 1; i < n; i++)
+		assert(v[i].start >= v[i - 1].end);
+
+	f = find(v, n, p);
+	assert(f->start == (uintptr_t)p && f->end == f->start + 2 * PAGE_SIZE);
+	assert((f->flags & (VMA_RD | VMA_WR | VMA_SH | VMA_DC)) == (VMA_RD | VMA_DC));
+	assert(f->may == (VMA_RD | VMA_WR | VMA_EX) && f->page_size == PAGE_SIZE);
+	assert(f->inode == 0 && !*f->name && f->fd_flags == -1);
+	f = find(v, n, s);
+	assert(f->flags & VMA_LO && f->locked == PAGE_SIZE);
+	assert(f->flags & VMA_SH && strcmp(f->name, "/dev/zero (deleted)") == 0 && f->inode);
+	f = find(v, n, m);
+	assert(strcmp(f->name, "/memfd:a name (deleted)") == 0 && f->pgoff == 2 * PAGE_SIZE);
+	assert(strcmp(find(v, n, &v)->name, "[stack]") == 0 && find(v, n, &v)->flags & VMA_GD);
+}
+
+static void ten_thousand(void)
+{
+	enum { COUNT = 10000 };
+	char *p = mmap(NULL, COUNT * PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct vma *v;
+	size_t n, i = 0;
+
+	for (int k = 0; k < COUNT; k += 2)
+		assert(mprotect(p + k * PAGE_SIZE, PAGE_SIZE, PROT_NONE) == 0);
+	n = read_self(&v);
+	assert(n >= COUNT);
+	while (v[i].start != (uintptr_t)p)
+		i++;
+	for (int k = 0; k < COUNT; k++) {
+		assert(v[i + k].start == (uintptr_t)p + k * PAGE_SIZE);
+		assert((v[i + k].flags & VMA_RD) == (k % 2 ? VMA_RD : 0));
+	}
+}
+
+int main(void)
+{
+	return unit_run((struct unit[]){ UNIT(flags_and_sizes), UNIT(ten_thousand), {} });
+}
