@@ -13,19 +13,10 @@
 #include "lib/io.h"
 #include "lib/own.h"
 #include "test/lib/folder.h"
+#include "test/lib/said.h"
 #include "test/lib/unit.h"
 
 static struct err e;
-
-static void must_say(const char *sentence)
-{
-	char text[2048];
-
-	err_text(&e, text, sizeof(text));
-	if (strcmp(text, sentence) != 0)
-		fprintf(stderr, "said:   %s\nwanted: %s\n", text, sentence);
-	assert(strcmp(text, sentence) == 0);
-}
 
 /* "utsns-9.img" with a host name, and its bytes. */
 static size_t make_uts(const struct folder *f, char **ret_bytes)
@@ -75,7 +66,7 @@ static void records_and_extra_come_back(void)
 	own_message PipeDataEntry *none = NULL;
 	assert(image_read(&i, &pipe_data_entry__descriptor, &none, &e) == 0 && !none);
 	assert(image_read_extra(&i, buf, 1, &e) == -ENODATA);
-	must_say("'pipes-data.img' is cut short: record 3 is followed by 0 of 1 bytes");
+	must_say(&e, "'pipes-data.img' is cut short: record 3 is followed by 0 of 1 bytes");
 	assert(image_close(&i, &e) == 0);
 }
 
@@ -97,7 +88,7 @@ static void missing_file(void)
 	own_folder f = folder_make();
 
 	assert(load_uts(&f) == -ENOENT);
-	must_say("'utsns-9.img' is missing");
+	must_say(&e, "'utsns-9.img' is missing");
 }
 
 static void not_a_regular_file(void)
@@ -106,7 +97,7 @@ static void not_a_regular_file(void)
 
 	assert(mkfifoat(f.fd, "utsns-9.img", 0600) == 0);
 	assert(load_uts(&f) == -EINVAL);
-	must_say("'utsns-9.img' is not a regular file");
+	must_say(&e, "'utsns-9.img' is not a regular file");
 }
 
 /* Cut off anywhere, nothing but a sentence comes of it. */
@@ -121,14 +112,14 @@ static void every_prefix_is_cut_short(void)
 		assert(load_uts(&f) == -ENODATA);
 		assert(strncmp(e.text, "'utsns-9.img' is cut short: ", 28) == 0);
 		if (n == 3)
-			must_say("'utsns-9.img' is cut short: no room for its magic");
+			must_say(&e, "'utsns-9.img' is cut short: no room for its magic");
 		if (n == 8)
-			must_say("'utsns-9.img' is cut short: it holds no record");
+			must_say(&e, "'utsns-9.img' is cut short: it holds no record");
 		if (n == 10)
-			must_say("'utsns-9.img' is cut short: 2 stray bytes at byte 8");
+			must_say(&e, "'utsns-9.img' is cut short: 2 stray bytes at byte 8");
 		if (n == 20)
-			must_say("'utsns-9.img' is cut short: record 1 at byte 8 has 8 of 14 "
-				 "bytes");
+			must_say(&e, "'utsns-9.img' is cut short: record 1 at byte 8 has 8 of 14 "
+				     "bytes");
 	}
 	folder_put(&f, "utsns-9.img", bytes, size);
 	assert(load_uts(&f) == 0);
@@ -144,18 +135,18 @@ static void other_magic(void)
 	word[1] = image_info(IMG_CORE)->magic;
 	folder_put(&f, "utsns-9.img", bytes, size);
 	assert(load_uts(&f) == -EINVAL);
-	must_say("'utsns-9.img' is not UTSNS but CORE by its magic");
+	must_say(&e, "'utsns-9.img' is not UTSNS but CORE by its magic");
 
 	word[1] = 0x12345678;
 	folder_put(&f, "utsns-9.img", bytes, size);
 	assert(load_uts(&f) == -EINVAL);
-	must_say("'utsns-9.img' is not an image: its magic is 0x12345678, that of UTSNS is "
-		 "0x54473203");
+	must_say(&e, "'utsns-9.img' is not an image: its magic is 0x12345678, that of UTSNS is "
+		     "0x54473203");
 
 	word[0] = bswap_32(IMAGE_COMMON);
 	folder_put(&f, "utsns-9.img", bytes, size);
 	assert(load_uts(&f) == -EINVAL);
-	must_say("'utsns-9.img' comes from a machine of the other byte order");
+	must_say(&e, "'utsns-9.img' comes from a machine of the other byte order");
 }
 
 /* Version 1 of the format had the magic of the kind alone. */
@@ -178,7 +169,7 @@ static void size_beyond_reason(void)
 	memset(bytes + 8, 0xff, 4);
 	folder_put(&f, "utsns-9.img", bytes, size);
 	assert(load_uts(&f) == -EINVAL);
-	must_say("'utsns-9.img' is damaged: record 1 at byte 8 claims 4294967295 bytes");
+	must_say(&e, "'utsns-9.img' is damaged: record 1 at byte 8 claims 4294967295 bytes");
 }
 
 static void garbage_behind_the_record(void)
@@ -191,7 +182,7 @@ static void garbage_behind_the_record(void)
 	memcpy(bytes + size, "extra", 5);
 	folder_put(&f, "utsns-9.img", bytes, size + 5);
 	assert(load_uts(&f) == -EINVAL);
-	must_say("'utsns-9.img' holds 5 bytes behind its only record");
+	must_say(&e, "'utsns-9.img' holds 5 bytes behind its only record");
 }
 
 static void required_fields_are_required(void)
@@ -202,7 +193,7 @@ static void required_fields_are_required(void)
 
 	folder_put(&f, "utsns-9.img", bytes, sizeof(bytes) - 1);
 	assert(load_uts(&f) == -EINVAL);
-	must_say("'utsns-9.img' is damaged: record 1 at byte 8 is no valid utsns_entry");
+	must_say(&e, "'utsns-9.img' is damaged: record 1 at byte 8 is no valid utsns_entry");
 }
 
 /* A small file must not run the decoder out of stack: control groups within control groups. */
@@ -233,7 +224,7 @@ static void nesting_has_an_end(void)
 	ctl.dirs = &children[0];
 	assert(image_save(f.fd, IMG_CGROUP, 0, &entry, &e) == 0);
 	assert(image_load(f.fd, IMG_CGROUP, 0, &got, &e) == -EINVAL);
-	must_say("'cgroup.img' is damaged: record 1 at byte 8 is nested too deep");
+	must_say(&e, "'cgroup.img' is damaged: record 1 at byte 8 is nested too deep");
 }
 
 /* Any one bit wrong: it is read or refused, never more than that (the sanitizers watch). */
@@ -328,7 +319,7 @@ static void full_disk_is_told(void)
 	assert(image_create_fd(&i, fd, IMG_PSTREE, "pstree.img", &e) == 0);
 	assert(image_write(&i, &p, &e) == 0);
 	assert(image_close(&i, &e) == -ENOSPC);
-	must_say("write 'pstree.img': No space left on device");
+	must_say(&e, "write 'pstree.img': No space left on device");
 }
 
 int main(void)

@@ -1,0 +1,96 @@
+/* Writing page maps; see pages.h. */
+#include <assert.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "images/pagemap.pb-c.h"
+#include "images/pages.h"
+#include "lib/io.h"
+#include "lib/own.h"
+
+int pagemap_writer_begin(struct pagemap_writer *w, struct err *e)
+{
+	PagemapHead head = PAGEMAP_HEAD__INIT;
+	char name[IMAGE_NAME_MAX];
+	int r;
+
+	w->pages_fd = -1;
+	w->size = 0;
+	w->last = (struct stored_run){};
+	r = image_create(&w->map, w->dir_fd, w->kind, w->id, e);
+	if (r < 0)
+		return r;
+	head.pages_id = w->pages_id;
+	r = image_write(&w->map, &head, e);
+	if (r < 0)
+		return r;
+	image_name(name, IMG_PAGES, w->pages_id);
+	w->pages_fd = openat(w->dir_fd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (w->pages_fd < 0)
+		return err_sys(e, "create '%s'", name);
+	return 0;
+}
+
+static int write_last(struct pagemap_writer *w, struct err *e)
+{
+	PagemapEntry entry = PAGEMAP_ENTRY__INIT;
+
+	if (!w->last.nr_pages)
+		return 0;
+	entry.vaddr = w->last.vaddr;
+	/* Readers from before 4.2 of the format know the 32-bit count only; newer ones take the other. */
+	entry.compat_nr_pages = w->last.nr_pages <= UINT32_MAX ? w->last.nr_pages : 0;
+	entry.has_nr_pages = true;
+	entry.nr_pages = w->last.nr_pages;
+	entry.has_flags = true;
+	entry.flags = w->last.flags;
+	return image_write(&w->map, &entry, e);
+}
+
+int pagemap_writer_add(struct pagemap_writer *w, uint64_t vaddr, uint64_t nr_pages, uint32_t flags,
+		       struct err *e)
+{
+	uint64_t end = w->last.vaddr + w->last.nr_pages * PAGE_SIZE;
+	int r;
+
+	assert(vaddr % PAGE_SIZE == 0 && vaddr >= end);
+	assert(flags == PE_PARENT || (flags && !(flags & ~(PE_LAZY | PE_PRESENT))));
+	if (flags & PE_PRESENT)
+		w->size += nr_pages * PAGE_SIZE;
+	if (w->last.nr_pages && vaddr == end && flags == w->last.flags) {
+		w->last.nr_pages += nr_pages;
+		return 0;
+	}
+	r = write_last(w, e);
+	if (r < 0)
+		return r;
+	w->last = (struct stored_run){ .vaddr = vaddr, .nr_pages = nr_pages, .flags = flags };
+	return 0;
+}
+
+int pagemap_writer_finish(struct pagemap_writer *w, struct err *e)
+{
+	own_fd fd = take_fd(&w->pages_fd);
+	struct stat st;
+	int r;
+
+	r = write_last(w, e);
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "stat the pages of '%s'", w->map.name);
+	if ((uint64_t)st.st_size != w->size)
+		return err_say(e, "the pages of '%s' have %lu bytes where %lu belong", w->map.name,
+			       (unsigned long)st.st_size, w->size);
+	return image_close(&w->map, e);
+}
+
+void pagemap_writer_drop(struct pagemap_writer *w)
+{
+	/* A writer that was never begun has no name, and a zero for a descriptor. */
+	if (w->map.name[0])
+		own_close(&w->pages_fd);
+	w->pages_fd = -1;
+	image_drop(&w->map);
+}

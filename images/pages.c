@@ -1,0 +1,320 @@
+/*
+ * Reading page maps; see pages.h.
+ *
+ * Each folder of the chain is loaded for itself and checked against its own pages file. Then, from the newest
+ * on, what is the parent's is looked up in the parent's map, which has been resolved before.
+ */
+#include "images/pages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "images/pagemap.pb-c.h"
+#include "lib/io.h"
+#include "lib/own.h"
+
+/* A folder of the chain, and those on the way to it: what a loop is recognised by. */
+struct folder {
+	const struct folder *newer;
+	int fd;
+	struct stat st;
+};
+
+struct image_id {
+	enum image_kind kind;
+	uint64_t id;
+};
+
+void stored_pages_free(struct stored_pages *p)
+{
+	for (size_t n = 0; n < p->fd_count; n++)
+		own_close(&p->fds[n]);
+	free(p->fds);
+	free(p->runs);
+	*p = (struct stored_pages){};
+}
+
+uint64_t stored_pages_count(const struct stored_pages *p)
+{
+	uint64_t count = 0;
+
+	for (size_t n = 0; n < p->count; n++)
+		count += p->runs[n].nr_pages;
+	return count;
+}
+
+static uint64_t run_end(const struct stored_run *run)
+{
+	return run->vaddr + run->nr_pages * PAGE_SIZE;
+}
+
+const struct stored_run *stored_pages_find(const struct stored_pages *p, uint64_t vaddr)
+{
+	size_t low = 0, high = p->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (run_end(&p->runs[middle]) > vaddr)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low < p->count ? &p->runs[low] : NULL;
+}
+
+static int append(struct stored_pages *p, const struct stored_run *run, struct err *e)
+{
+	int r = io_grow(&p->runs, p->count, sizeof(*run), e);
+
+	if (r < 0)
+		return r;
+	p->runs[p->count++] = *run;
+	return 0;
+}
+
+static int append_fd(struct stored_pages *p, int *fd, struct err *e)
+{
+	int r = io_grow(&p->fds, p->fd_count, sizeof(*fd), e);
+
+	if (r < 0)
+		return r;
+	p->fds[p->fd_count++] = take_fd(fd);
+	return 0;
+}
+
+/* What an entry says, whichever version of the format wrote it. */
+static struct stored_run entry_run(const PagemapEntry *entry)
+{
+	struct stored_run run = { .vaddr = entry->vaddr, .fd = -1 };
+
+	run.nr_pages = entry->has_nr_pages ? entry->nr_pages : entry->compat_nr_pages;
+	if (entry->has_flags)
+		run.flags = entry->flags;
+	else
+		run.flags = entry->in_parent ? PE_PARENT : PE_PRESENT;
+	return run;
+}
+
+static int check_run(const struct image *i, const struct stored_run *run, uint64_t end,
+		     struct err *e)
+{
+	const char *wrong = NULL;
+
+	if (run->vaddr % PAGE_SIZE)
+		wrong = "does not begin on a page boundary";
+	else if (run->nr_pages > (UINT64_MAX - run->vaddr) / PAGE_SIZE)
+		wrong = "goes beyond any address";
+	else if (run->vaddr < end)
+		wrong = "overlaps the one before or is out of order";
+	else if (run->flags & ~(PE_PARENT | PE_LAZY | PE_PRESENT))
+		wrong = "has flags that are not known";
+	else if (!run->flags)
+		wrong = "does not say where its pages are";
+	else if ((run->flags & PE_PARENT) && run->flags != PE_PARENT)
+		wrong = "claims to be both here and in the parent";
+	if (!wrong)
+		return 0;
+	return err_say(e, "'%s' is damaged: the run of %lu pages at 0x%lx (flags %u) %s", i->name,
+		       run->nr_pages, run->vaddr, run->flags, wrong);
+}
+
+/* Runs of this folder alone; *ret_size is what the present ones take in the pages file. */
+static int read_runs(struct image *i, struct stored_pages *p, uint64_t *ret_size, struct err *e)
+{
+	own_message PagemapHead *head = NULL;
+	uint64_t end = 0, size = 0;
+	int r;
+
+	r = image_read(i, &pagemap_head__descriptor, &head, e);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return err_code(e, ENODATA, "'%s' is cut short: it holds no record", i->name);
+	p->pages_id = head->pages_id;
+	for (;;) {
+		own_message PagemapEntry *entry = NULL;
+		struct stored_run run;
+
+		r = image_read(i, &pagemap_entry__descriptor, &entry, e);
+		if (r <= 0)
+			break;
+		run = entry_run(entry);
+		r = check_run(i, &run, end, e);
+		if (r < 0)
+			return r;
+		if (!run.nr_pages)
+			continue;
+		run.offset = size;
+		/* Runs do not overlap, so this stays below the number of addresses. */
+		if (run.flags & PE_PRESENT)
+			size += run.nr_pages * PAGE_SIZE;
+		end = run_end(&run);
+		r = append(p, &run, e);
+		if (r < 0)
+			return r;
+	}
+	*ret_size = size;
+	return r;
+}
+
+/* A map that lost its last records would go unnoticed, were it not for the size of the pages file. */
+static int open_pages(struct stored_pages *p, int dir_fd, const char *map, uint64_t size,
+		      struct err *e)
+{
+	char name[IMAGE_NAME_MAX];
+	struct stat st;
+
+	image_name(name, IMG_PAGES, p->pages_id);
+	own_fd fd = openat(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && size == 0)
+		return 0;
+	if (fd < 0 && errno == ENOENT)
+		return err_code(e, ENOENT, "'%s' of '%s' is missing", name, map);
+	if (fd < 0)
+		return err_sys(e, "open '%s'", name);
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "stat '%s'", name);
+	if (!S_ISREG(st.st_mode))
+		return err_say(e, "'%s' is not a regular file", name);
+	if ((uint64_t)st.st_size != size)
+		return err_say(e, "'%s' has %lu bytes, but by '%s' it has %lu", name,
+			       (unsigned long)st.st_size, map, size);
+	for (size_t n = 0; n < p->count; n++)
+		if (p->runs[n].flags & PE_PRESENT)
+			p->runs[n].fd = fd;
+	return append_fd(p, &fd, e);
+}
+
+static int load_folder(struct stored_pages *p, int dir_fd, const struct image_id *which,
+		       struct err *e)
+{
+	own_image i = {};
+	uint64_t size = 0;
+	int r;
+
+	r = image_open(&i, dir_fd, which->kind, which->id, e);
+	if (r < 0)
+		return r;
+	r = read_runs(&i, p, &size, e);
+	if (r < 0)
+		return r;
+	return open_pages(p, dir_fd, i.name, size, e);
+}
+
+/* The part of one run that the parent holds, in the pieces in which it holds it. */
+static int resolve_run(struct stored_pages *out, const struct stored_run *run,
+		       const struct stored_pages *parent, struct err *e)
+{
+	const struct stored_run *stop = parent->runs + parent->count;
+	const struct stored_run *from = stored_pages_find(parent, run->vaddr);
+	uint64_t at = run->vaddr, end = run_end(run);
+	int r;
+
+	for (; at < end && from && from != stop && from->vaddr <= at; from++) {
+		uint64_t skipped = at - from->vaddr;
+		struct stored_run piece = *from;
+
+		piece.vaddr = at;
+		piece.offset += piece.flags & PE_PRESENT ? skipped : 0;
+		piece.nr_pages = ((run_end(from) < end ? run_end(from) : end) - at) / PAGE_SIZE;
+		r = append(out, &piece, e);
+		if (r < 0)
+			return r;
+		at = run_end(&piece);
+	}
+	if (at < end)
+		return err_say(e, "the page at 0x%lx is in no folder of the chain", at);
+	return 0;
+}
+
+static bool needs_parent(const struct stored_pages *p)
+{
+	for (size_t n = 0; n < p->count; n++)
+		if (p->runs[n].flags & PE_PARENT)
+			return true;
+	return false;
+}
+
+/* Replaces what is the parent's by what the parent has. The parent's pages files become those of p. */
+static int resolve(struct stored_pages *p, struct stored_pages *parent, struct err *e)
+{
+	own_stored_pages out = {};
+	int r;
+
+	for (size_t n = 0; n < p->count; n++) {
+		if (p->runs[n].flags & PE_PARENT)
+			r = resolve_run(&out, &p->runs[n], parent, e);
+		else
+			r = append(&out, &p->runs[n], e);
+		if (r < 0)
+			return r;
+	}
+	for (size_t n = 0; n < parent->fd_count; n++) {
+		r = append_fd(p, &parent->fds[n], e);
+		if (r < 0)
+			return r;
+	}
+	free(p->runs);
+	p->runs = take_mem(out.runs);
+	p->count = out.count;
+	return 0;
+}
+
+static int open_parent(const struct folder *child, struct folder *ret, struct err *e)
+{
+	own_fd fd = openat(child->fd, "parent", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0) {
+		err_sys(e, "open 'parent'");
+		return err_hint(e, "the images are incremental and need those of the dump before");
+	}
+	if (fstat(fd, &ret->st) < 0)
+		return err_sys(e, "stat 'parent'");
+	for (const struct folder *f = child; f; f = f->newer)
+		if (f->st.st_dev == ret->st.st_dev && f->st.st_ino == ret->st.st_ino)
+			return err_code(e, ELOOP, "'parent' leads back to where it came from");
+	ret->newer = child;
+	ret->fd = take_fd(&fd);
+	return 0;
+}
+
+static int load_chain(struct stored_pages *ret, const struct folder *f,
+		      const struct image_id *which, struct err *e)
+{
+	own_stored_pages p = {}, older = {};
+	struct folder parent = {};
+	char name[IMAGE_NAME_MAX];
+	int r;
+
+	r = load_folder(&p, f->fd, which, e);
+	if (r < 0)
+		return r;
+	if (needs_parent(&p)) {
+		r = open_parent(f, &parent, e);
+		if (r < 0)
+			return r;
+		own_fd fd = parent.fd;
+		r = load_chain(&older, &parent, which, e);
+		if (r < 0)
+			return err_on(e, "'parent'");
+		r = resolve(&p, &older, e);
+		if (r < 0)
+			return err_on(e, "'%s'", image_name(name, which->kind, which->id));
+	}
+	*ret = p;
+	p = (struct stored_pages){};
+	return 0;
+}
+
+int stored_pages_load(struct stored_pages *ret, int dir_fd, enum image_kind kind, uint64_t id,
+		      struct err *e)
+{
+	struct folder f = { .fd = dir_fd };
+
+	if (fstat(dir_fd, &f.st) < 0)
+		return err_sys(e, "stat the image folder");
+	return load_chain(ret, &f, &(struct image_id){ kind, id }, e);
+}

@@ -1,0 +1,71 @@
+/*
+ * Page maps: which pages of a process (pagemap-PID) or of a shared object (pagemap-shmem-ID) are stored, and
+ * where. Contents are in pages-N.img, which has no header: only present pages take room there, in the order
+ * of the map. Pages that an incremental dump did not store again are those of the folder 'parent', of the
+ * map of the same name there; whoever reads a map here gets them resolved, however long the chain.
+ */
+#ifndef STASIS_IMAGES_PAGES_H
+#define STASIS_IMAGES_PAGES_H
+
+#include "images/image.h"
+
+#define PE_PARENT 1U  /* in the parent's page map; alone */
+#define PE_LAZY 2U    /* may be filled after the process runs again */
+#define PE_PRESENT 4U /* in the pages file; without it (lazy) at the source of a migration */
+
+/* Consecutive pages that are stored together. */
+struct stored_run {
+	uint64_t vaddr; /* address in the process, or offset in the shared object */
+	uint64_t nr_pages;
+	uint32_t flags;	 /* PE_LAZY, PE_PRESENT: what the image that has the pages says */
+	int fd;		 /* its pages file; owned by the stored_pages, -1 unless PE_PRESENT */
+	uint64_t offset; /* there, in bytes */
+};
+
+/* A page map: runs in ascending order that do not overlap. */
+struct stored_pages {
+	struct stored_run *runs;
+	size_t count;
+	int *fds; /* pages files: our own and those of ancestors */
+	size_t fd_count;
+	uint32_t pages_id;
+};
+
+/* Loads and checks the page map (IMG_PAGEMAP or IMG_PAGEMAP_SHMEM) with what it takes from its ancestors. */
+must_check int stored_pages_load(struct stored_pages *ret, int dir_fd, enum image_kind kind,
+				 uint64_t id, struct err *e);
+void stored_pages_free(struct stored_pages *p);
+#define own_stored_pages __attribute__((cleanup(stored_pages_free))) struct stored_pages
+
+/* The first run that ends behind vaddr: the one that holds it, or the next; NULL when there is none. */
+const struct stored_run *stored_pages_find(const struct stored_pages *p, uint64_t vaddr);
+/* How many pages are stored in all. */
+uint64_t stored_pages_count(const struct stored_pages *p);
+
+/*
+ * Writes a page map next to its pages. Whoever writes it puts the contents into pages_fd, in the order in
+ * which present runs are added. Fill the first four, then begin.
+ */
+struct pagemap_writer {
+	int dir_fd;
+	enum image_kind kind; /* IMG_PAGEMAP or IMG_PAGEMAP_SHMEM */
+	uint64_t id;
+	uint32_t pages_id;
+
+	int pages_fd;  /* pages-N.img, open for writing */
+	uint64_t size; /* bytes of present pages added so far: where the next ones go */
+	struct image map;
+	struct stored_run last; /* not written yet: the next run may continue it */
+};
+
+must_check int pagemap_writer_begin(struct pagemap_writer *w, struct err *e);
+/* Runs come in ascending order; a run that continues the last one becomes part of it. */
+must_check int pagemap_writer_add(struct pagemap_writer *w, uint64_t vaddr, uint64_t nr_pages,
+				  uint32_t flags, struct err *e);
+/* Completes both files; says so when the pages file does not hold what was added. */
+must_check int pagemap_writer_finish(struct pagemap_writer *w, struct err *e);
+/* Lets go of a writer that was begun, finished or not. */
+void pagemap_writer_drop(struct pagemap_writer *w);
+#define own_pagemap_writer __attribute__((cleanup(pagemap_writer_drop))) struct pagemap_writer
+
+#endif
