@@ -59,7 +59,7 @@ ifndef V
 endif
 say = printf '  %-5s %s\n' $(1) $@
 
-.PHONY: all tests deps check lint demo bench soak install clean
+.PHONY: all victims tests deps check lint demo bench soak install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -139,7 +139,9 @@ $(UNITS): %: %.o $(LIB_OBJS)
 $(BENCHES): %: %.o
 	$(CC) -static $(LDFLAGS) -o $@ $^ -lpthread
 
-tests: $(VICTIMS) $(UNITS)
+victims: $(VICTIMS)
+
+tests: victims $(UNITS)
 
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 AS_ROOT = $(SUDO) env STASIS=$(CURDIR)/$(STASIS) BUILD=$(CURDIR)/$(B)

@@ -147,6 +147,8 @@ next_images()
 # quietly COMMAND...: it must succeed and, having nothing to say, say nothing.
 quietly()
 {
+	# PLAIN=1 shows that the programs themselves are right: nothing is saved, nothing restored.
+	[ -z "${PLAIN:-}" ] || return 0
 	local said status=0
 
 	said=$("$@" 3>&- 2>&1) || status=$?
@@ -171,6 +173,7 @@ is_gone()
 
 dump_and_restore()
 {
+	[ -z "${PLAIN:-}" ] || return 0
 	dump "$@"
 	until_true is_gone || fail "pid $PID still runs after the dump"
 	restore "$@"
@@ -209,6 +212,7 @@ refuse()
 {
 	local sentence=$1 said status=0
 
+	[ -z "${PLAIN:-}" ] || skip "nothing to refuse"
 	shift
 	said=$("$STASIS" dump -t "$PID" -D "$IMAGES" -v4 -o dump.log "$@" 3>&- 2>&1) || status=$?
 	[ "$status" = 1 ] || fail "the dump ended with $status and said: $said"
