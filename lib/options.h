@@ -1,7 +1,8 @@
 /*
- * What the user asked for: plain data, filled by cli/ (command line and configuration files) and read as const by
- * dump and restore. Paths are as given; -o, --pidfile and the action scripts are relative to the work directory,
- * which is the current directory by the time dump_run() or restore_run() is called.
+ * What the user asked for: plain data, filled by cli/ (command line and configuration files) and
+ * read as const by dump and restore. Paths are as given; -o, --pidfile and the action scripts are
+ * relative to the work directory, which is the current directory by the time dump_run() or
+ * restore_run() is called.
  */
 #ifndef STASIS_LIB_OPTIONS_H
 #define STASIS_LIB_OPTIONS_H
@@ -42,14 +43,14 @@ struct inherit_fd {
 };
 
 struct options {
-	pid_t tree;	 /* -t, 0: not given */
+	pid_t tree;	  /* -t, 0: not given */
 	char *images_dir; /* -D */
-	int images_fd;	 /* the images directory, -1 until it is open */
-	char *work_dir;	 /* -W, NULL: the images directory */
+	int images_fd;	  /* the images directory, -1 until it is open */
+	char *work_dir;	  /* -W, NULL: the images directory */
 	int work_fd;
-	char *log_file;	 /* -o; NULL: standard error, "-": standard output */
-	int verbosity;	 /* enum log_level */
-	bool log_pid;	 /* restored tasks log to log_file.PID */
+	char *log_file; /* -o; NULL: standard error, "-": standard output */
+	int verbosity;	/* enum log_level */
+	bool log_pid;	/* restored tasks log to log_file.PID */
 	bool display_stats;
 	char *pidfile;
 	unsigned timeout; /* seconds for finding and freezing, 0: none */
@@ -81,7 +82,10 @@ struct options {
 	struct inherit_fd *inherit_fds;
 	size_t inherit_count;
 
-	/* For tests: the driver of steps fails after the step of this name, as if the step itself had failed. */
+	/*
+	 * For tests: the driver of steps fails after the step of this name, as if the step itself
+	 * had failed.
+	 */
 	char *inject_fault;
 
 	/* check */
@@ -101,7 +105,10 @@ struct options {
 void options_init(struct options *opt);
 void options_free(struct options *opt);
 
-/* True if --external names exactly this TYPE[ID] (any value). ret_value (may be NULL) is "" without one. */
+/*
+ * True if --external names exactly this TYPE[ID] (any value). ret_value (may be NULL) is ""
+ * without one.
+ */
 bool options_external(const struct options *opt, const char *resource, const char **ret_value);
 /* The descriptor of --inherit-fd for this key, -1: none. The first one given counts. */
 int options_inherited(const struct options *opt, const char *key);

@@ -1,6 +1,6 @@
 /*
- * What a dump and a restore counted: plain numbers that --display-stats prints and that go into the files stats-dump
- * and stats-restore. Times are microseconds.
+ * What a dump and a restore counted: plain numbers that --display-stats prints and that go into
+ * the files stats-dump and stats-restore. Times are microseconds.
  */
 #ifndef STASIS_LIB_STATS_H
 #define STASIS_LIB_STATS_H
