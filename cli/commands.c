@@ -1,0 +1,37 @@
+/* The commands by name; see commands.h. */
+#include "cli/commands.h"
+
+#include <string.h>
+
+#define LATER "it comes with a later version of stasis"
+#define DEPRECATED "it is deprecated and does nothing"
+
+const struct command commands[COMMAND_COUNT] = {
+	{ COMMAND_DUMP, "dump", "-t PID [options]",
+	  "save a process tree into a directory of images", .max_words = 0 },
+	{ COMMAND_RESTORE, "restore", "[options]", "start a saved process tree again",
+	  .max_words = 0 },
+	{ COMMAND_SHOW, "show", "[--tree] DIR|FILE.img",
+	  "print images as JSON, or the tree as a person reads it", .max_words = 1 },
+	{ COMMAND_CHECK, "check", "[options]",
+	  "ask the kernel for every feature: there, or missing and what that costs",
+	  .max_words = 0 },
+	{ COMMAND_CPUINFO, "cpuinfo", "dump|check [options]",
+	  "write what this processor can do to cpuinfo.img, or compare with it", .max_words = 1 },
+	{ COMMAND_PRE_DUMP, "pre-dump", .missing = LATER, .missing_status = 1 },
+	{ COMMAND_PAGE_SERVER, "page-server", .missing = LATER, .missing_status = 1 },
+	{ COMMAND_LAZY_PAGES, "lazy-pages", .missing = LATER, .missing_status = 1 },
+	{ COMMAND_SERVICE, "service", .missing = LATER, .missing_status = 1 },
+	{ COMMAND_SWRK, "swrk", .missing = LATER, .max_words = 1, .missing_status = 1 },
+	{ COMMAND_DEDUP, "dedup", .missing = LATER, .missing_status = 1 },
+	{ COMMAND_EXEC, "exec", .missing = DEPRECATED, .missing_status = 255 },
+};
+
+const struct command *command_find(const char *name)
+{
+	for (int i = 0; i < COMMAND_COUNT; i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,271 @@
+/*
+ * What options with a value of their own shape do; see options_set.h. Numbers are read as atoi
+ * does, as CRIU has it.
+ */
+#include "cli/options_set.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/io.h"
+#include "lib/own.h"
+
+int set_text(char **at, const char *value, struct err *e)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return err_sys(e, "memory for '%s'", value);
+	free(*at);
+	*at = copy;
+	return 0;
+}
+
+static int list_add(struct string_list *list, const char *value, struct err *e)
+{
+	char *copy = NULL;
+	int r = io_grow(&list->item, list->count, sizeof(*list->item), e);
+
+	if (r == 0)
+		r = set_text(&copy, value, e);
+	if (r < 0)
+		return r;
+	list->item[list->count++] = copy;
+	return 0;
+}
+
+int set_tree(struct options *opt, const char *value, struct err *e)
+{
+	opt->tree = value ? atoi(value) : 0;
+	if (opt->tree <= 0)
+		return err_say(e, "'%s' is not a pid", value ? value : "");
+	return 0;
+}
+
+/* -R and -s are one setting: the last given wins. */
+int set_leave_running(struct options *opt, const char *value, struct err *e)
+{
+	(void)value, (void)e;
+	opt->leave_running = true;
+	opt->leave_stopped = false;
+	return 0;
+}
+
+int set_leave_stopped(struct options *opt, const char *value, struct err *e)
+{
+	(void)value, (void)e;
+	opt->leave_stopped = true;
+	opt->leave_running = false;
+	return 0;
+}
+
+int set_timeout(struct options *opt, const char *value, struct err *e)
+{
+	int seconds = atoi(value);
+
+	if (seconds < 0)
+		return err_say(e, "a timeout of %s seconds cannot be kept", value);
+	opt->timeout = seconds;
+	return 0;
+}
+
+int set_ghost_limit(struct options *opt, const char *value, struct err *e)
+{
+	char *unit;
+	unsigned shift = 0;
+	uint64_t size;
+
+	errno = 0;
+	size = strtoull(value, &unit, 10);
+	if (unit == value || value[0] == '-' || errno)
+		return err_say(e, "'%s' is not a size", value);
+	if (*unit == 'K')
+		shift = 10;
+	else if (*unit == 'M')
+		shift = 20;
+	else if (*unit == 'G')
+		shift = 30;
+	if (size << shift >> shift != size)
+		return err_say(e, "a size of '%s' is too large", value);
+	opt->ghost_limit = size << shift;
+	return 0;
+}
+
+int set_file_validation(struct options *opt, const char *value, struct err *e)
+{
+	if (strcmp(value, "filesize") == 0)
+		opt->file_validation = FILE_VALIDATION_FILESIZE;
+	else if (strcmp(value, "buildid") == 0)
+		opt->file_validation = FILE_VALIDATION_BUILDID;
+	else
+		return err_say(e,
+			       "'%s' is no way to recognise a file: 'filesize' and 'buildid' are",
+			       value);
+	return 0;
+}
+
+/*
+ * One word of --cpu-cap; "^" in front takes away. Returns the new set, or -1 for an unknown word.
+ */
+static int cpu_cap_word(int caps, const char *word)
+{
+	static const struct {
+		const char *name;
+		int caps;
+	} words[] = {
+		{ "fpu", CPU_CAP_FPU },
+		{ "cpu", CPU_CAP_CPU },
+		{ "ins", CPU_CAP_INS },
+		{ "all", CPU_CAP_ALL },
+	};
+	bool away = *word == '^';
+
+	word += away;
+	if (strcmp(word, "none") == 0)
+		return away ? CPU_CAP_ALL : 0;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(words[i].name, word) == 0)
+			return away ? caps & ~words[i].caps : caps | words[i].caps;
+	}
+	return -1;
+}
+
+int set_cpu_cap(struct options *opt, const char *value, struct err *e)
+{
+	int caps = value ? CPU_CAP_FPU | CPU_CAP_INS : CPU_CAP_ALL;
+	own_mem char *copy = NULL;
+	char *rest, *word;
+	int r = set_text(&copy, value ? value : "all", e);
+
+	if (r < 0)
+		return r;
+	for (word = strtok_r(copy, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
+		caps = cpu_cap_word(caps, word);
+		if (caps < 0)
+			return err_say(e,
+				       "'%s' is no processor capability: 'fpu', 'cpu', 'ins', "
+				       "'all' and "
+				       "'none' are",
+				       word);
+	}
+	opt->cpu_cap = caps;
+	opt->cpu_cap_image = caps != 0;
+	return 0;
+}
+
+int set_manage_cgroups(struct options *opt, const char *value, struct err *e)
+{
+	(void)opt;
+	if (value && strcmp(value, "ignore") == 0)
+		return 0;
+	err_code(e, ENOTSUP,
+		 "option '--manage-cgroups%s%s' is not supported yet: cgroups are left as they are",
+		 value ? "=" : "", value ? value : "");
+	return err_hint(e, "say '--manage-cgroups=ignore'");
+}
+
+/* fd[N]:KEY makes an entry, debug[N]:TEXT writes TEXT to N here and now. */
+int set_inherit_fd(struct options *opt, const char *value, struct err *e)
+{
+	bool debug = strncmp(value, "debug[", 6) == 0;
+	const char *number = value + (debug ? 6 : 3);
+	char *end, *key = NULL;
+	long fd;
+	int r;
+
+	if (!debug && strncmp(value, "fd[", 3) != 0)
+		return err_say(e, "'%s' has not the form fd[N]:KEY", value);
+	fd = strtol(number, &end, 10);
+	if (end == number || strncmp(end, "]:", 2) != 0 || !end[2])
+		return err_say(e, "'%s' has not the form fd[N]:KEY", value);
+	if (fd < 0 || fd > INT32_MAX || fcntl((int)fd, F_GETFD) < 0)
+		return err_say(e, "'%s' names a descriptor that is not open", value);
+	if (debug)
+		return io_write((int)fd, end + 2, strlen(end + 2), value, e);
+	r = io_grow(&opt->inherit_fds, opt->inherit_count, sizeof(*opt->inherit_fds), e);
+	if (r == 0)
+		r = set_text(&key, end + 2, e);
+	if (r < 0)
+		return r;
+	opt->inherit_fds[opt->inherit_count++] = (struct inherit_fd){ (int)fd, key };
+	return 0;
+}
+
+/*
+ * The kinds that come later are refused here and not at their object, which a restore may never
+ * meet.
+ */
+int set_external(struct options *opt, const char *value, struct err *e)
+{
+	size_t type = strcspn(value, "[:");
+	size_t id = type + strcspn(value + type, "]");
+
+	if (value[type] != '[' || value[id] != ']' || (value[id + 1] && value[id + 1] != ':'))
+		return err_say(e, "'%s' has not the form TYPE[ID] or TYPE[ID]:VALUE", value);
+	if (strncmp(value, "file[", 5) != 0 && strncmp(value, "tty[", 4) != 0)
+		return err_code(e, ENOTSUP,
+				"option '--external %s' is not supported yet: external resources "
+				"can "
+				"be of the types 'file' and 'tty'",
+				value);
+	return list_add(&opt->external, value, e);
+}
+
+int set_action_script(struct options *opt, const char *value, struct err *e)
+{
+	return list_add(&opt->action_scripts, value, e);
+}
+
+/* Its words stand behind the command and are put here once all is read. */
+int set_exec_cmd(struct options *opt, const char *value, struct err *e)
+{
+	(void)value;
+	if (opt->exec_cmd)
+		return 0;
+	opt->exec_cmd = calloc(1, sizeof(*opt->exec_cmd));
+	return opt->exec_cmd ? 0 : err_sys(e, "memory for --exec-cmd");
+}
+
+/* -v: one more; -vN: N; -vvv: one more for each. */
+int set_verbosity(struct options *opt, const char *value, struct err *e)
+{
+	size_t more = value ? strspn(value, "v") : 0;
+
+	if (!value) {
+		opt->verbosity++;
+		return 0;
+	}
+	if (more && !value[more]) {
+		opt->verbosity += 1 + (int)more;
+		return 0;
+	}
+	if (value[0] < '0' || value[0] > '9')
+		return err_say(e, "'%s' is not a level of verbosity: 0 to 4 are", value);
+	opt->verbosity = atoi(value);
+	return 0;
+}
+
+int set_close(struct options *opt, const char *value, struct err *e)
+{
+	(void)opt;
+	if (close(atoi(value)) < 0)
+		return err_sys(e, "close descriptor '%s'", value);
+	return 0;
+}
+
+int set_removed(struct options *opt, const char *value, struct err *e)
+{
+	(void)opt, (void)value;
+	return err_code(e, ENOTSUP, "option '--ms' is gone from CRIU; see --help for 'check'");
+}
+
+int set_all(struct options *opt, const char *value, struct err *e)
+{
+	(void)value, (void)e;
+	opt->check_extra = true;
+	opt->check_experimental = true;
+	return 0;
+}

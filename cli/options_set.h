@@ -1,0 +1,31 @@
+/* What options with a value of their own shape do; options_table.c names these functions. */
+#ifndef STASIS_CLI_OPTIONS_SET_H
+#define STASIS_CLI_OPTIONS_SET_H
+
+#include "lib/err.h"
+#include "lib/options.h"
+
+/*
+ * Each returns 0, or -EINVAL with a sentence that quotes the value. value is NULL when none was
+ * given.
+ */
+int set_tree(struct options *opt, const char *value, struct err *e);
+int set_leave_running(struct options *opt, const char *value, struct err *e);
+int set_leave_stopped(struct options *opt, const char *value, struct err *e);
+int set_timeout(struct options *opt, const char *value, struct err *e);
+int set_ghost_limit(struct options *opt, const char *value, struct err *e);
+int set_file_validation(struct options *opt, const char *value, struct err *e);
+int set_cpu_cap(struct options *opt, const char *value, struct err *e);
+int set_manage_cgroups(struct options *opt, const char *value, struct err *e);
+int set_inherit_fd(struct options *opt, const char *value, struct err *e);
+int set_external(struct options *opt, const char *value, struct err *e);
+int set_action_script(struct options *opt, const char *value, struct err *e);
+int set_exec_cmd(struct options *opt, const char *value, struct err *e);
+int set_verbosity(struct options *opt, const char *value, struct err *e);
+int set_close(struct options *opt, const char *value, struct err *e);
+int set_removed(struct options *opt, const char *value, struct err *e);
+int set_all(struct options *opt, const char *value, struct err *e);
+/* Replaces a text: the last one given counts. */
+int set_text(char **at, const char *value, struct err *e);
+
+#endif
