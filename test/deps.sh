@@ -4,7 +4,7 @@
 set -eu
 
 packages=(
-	gcc make libc6-dev pkg-config protobuf-c-compiler libprotobuf-c-dev libnl-3-dev libcap-dev libjansson-dev
+	gcc make libc6-dev pkg-config protobuf-c-compiler libprotobuf-c-dev libnl-3-dev libcap-dev
 	bats procps util-linux python3 perl sqlite3 xz-utils
 )
 [ "${1:-}" = lint ] && packages+=(clang-format cppcheck shellcheck)

@@ -1,0 +1,9 @@
+load ../lib
+
+@test "itimers: the time left and the periods survive; the time between does not count" {
+	start task/itimers
+	dump
+	[ -n "${PLAIN:-}" ] || sleep 3
+	restore
+	check
+}
