@@ -22,7 +22,7 @@ B := build
 STASIS := stasis
 endif
 
-PACKAGES := libprotobuf-c libnl-3.0 libcap jansson
+PACKAGES := libprotobuf-c libnl-3.0 libcap
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
 
@@ -84,6 +84,13 @@ $(B)/%.o: %.c | $(PB_HDRS)
 	mkdir -p $(@D)
 	$(call say,CC)
 	$(CC) $(BASE_CFLAGS) $(STRICT) $(PKG_CFLAGS) $(SAN_FLAGS) $(CFLAGS) $(DEP_FLAGS) -c -o $@ $<
+
+# How fields are shown stands behind them in the .proto files.
+$(B)/cli/show_message.o: $(B)/cli/formats.inc
+$(B)/cli/formats.inc: cli/formats.awk $(PROTOS)
+	mkdir -p $(@D)
+	$(call say,AWK)
+	awk -f $^ | LC_ALL=C sort >$@
 
 # --- what runs inside other processes: no libc, no relocations, carried inside the program -------
 

@@ -292,13 +292,37 @@ int image_read(struct image *i, const ProtobufCMessageDescriptor *d, void *ret_m
 	return 1;
 }
 
+static int check_extra(const struct image *i, size_t size, struct err *e)
+{
+	if (size <= image_left(i))
+		return 0;
+	return err_code(e, ENODATA, "'%s' is cut short: record %u is followed by %lu of %zu bytes",
+			i->name, i->records, image_left(i), size);
+}
+
 int image_read_extra(struct image *i, void *buf, size_t size, struct err *e)
 {
-	if (size > image_left(i))
-		return err_code(e, ENODATA,
-				"'%s' is cut short: record %u is followed by %lu of %zu bytes",
-				i->name, i->records, image_left(i), size);
-	return get(i, buf, size, e);
+	int r = check_extra(i, size, e);
+
+	return r < 0 ? r : get(i, buf, size, e);
+}
+
+int image_take_extra(struct image *i, size_t size, char **ret, struct err *e)
+{
+	own_mem char *data = NULL;
+	int r;
+
+	r = check_extra(i, size, e);
+	if (r < 0)
+		return r;
+	data = malloc(size + 1);
+	if (!data)
+		return err_sys(e, "memory for %zu bytes of '%s'", size, i->name);
+	r = get(i, data, size, e);
+	if (r < 0)
+		return r;
+	*ret = take_mem(data);
+	return 0;
 }
 
 int image_save(int dir_fd, enum image_kind kind, uint64_t id, const void *message, struct err *e)

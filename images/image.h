@@ -57,6 +57,8 @@ must_check int image_write_extra(struct image *i, const void *data, size_t size,
 must_check int image_read(struct image *i, const ProtobufCMessageDescriptor *d, void *ret_message,
 			  struct err *e);
 must_check int image_read_extra(struct image *i, void *buf, size_t size, struct err *e);
+/* The same into memory of its own, which the caller frees: a size that the file does not have takes none. */
+must_check int image_take_extra(struct image *i, size_t size, char **ret, struct err *e);
 /* Bytes that have not been read yet. */
 uint64_t image_left(const struct image *i);
 

@@ -85,8 +85,7 @@ static int append_fd(struct stored_pages *p, int *fd, struct err *e)
 	return 0;
 }
 
-/* What an entry says, whichever version of the format wrote it. */
-static struct stored_run entry_run(const PagemapEntry *entry)
+struct stored_run stored_run_of(const PagemapEntry *entry)
 {
 	struct stored_run run = { .vaddr = entry->vaddr, .fd = -1 };
 
@@ -141,7 +140,7 @@ static int read_runs(struct image *i, struct stored_pages *p, uint64_t *ret_size
 		r = image_read(i, &pagemap_entry__descriptor, &entry, e);
 		if (r <= 0)
 			break;
-		run = entry_run(entry);
+		run = stored_run_of(entry);
 		r = check_run(i, &run, end, e);
 		if (r < 0)
 			return r;

@@ -22,6 +22,8 @@ struct stored_run {
 	uint64_t offset; /* there, in bytes */
 };
 
+struct PagemapEntry;
+
 /* A page map: runs in ascending order that do not overlap. */
 struct stored_pages {
 	struct stored_run *runs;
@@ -39,6 +41,8 @@ void stored_pages_free(struct stored_pages *p);
 
 /* The first run that ends behind vaddr: the one that holds it, or the next; NULL when there is none. */
 const struct stored_run *stored_pages_find(const struct stored_pages *p, uint64_t vaddr);
+/* What an entry says, whichever version of the format wrote it; offset is not known from it. */
+struct stored_run stored_run_of(const struct PagemapEntry *entry);
 /* How many pages are stored in all. */
 uint64_t stored_pages_count(const struct stored_pages *p);
 
