@@ -1,0 +1,45 @@
+/* The files stats-dump and stats-restore; see stats.h. */
+#include "images/stats.h"
+
+#include "images/image.h"
+#include "images/stats.pb-c.h"
+
+int stats_dump_write(int work_fd, const struct dump_stats *s, struct err *e)
+{
+	DumpStatsEntry dump = DUMP_STATS_ENTRY__INIT;
+	StatsEntry all = STATS_ENTRY__INIT;
+
+	dump.freezing_time = s->freezing_time;
+	dump.frozen_time = s->frozen_time;
+	dump.memdump_time = s->memdump_time;
+	dump.memwrite_time = s->memwrite_time;
+	dump.pages_scanned = s->pages_scanned;
+	dump.pages_skipped_parent = s->pages_skipped_parent;
+	dump.pages_written = s->pages_written;
+	dump.has_irmap_resolve = true;
+	dump.irmap_resolve = s->irmap_resolve;
+	dump.pages_lazy = s->pages_lazy;
+	dump.has_shpages_scanned = true;
+	dump.shpages_scanned = s->shpages_scanned;
+	dump.has_shpages_skipped_parent = true;
+	dump.shpages_skipped_parent = s->shpages_skipped_parent;
+	dump.has_shpages_written = true;
+	dump.shpages_written = s->shpages_written;
+	all.dump = &dump;
+	return image_save(work_fd, IMG_STATS_DUMP, 0, &all, e);
+}
+
+int stats_restore_write(int work_fd, const struct restore_stats *s, struct err *e)
+{
+	RestoreStatsEntry restore = RESTORE_STATS_ENTRY__INIT;
+	StatsEntry all = STATS_ENTRY__INIT;
+
+	restore.pages_compared = s->pages_compared;
+	restore.pages_skipped_cow = s->pages_skipped_cow;
+	restore.forking_time = s->forking_time;
+	restore.restore_time = s->restore_time;
+	restore.has_pages_restored = true;
+	restore.pages_restored = s->pages_restored;
+	all.restore = &restore;
+	return image_save(work_fd, IMG_STATS_RESTORE, 0, &all, e);
+}
