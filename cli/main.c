@@ -1,0 +1,204 @@
+/*
+ * The commands of stasis: what runs, what is said at the end, and the exit status. Errors are
+ * printed here and nowhere else.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/check.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/options.h"
+#include "cli/setup.h"
+#include "cli/show.h"
+#include "cli/stats.h"
+#include "dump/dump.h"
+#include "images/cpuinfo.h"
+#include "images/stats.h"
+#include "lib/log.h"
+#include "restore/restore.h"
+
+/* The exit status of 'dump' when it went well but a post-dump script did not, as CRIU has it. */
+#define STATUS_POST_DUMP 255
+#define STATUS_CPUINFO_DUMP 255
+
+/*
+ * The one place where an error becomes text: on standard error, and in the log if that is
+ * elsewhere.
+ */
+static void print_error(const struct err *e)
+{
+	char text[sizeof(e->text) + sizeof(e->hint) + 4];
+
+	err_text(e, text, sizeof(text));
+	fflush(stdout);
+	fprintf(stderr, "%s\n", text);
+	if (log_fd() != STDERR_FILENO)
+		log_error("%s", text);
+}
+
+/* The words that tools look for at the end of a log. */
+static void note_failure(const char *text)
+{
+	if (log_fd() != STDERR_FILENO)
+		log_error("%s", text);
+}
+
+static int cmd_dump(const struct invocation *inv, struct err *e)
+{
+	const struct options *opt = &inv->opt;
+	struct err stats_error = {};
+	int r = dump_run(opt, e);
+
+	if (r < 0) {
+		err_on(e, "cannot dump %d", opt->tree);
+		print_error(e);
+		note_failure("Dumping FAILED.");
+		return r == -ECANCELED ? STATUS_POST_DUMP : 1;
+	}
+	if (stats_dump_write(opt->work_fd, opt->dump_stats, &stats_error) < 0)
+		log_warn("%s", stats_error.text);
+	if (opt->display_stats)
+		print_dump_stats(opt->dump_stats);
+	log_info("Dumping finished successfully");
+	return 0;
+}
+
+/*
+ * The tasks run: become the program that was asked for, or stay their parent until the last has
+ * gone.
+ */
+static int after_restore(const struct options *opt, struct err *e)
+{
+	if (opt->exec_cmd) {
+		signal(SIGPIPE, SIG_DFL);
+		execvp(opt->exec_cmd[0], opt->exec_cmd);
+		err_sys(e, "the tasks are restored and run, but start '%s'", opt->exec_cmd[0]);
+		print_error(e);
+		return 1;
+	}
+	while (!opt->detached && (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR))
+		;
+	return 0;
+}
+
+static int cmd_restore(const struct invocation *inv, struct err *e)
+{
+	const struct options *opt = &inv->opt;
+	struct err stats_error = {};
+	int r = restore_run(opt, e);
+
+	if (r < 0) {
+		err_on(e, "cannot restore '%s'", opt->images_dir ? opt->images_dir : ".");
+		print_error(e);
+		note_failure("Restoring FAILED.");
+		return 1;
+	}
+	if (opt->dry_run)
+		return 0;
+	if (stats_restore_write(opt->work_fd, opt->restore_stats, &stats_error) < 0)
+		log_warn("%s", stats_error.text);
+	if (opt->display_stats)
+		print_restore_stats(opt->restore_stats);
+	log_info("Restore finished successfully. Tasks resumed.");
+	fflush(stdout);
+	return after_restore(opt, e);
+}
+
+static int cmd_show(const struct invocation *inv, struct err *e)
+{
+	if (show_images(inv->word, inv->opt.show_tree, stdout, e) < 0) {
+		err_on(e, "cannot show '%s'", inv->word);
+		print_error(e);
+		return 1;
+	}
+	return 0;
+}
+
+static int cmd_check(const struct invocation *inv, struct err *e)
+{
+	if (check_run(&inv->opt, e) < 0) {
+		print_error(e);
+		return 1;
+	}
+	return 0;
+}
+
+static int cmd_cpuinfo(const struct invocation *inv, struct err *e)
+{
+	const struct options *opt = &inv->opt;
+	bool dump = strcmp(inv->word, "dump") == 0;
+	int r = dump ? cpuinfo_image_write(opt->images_fd, e) :
+		       cpuinfo_image_check(opt->images_fd,
+					   opt->cpu_cap ? opt->cpu_cap : CPU_CAP_ALL, e);
+
+	if (r == 0)
+		return 0;
+	err_on(e, dump ? "cannot write 'cpuinfo.img'" : "this processor does not fit");
+	print_error(e);
+	return dump ? STATUS_CPUINFO_DUMP : 1;
+}
+
+/* Returns the exit status; a failure has been printed. */
+static int (*const runs[COMMAND_COUNT])(const struct invocation *inv, struct err *e) = {
+	[COMMAND_DUMP] = cmd_dump,   [COMMAND_RESTORE] = cmd_restore, [COMMAND_SHOW] = cmd_show,
+	[COMMAND_CHECK] = cmd_check, [COMMAND_CPUINFO] = cmd_cpuinfo,
+};
+
+static int run_command(struct invocation *inv, struct err *e)
+{
+	struct dump_stats dump_stats = {};
+	struct restore_stats restore_stats = {};
+	const struct command *command = inv->command;
+
+	if (command->missing) {
+		err_code(e, ENOTSUP, "command '%s' is not supported: %s", command->name,
+			 command->missing);
+		print_error(e);
+		return command->missing_status;
+	}
+	inv->opt.dump_stats = &dump_stats;
+	inv->opt.restore_stats = &restore_stats;
+	log_hold(inv->opt.verbosity);
+	/* Showing images needs no privilege, and its paths are the caller's. */
+	if (command->id == COMMAND_SHOW) {
+		log_setup(STDERR_FILENO, inv->opt.verbosity);
+	} else if (setup_run(inv, e) < 0) {
+		log_setup(STDERR_FILENO, inv->opt.verbosity);
+		err_on(e, "cannot %s", command->name);
+		print_error(e);
+		return 1;
+	}
+	return runs[command->id](inv, e);
+}
+
+int main(int argc, char **argv)
+{
+	struct invocation inv;
+	struct err e = {};
+	int status = 0;
+	int r;
+
+	setup_stdio();
+	signal(SIGPIPE, SIG_IGN);
+	r = options_parse(&inv, argc, argv, &e);
+	if (r == PARSE_HELP) {
+		print_help(argv[0]);
+	} else if (r == PARSE_VERSION) {
+		print_version(argv[0]);
+	} else if (r == PARSE_RUN) {
+		status = run_command(&inv, &e);
+	} else {
+		status = 1;
+		if (e.code)
+			print_error(&e);
+		if (r == PARSE_USAGE)
+			print_usage(argv[0]);
+	}
+	options_free(&inv.opt);
+	return status;
+}

@@ -1,0 +1,70 @@
+/* What comes before a command, in CRIU's order, on which relative paths depend; see setup.h. */
+#include "cli/setup.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "cli/version.h"
+#include "lib/caps.h"
+#include "lib/log.h"
+#include "lib/own.h"
+
+void setup_stdio(void)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			_exit(1);
+	}
+}
+
+static int open_directory(const char *path, int *ret_fd, struct err *e)
+{
+	own_fd fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, "open directory '%s'", path);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int open_log(const struct options *opt, struct err *e)
+{
+	struct utsname kernel;
+	int fd = STDERR_FILENO;
+
+	if (opt->log_file && strcmp(opt->log_file, "-") == 0)
+		fd = STDOUT_FILENO;
+	else if (opt->log_file)
+		fd = openat(opt->work_fd, opt->log_file,
+			    O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(e, "create log '%s'", opt->log_file);
+	log_setup(fd, opt->verbosity);
+	if (opt->log_pid && fd > STDERR_FILENO)
+		log_split(opt->work_fd, opt->log_file);
+	uname(&kernel);
+	log_info("Version: %s (stasis %s)", CRIU_VERSION, STASIS_VERSION);
+	log_info("Running on %s %s %s %s", kernel.sysname, kernel.release, kernel.version,
+		 kernel.machine);
+	return 0;
+}
+
+int setup_run(struct invocation *inv, struct err *e)
+{
+	struct options *opt = &inv->opt;
+	const char *images = opt->images_dir ? opt->images_dir : ".";
+	int r = caps_privileged(e);
+
+	if (r == 0)
+		r = open_directory(images, &opt->images_fd, e);
+	if (r == 0)
+		r = open_directory(opt->work_dir ? opt->work_dir : images, &opt->work_fd, e);
+	if (r < 0)
+		return r;
+	if (fchdir(opt->work_fd) < 0)
+		return err_sys(e, "change to directory '%s'",
+			       opt->work_dir ? opt->work_dir : images);
+	return open_log(opt, e);
+}
