@@ -4,6 +4,7 @@
 #   make deps      what is missing, from Debian      make check   all tests (T=fd/timerfd: only these)
 #   make lint      budgets, layout, formatting       make bench   ratios against a measured floor
 #   make install   DESTDIR= PREFIX= CRIU_COMPAT=1    make soak    the tests N times over (T=..., N=50)
+#   make fuzz      damaged images (clang, SECONDS=60)
 #
 # SAN=1 builds with the address and undefined-behaviour sanitizers, beside the usual build; V=1 shows the commands.
 
@@ -59,7 +60,7 @@ ifndef V
 endif
 say = printf '  %-5s %s\n' $(1) $@
 
-.PHONY: all victims tests deps check lint demo bench soak install clean
+.PHONY: all victims tests deps check lint demo bench soak fuzz install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -168,6 +169,15 @@ demo: deps
 bench: deps
 	$(MAKE) --no-print-directory all tests $(BENCHES)
 	$(AS_ROOT) test/bench/run.sh
+
+# With coverage of what reads images, so another compilation of just that.
+FUZZ_SRCS := test/fuzz/image_fuzz.c $(wildcard images/*.c lib/*.c cli/show*.c) cli/json.c
+SECONDS ?= 60
+fuzz: $(B)/cli/formats.inc $(PB_HDRS)
+	mkdir -p $(B)/test/fuzz/corpus
+	clang $(BASE_CFLAGS) $(PKG_CFLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-o $(B)/test/fuzz/image_fuzz $(FUZZ_SRCS) $(PB_SRCS) $(PKG_LIBS) -lpthread
+	cd $(B)/test/fuzz && ./image_fuzz -max_total_time=$(SECONDS) -max_len=4096 corpus
 
 N ?= 50
 soak: deps

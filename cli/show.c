@@ -121,7 +121,7 @@ static int show_folder(struct json *j, int dir_fd, struct err *e)
 		return err_sys(e, "read the image folder");
 	json_begin(j, NULL, '{');
 	for (int n = 0; n < count; n++) {
-		struct err one;
+		struct err one = {};
 		int r = show_at(j, names[n]->d_name, dir_fd, names[n]->d_name, &one);
 
 		/* The first that is wrong is the result; the others are in the output. */

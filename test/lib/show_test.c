@@ -60,7 +60,6 @@ static void fields_in_their_forms(void)
 	mm.vmas = &vmas;
 	mm.has_dumpable = true;
 	mm.dumpable = -1;
-	mm.has_thp_disabled = true;
 	vma.start = 0x400000;
 	vma.end = 0x401000;
 	vma.prot = PROT_READ | PROT_EXEC;
@@ -101,8 +100,7 @@ static void fields_in_their_forms(void)
 		  "                    \"fd\": -1\n"
 		  "                }\n"
 		  "            ],\n"
-		  "            \"dumpable\": -1,\n"
-		  "            \"thp_disabled\": false\n"
+		  "            \"dumpable\": -1\n"
 		  "        }\n"
 		  "    ]\n"
 		  "}\n");
