@@ -37,9 +37,10 @@ struct thread {
 	struct user_regs_struct regs; /* as at the stop: what is put back if the target goes on */
 	void *xstate;		      /* NT_X86_XSTATE, standard layout */
 	size_t xstate_size;
-	uint64_t sigmask;	      /* PTRACE_GETSIGMASK at the stop */
-	bool seccomp;		      /* a filter or strict mode is on, suspended by PTRACE_O_SUSPEND_SECCOMP */
-	CoreEntry *core;	      /* the image; thread_core is always set, tc for the leader only */
+	uint64_t sigmask; /* PTRACE_GETSIGMASK at the stop */
+	bool seccomp;	  /* a filter or strict mode is on, suspended by PTRACE_O_SUSPEND_SECCOMP */
+	CoreEntry *core;  /* the image; thread_core is always set, tc for the leader only */
+	struct ExtraEntry *extra; /* what core has no room for; NULL: nothing. dump/extra.h */
 };
 
 struct task {
@@ -47,35 +48,40 @@ struct task {
 	struct task *parent; /* NULL for the root */
 	int pid, ppid, pgid, sid;
 	enum task_state state;
-	int stop_signal; /* for TASK_STOPPED */
-	int exit_code;	 /* wait status, for TASK_DEAD */
+	int stop_signal;	 /* for TASK_STOPPED */
+	int exit_code;		 /* wait status, for TASK_DEAD */
 	unsigned int task_flags; /* PF_*, field 9 of stat */
 	uint64_t start_time;	 /* field 22 of stat, clock ticks */
 	char comm[16];
 	struct thread *threads; /* [0] is the leader; empty for the dead */
 	size_t thread_count;
 	int pidfd;
-	int proc_fd; /* directory /proc/PID */
+	int proc_fd;	  /* directory /proc/PID */
 	struct vma *vmas; /* lib/maps.h, ascending; our own arena is not among them */
 	size_t vma_count;
 	struct injection *injection; /* while the runner is in there */
 	TaskKobjIdsEntry *ids;
 	MmEntry *mm;
 	FsEntry *fs;
-	uint32_t files_id;
+};
+
+/* Numbers for kernel objects that the images know by an id of their own; see overview.md of the format. */
+struct id_counters {
+	uint32_t vm, fs, sighand, files;
 };
 
 struct dump {
 	const struct options *opt;
-	struct pool pool;     /* messages and everything that lives as long as the dump */
-	int images;	      /* directory, = opt->images_fd */
-	struct task **tasks;  /* parents before children (preorder) */
+	struct pool pool;    /* messages and everything that lives as long as the dump */
+	int images;	     /* directory, = opt->images_fd */
+	struct task **tasks; /* parents before children (preorder) */
 	size_t task_count;
-	struct files *files;  /* dump/files.h */
-	struct shmem *shmem;  /* dump/mm/shmem.h */
-	uint32_t pages_id;    /* last used number of a pages-N.img */
-	struct guard *guard;  /* dump/guard.h */
-	uint64_t frozen_at;   /* io_now_us() */
+	struct files *files;	/* dump/files.h */
+	struct shmem *shmem;	/* dump/mm/shmem.h */
+	struct id_counters ids; /* last used numbers; 1 is the dumper's own */
+	uint32_t pages_id;	/* last used number of a pages-N.img */
+	struct guard *guard;	/* dump/guard.h */
+	uint64_t frozen_at;	/* io_now_us() */
 };
 
 /*

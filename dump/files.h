@@ -19,11 +19,11 @@ struct file {
 	uint32_t id;
 	struct task *task; /* a task that has it, as number num */
 	int num;
-	int fd;		   /* our copy (pidfd_getfd): shares position and queue, so peek only */
+	int fd; /* our copy (pidfd_getfd): shares position and queue, so peek only */
 	struct stat st;
-	const char *link;  /* text of /proc/PID/fd/N, " (deleted)" included */
+	const char *link;   /* text of /proc/PID/fd/N, " (deleted)" included */
 	const char *fdinfo; /* the whole text */
-	int flags;	   /* O_*, without O_CLOEXEC */
+	int flags;	    /* O_*, without O_CLOEXEC */
 	uint64_t pos;
 	int mnt_id;
 	FownEntry *fown;

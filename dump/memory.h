@@ -43,17 +43,14 @@ must_check int memory_save(struct task *t, struct err *e);
 /* Fills t->mm->vmas. */
 must_check int memory_entries(struct task *t, struct err *e);
 
-/*
- * A run of pages to be copied into a pages file: from an address of a task, or from a mapping of ours.
- * Shared objects use this as well (dump/mm/shmem.c).
- */
+/* A run of pages to be copied from a task into a pages file. */
 struct page_run {
-	uint64_t vaddr; /* in the task, or in our memory if task is NULL */
+	uint64_t vaddr; /* in the task */
 	uint64_t bytes;
-	uint64_t offset; /* in the pages file */
-	bool forced;	/* not readable by process_vm_readv (PROT_NONE): through /proc/PID/mem */
+	uint64_t offset; /* in the pages file; runs follow each other there without gaps, from 0 */
+	bool forced;	 /* not readable by process_vm_readv (PROT_NONE): through /proc/PID/mem */
 };
-/* Copies all runs, with two threads where it pays. pid: the task, 0: our own memory. */
+/* Copies all runs, with two threads where it pays. */
 must_check int memory_copy(int pid, const struct page_run *runs, size_t count, int pages_fd,
 			   struct err *e);
 

@@ -11,6 +11,7 @@ extern const char runner_blob_start[], runner_blob_end[];
 void arena_init(struct arena *a)
 {
 	memcpy(a->here, runner_blob_start, runner_blob_end - runner_blob_start);
+	memcpy(a->here + ARENA_SYSCALL_AT, "\x0f\x05\xcc", 3);
 	a->used = ARENA_CODE_SIZE;
 }
 
@@ -27,7 +28,6 @@ void *arena_alloc(struct arena *a, size_t size)
 	if (size > a->size - a->used)
 		return NULL;
 	a->used += size;
-	memset(p, 0, size);
 	return p;
 }
 
@@ -46,6 +46,7 @@ int plan_begin(struct plan *p, struct arena *a, uint32_t room, struct err *e)
 		memset(p, 0, sizeof(*p));
 		return err_code(e, ENOMEM, "no room for a plan of %u calls", room);
 	}
+	memset(p->wire, 0, sizeof(*p->wire));
 	/* The ABI wants the stack 8 off a multiple of 16 at a function's entry. */
 	p->stack = TPTR(arena_there(a, stack + PLAN_STACK_SIZE).at - 8);
 	return 0;
@@ -67,8 +68,7 @@ int plan_add(struct plan *p, const char *words, long nr, unsigned int flags,
 		p->full = true;
 		return 0;
 	}
-	c->nr = nr;
-	c->flags = flags;
+	*c = (struct plan_entry){ .nr = nr, .flags = flags };
 	for (int i = 0; i < PLAN_ARGS; i++) {
 		c->arg[i] = args[i].value;
 		if (args[i].is_result)
@@ -84,7 +84,7 @@ void *plan_data(struct plan *p, size_t size)
 	void *d = arena_alloc(p->arena, size);
 
 	if (d)
-		return d;
+		return memset(d, 0, size);
 	/* The plan will be refused by plan_check; until then the caller may write. */
 	p->full = true;
 	return calloc(1, size);

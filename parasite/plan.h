@@ -16,28 +16,33 @@
 #include "lib/own.h"
 #include "parasite/wire.h"
 
-enum { ARENA_CODE_SIZE = 4096, PLAN_STACK_SIZE = 512 };
+enum {
+	ARENA_CODE_SIZE = 4096,
+	ARENA_SYSCALL_AT =
+		4096 - 16, /* in the code page: "syscall; int3", for calls made by hand */
+	PLAN_STACK_SIZE = 512,
+};
 
 struct arena {
-	char *here;   /* our mapping */
-	tptr there;   /* where the targets have it */
-	size_t size;  /* bytes, whole pages */
-	size_t used;  /* bump pointer; plans lie one behind the other */
+	char *here;  /* our mapping */
+	tptr there;  /* where the targets have it */
+	size_t size; /* bytes, whole pages */
+	size_t used; /* bump pointer; plans lie one behind the other */
 };
 
 /* Copies the runner to the start of a fresh arena whose here, there and size are set. */
 void arena_init(struct arena *a);
 tptr arena_there(const struct arena *a, const void *here);
-/* size zeroed bytes, aligned to 16, or NULL when the arena is full. */
+/* size bytes, aligned to 16 and not cleared, or NULL when the arena is full. */
 void *arena_alloc(struct arena *a, size_t size);
 
 struct plan {
 	struct arena *arena;
-	struct plan_wire *wire;	  /* in the arena */
-	uint32_t room;		  /* entries that fit */
-	const char **words;	  /* by entry: what it does; the strings live as long as the plan */
-	bool full;		  /* the arena or the room was too small: plan_check() reports it */
-	tptr stack;		  /* top of the runner's stack */
+	struct plan_wire *wire; /* in the arena */
+	uint32_t room;		/* entries that fit */
+	const char **words;	/* by entry: what it does; the strings live as long as the plan */
+	bool full;		/* the arena or the room was too small: plan_check() reports it */
+	tptr stack;		/* top of the runner's stack */
 };
 
 /* One argument of an entry. Built by the macros below, or given as plain numbers to plan_call. */
@@ -58,10 +63,10 @@ void plan_end(struct plan *p);
  * Adds an entry and returns its number. Arguments are struct plan_arg: plan_call(p, "open the file",
  * SYS_openat, ARG(AT_FDCWD), DATA(p, path), ARG(O_RDONLY)). Missing ones are zero.
  */
-#define plan_call(p, words, nr, ...)                                               \
+#define plan_call(p, words, nr, ...) \
 	plan_add(p, words, nr, 0, (const struct plan_arg[PLAN_ARGS]){ __VA_ARGS__ })
 /* The same for an entry whose failure does not end the plan. */
-#define plan_try(p, words, nr, ...)                                                \
+#define plan_try(p, words, nr, ...) \
 	plan_add(p, words, nr, PLAN_MAY_FAIL, (const struct plan_arg[PLAN_ARGS]){ __VA_ARGS__ })
 int plan_add(struct plan *p, const char *words, long nr, unsigned int flags,
 	     const struct plan_arg *args);

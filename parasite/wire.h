@@ -17,11 +17,11 @@ enum plan_entry_flags {
 };
 
 struct plan_entry {
-	int32_t nr;	       /* SYS_... */
-	uint16_t flags;	       /* enum plan_entry_flags */
-	uint16_t from_result;  /* bit i: arg[i] is the number of an entry whose result is meant */
+	int32_t nr;	      /* SYS_... */
+	uint16_t flags;	      /* enum plan_entry_flags */
+	uint16_t from_result; /* bit i: arg[i] is the number of an entry whose result is meant */
 	uint64_t arg[PLAN_ARGS];
-	int64_t result;	       /* what the kernel returned, negative errno on failure */
+	int64_t result; /* what the kernel returned, negative errno on failure */
 };
 
 /* How the runner ends a plan. */
@@ -31,11 +31,11 @@ enum plan_end {
 };
 
 struct plan_wire {
-	uint32_t count;	  /* entries */
-	uint32_t end;	  /* enum plan_end */
-	uint32_t ran;	  /* entries that were made, the failed one included */
-	uint32_t done;	  /* futex: 1 when the plan has ended */
-	uint32_t go;	  /* futex: never changed while the runner is parked */
+	uint32_t count; /* entries */
+	uint32_t end;	/* enum plan_end */
+	uint32_t ran;	/* entries that were made, the failed one included */
+	uint32_t done;	/* futex: 1 when the plan has ended */
+	uint32_t go;	/* futex: never changed while the runner is parked */
 	uint32_t reserved;
 	struct plan_entry entry[];
 };

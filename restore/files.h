@@ -30,7 +30,8 @@ must_check int rfiles_load(struct restore *r, struct err *e);
  * (opened with open_flags O_RDONLY, O_RDWR, O_PATH...), until rfiles_close().
  */
 must_check int rfiles_make(struct restore *r, struct err *e);
-must_check int rfiles_open(struct restore *r, uint32_t id, int open_flags, int *ret_fd, struct err *e);
+must_check int rfiles_open(struct restore *r, uint32_t id, int open_flags, int *ret_fd,
+			   struct err *e);
 /* Entries that put all descriptors of a task's table under their numbers (the topmost sharer of a table only), cwd, root, umask. */
 must_check int rfiles_install(struct rtask *t, struct plan *p, struct err *e);
 /* How many entries install, join and late add at most for this task. */

@@ -5,6 +5,7 @@
 #ifndef STASIS_RESTORE_MEMORY_H
 #define STASIS_RESTORE_MEMORY_H
 
+#include "images/pages.h"
 #include "restore/restore.h"
 
 struct vma_restore_kind {
@@ -31,11 +32,39 @@ extern const struct vma_restore_kind *const vma_restore_kinds[];
 extern const size_t vma_restore_kind_count;
 
 /*
- * The number of a descriptor in task t of our descriptor fd (or of file id), fetched by entries of p. Valid
- * until memory_forget(); the same id is fetched once. The result is to be used as an argument of further entries.
+ * The number that our descriptor our_fd has in task t while the plan runs: the first call of a plan adds the entry that
+ * fetches it, further ones give the same. Our descriptor has to stay open until the plan has run.
  */
 struct plan_arg memory_fetch(struct rtask *t, int our_fd, struct plan *p);
-/* Adds the closing of a descriptor fetched in the same plan. */
-void memory_drop(struct rtask *t, struct plan_arg fd, struct plan *p);
+/* Adds the closing of everything that was fetched in this plan. To be called once, at its end. */
+void memory_forget(struct rtask *t, struct plan *p);
+
+/* Loads the page maps of all tasks. */
+must_check int memory_load(struct restore *r, struct err *e);
+/* Whether the task takes over private pages from its parent; asked before anything is made. */
+bool memory_inherits(const struct rtask *t);
+/* Puts the memory of one task in place, or of all that do not have theirs yet. */
+must_check int memory_restore(struct rtask *t, struct err *e);
+must_check int memory_restore_all(struct restore *r, struct err *e);
+void memory_close(struct restore *r);
+
+/* For restore/memory_fill.c: which mapping of the parent a mapping of an heir is already there as, NULL: none. */
+const VmaEntry *memory_inherited(const struct rtask *t, const VmaEntry *v);
+
+/* The result that an entry must have, looked at when the plan has run: a short read is no error to the runner. */
+struct expected {
+	int entry;
+	int64_t result;
+};
+struct expectations {
+	struct expected *all;
+	size_t count;
+};
+/* Adds the reading of a task's private pages; counts into restore_stats. */
+must_check int memory_fill(struct rtask *t, struct plan *p, struct expectations *x, struct err *e);
+/* Whether pages are going to be read into the mapping. */
+bool memory_fills(const struct rtask *t, const VmaEntry *v);
+/* Entries that memory_fill needs at most. */
+uint32_t memory_fill_room(const struct rtask *t);
 
 #endif

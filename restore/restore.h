@@ -16,7 +16,6 @@
 #include "images/file.pb-c.h"
 #include "images/inventory.pb-c.h"
 #include "images/mm/mm.pb-c.h"
-#include "images/pstree.pb-c.h"
 #include "images/task/fs.pb-c.h"
 #include "images/task/ids.pb-c.h"
 #include "lib/err.h"
@@ -31,23 +30,30 @@ struct rshmem;
 struct rthread {
 	int tid;
 	struct rtask *task;
-	CoreEntry *core;
-	bool born;
+	CoreEntry *core;	  /* NULL for helpers and for threads of the dead */
+	struct ExtraEntry *extra; /* what core has no room for, NULL: nothing. restore/extra.h */
 };
 
 struct rtask {
 	struct restore *restore;
-	struct rtask *parent; /* NULL for the root */
-	const PstreeEntry *entry;
-	int pid;
-	int state; /* task_core_entry.task_state: 1 alive, 2 dead, 3 stopped */
+	struct rtask *parent; /* NULL: the coordinator */
+	int pid, pgid, sid;
+	int state;   /* task_core_entry.task_state: 1 alive, 2 dead, 3 stopped */
 	bool helper; /* not in the images: lends its pid to a session or group, then leaves */
 	struct rthread *threads; /* [0] is the leader */
 	size_t thread_count;
-	CoreEntry *core;
+	CoreEntry *core; /* of the leader */
 	MmEntry *mm;
 	FsEntry *fs;
 	TaskKobjIdsEntry *ids;
+	/* How it comes into the world; restore/births.c decides. */
+	struct rtask *
+		creator; /* whose runner clones it: the parent, or a sibling with CLONE_PARENT; NULL: we do */
+	bool before_setsid;	    /* while the creator is still in the session it was born in */
+	int birth_sid;		    /* the session it is born in */
+	bool inherits;		    /* takes over equal private pages from its parent by fork */
+	bool has_memory;	    /* its memory is there */
+	struct stored_pages *pages; /* images/pages.h */
 	int helper_fd; /* number, in the task, of a pidfd of the coordinator: pidfd_getfd(helper_fd, N, 0)
 			* fetches our descriptor N; -1 while the task does not have it */
 };
@@ -57,11 +63,19 @@ struct restore {
 	struct pool pool;
 	int images;
 	InventoryEntry *inventory;
-	struct rtask **tasks; /* parents before children */
+	struct rtask **tasks; /* parents before children; helpers at the end */
 	size_t task_count;
+	int arena_fd;
 	struct arena arena; /* at the same address in all tasks */
-	struct rfiles *files;  /* restore/files.h */
-	struct rshmem *shmem;  /* restore/mm/shmem.h */
+	/* The runtime's vdso, parked beside the arena in every new task and inherited by fork. vvar with vvar_vclock. */
+	uint64_t vdso_at, vdso_size, vvar_at, vvar_size;
+	uint64_t park_at, park_size; /* reserved for them, behind the arena */
+	struct rfiles *files;	     /* restore/files.h */
+	struct rshmem *shmem;	     /* restore/mm/shmem.h */
+	struct runs *runs;	     /* restore/run.h */
+	struct fetched *fetched;     /* restore/memory_fetch.c */
+	bool wrote_pidfile;
+	uint64_t started_at; /* io_now_us() */
 };
 
 /*

@@ -1,0 +1,161 @@
+/* core-PID.img and its likes; see core.h. */
+#include "dump/core.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "dump/ids.h"
+#include "images/image.h"
+#include "images/ns/time.pb-c.h"
+
+/* The number of our own cgroup set, which is not stored: tasks stay in the cgroups of whoever restores them. */
+enum { OWN_CGROUPS = 1, IMAGE_VERSION = 2, NETWORK_NOT_LOCKED = 2 };
+
+static void prepare_thread(struct thread *th)
+{
+	struct pool *pool = &th->task->dump->pool;
+
+	core_entry__init(th->core);
+	th->core->mtype = CORE_ENTRY__MARCH__X86_64;
+	th->core->thread_core = pool_new(pool, ThreadCoreEntry);
+	thread_core_entry__init(th->core->thread_core);
+	th->core->thread_core->has_cg_set = 1;
+	th->core->thread_core->cg_set = OWN_CGROUPS;
+}
+
+static TaskCoreEntry *prepare_task_core(struct task *t)
+{
+	TaskCoreEntry *tc = pool_new(&t->dump->pool, TaskCoreEntry);
+
+	task_core_entry__init(tc);
+	tc->task_state = t->state;
+	tc->exit_code = t->state == TASK_DEAD ? t->exit_code : 0;
+	tc->flags = t->task_flags;
+	tc->comm = pool_text(&t->dump->pool, t->comm);
+	if (t->state == TASK_STOPPED) {
+		tc->has_stop_signo = 1;
+		tc->stop_signo = t->stop_signal;
+	}
+	return tc;
+}
+
+void core_prepare(struct task *t)
+{
+	struct pool *pool = &t->dump->pool;
+
+	for (size_t i = 0; i < t->thread_count; i++)
+		prepare_thread(&t->threads[i]);
+	if (t->state == TASK_DEAD)
+		return;
+	t->threads[0].core->tc = prepare_task_core(t);
+	/* The leader's mask has its place in the task's part. */
+	t->threads[0].core->tc->blk_sigset = t->threads[0].sigmask;
+	for (size_t i = 1; i < t->thread_count; i++) {
+		t->threads[i].core->thread_core->has_blk_sigset = 1;
+		t->threads[i].core->thread_core->blk_sigset = t->threads[i].sigmask;
+	}
+	t->mm = pool_new(pool, MmEntry);
+	mm_entry__init(t->mm);
+	t->fs = pool_new(pool, FsEntry);
+	fs_entry__init(t->fs);
+}
+
+static int save_dead(struct task *t, struct err *e)
+{
+	CoreEntry core;
+
+	core_entry__init(&core);
+	core.mtype = CORE_ENTRY__MARCH__X86_64;
+	core.tc = prepare_task_core(t);
+	return image_save(t->dump->images, IMG_CORE, t->pid, &core, e);
+}
+
+int core_save(struct task *t, struct err *e)
+{
+	int dir = t->dump->images;
+
+	if (t->state == TASK_DEAD)
+		return save_dead(t, e);
+	for (size_t i = 0; i < t->thread_count; i++)
+		if (image_save(dir, IMG_CORE, t->threads[i].tid, t->threads[i].core, e) < 0)
+			return e->code;
+	if (image_save(dir, IMG_IDS, t->pid, t->ids, e) < 0)
+		return e->code;
+	return image_save(dir, IMG_MM, t->pid, t->mm, e);
+}
+
+static int save_tree_entry(struct image *img, const struct task *t, struct err *e)
+{
+	own_mem uint32_t *tids = calloc(t->thread_count + 1, sizeof(*tids));
+	PstreeEntry p;
+
+	if (!tids)
+		return err_sys(e, "memory for %zu threads", t->thread_count);
+	pstree_entry__init(&p);
+	p.pid = t->pid;
+	p.ppid = t->parent ? t->parent->pid : 0;
+	p.pgid = t->pgid;
+	p.sid = t->sid;
+	p.threads = tids;
+	p.n_threads = t->thread_count;
+	for (size_t i = 0; i < t->thread_count; i++)
+		tids[i] = t->threads[i].tid;
+	if (t->state == TASK_DEAD) {
+		tids[0] = t->pid;
+		p.n_threads = 1;
+	}
+	return image_write(img, &p, e);
+}
+
+static void read_clock(clockid_t clock, Timespec *ret)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	timespec__init(ret);
+	ret->tv_sec = now.tv_sec;
+	ret->tv_nsec = now.tv_nsec;
+}
+
+int core_save_tree(struct dump *d, struct err *e)
+{
+	Timespec monotonic, boottime;
+	TimensEntry clocks;
+	own_image img = { 0 };
+
+	if (image_create(&img, d->images, IMG_PSTREE, 0, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < d->task_count; i++)
+		if (save_tree_entry(&img, d->tasks[i], e) < 0)
+			return e->code;
+	if (image_close(&img, e) < 0)
+		return e->code;
+	timens_entry__init(&clocks);
+	clocks.monotonic = &monotonic;
+	clocks.boottime = &boottime;
+	read_clock(CLOCK_MONOTONIC, &monotonic);
+	read_clock(CLOCK_BOOTTIME, &boottime);
+	return image_save(d->images, IMG_TIMENS, 0, &clocks, e);
+}
+
+int core_inventory(struct dump *d, InventoryEntry **ret, struct err *e)
+{
+	InventoryEntry *inv = pool_new(&d->pool, InventoryEntry);
+
+	inventory_entry__init(inv);
+	if (ids_own(d, &inv->root_ids, e) < 0)
+		return e->code;
+	inv->img_version = IMAGE_VERSION;
+	inv->has_fdinfo_per_id = inv->fdinfo_per_id = 1;
+	inv->has_ns_per_id = inv->ns_per_id = 1;
+	inv->has_root_cg_set = 1;
+	inv->root_cg_set = OWN_CGROUPS;
+	inv->has_lsmtype = 1;
+	inv->lsmtype = LSMTYPE__NO_LSM;
+	inv->has_network_lock_method = 1;
+	inv->network_lock_method = NETWORK_NOT_LOCKED;
+	inv->plugins_entry = pool_new(&d->pool, PluginsEntry);
+	plugins_entry__init(inv->plugins_entry);
+	*ret = inv;
+	return 0;
+}

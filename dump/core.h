@@ -1,0 +1,17 @@
+/* core-PID.img and its likes: the frame that the kinds fill, and writing it. */
+#ifndef STASIS_DUMP_CORE_H
+#define STASIS_DUMP_CORE_H
+
+#include "dump/dump.h"
+#include "images/inventory.pb-c.h"
+
+/* Messages of a task with everything that they must have, before the kinds are asked. */
+void core_prepare(struct task *t);
+/* core-*, ids-* and mm-* of one task. */
+must_check int core_save(struct task *t, struct err *e);
+/* pstree.img and timens-0.img. */
+must_check int core_save_tree(struct dump *d, struct err *e);
+/* What makes the folder complete. Lives in the pool. */
+must_check int core_inventory(struct dump *d, InventoryEntry **ret, struct err *e);
+
+#endif

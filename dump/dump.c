@@ -1,0 +1,262 @@
+/*
+ * A dump, as a list of steps. Everything up to the last step can be taken back: whatever fails, the tree
+ * runs on as it was. The work is done by a process of its own (dump/guard.h).
+ */
+#include "dump/dump.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "dump/ask.h"
+#include "dump/core.h"
+#include "dump/files.h"
+#include "dump/freeze.h"
+#include "dump/guard.h"
+#include "dump/ids.h"
+#include "dump/memory.h"
+#include "images/image.h"
+#include "lib/io.h"
+#include "lib/log.h"
+#include "lib/scripts.h"
+#include "lib/stats.h"
+#include "lib/steps.h"
+
+/* Runs one function for every living task. */
+static int for_living(struct dump *d, int (*run)(struct task *t, struct err *e), struct err *e)
+{
+	for (size_t i = 0; i < d->task_count; i++) {
+		if (guard_check(d->guard, e) < 0)
+			return e->code;
+		if (d->tasks[i]->state != TASK_DEAD && run(d->tasks[i], e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+static int step_scripts(void *job, struct err *e)
+{
+	struct dump *d = job;
+
+	return scripts_run(d->opt, "pre-dump", d->opt->tree, e);
+}
+
+static int step_begin(void *job, struct err *e)
+{
+	struct dump *d = job;
+
+	return image_set_begin(d->images, e);
+}
+
+static int step_stop(void *job, struct err *e)
+{
+	return freeze_tree(job, e);
+}
+
+static void undo_stop(void *job)
+{
+	freeze_let_go(job);
+}
+
+static bool lives(int pid)
+{
+	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
+static bool in_tree(const struct dump *d, int pid)
+{
+	for (size_t i = 0; i < d->task_count; i++)
+		if (d->tasks[i]->pid == pid)
+			return true;
+	return false;
+}
+
+/* A leader outside that is gone can be stood in for at restore; one that lives cannot. */
+static int check_leader(const struct task *t, int leader, const char *what, struct err *e)
+{
+	if (t->dump->opt->shell_job || in_tree(t->dump, leader) || (leader && !lives(leader)))
+		return 0;
+	err_say(e, "pid %d belongs to the %s of pid %d, which is outside of the tree", t->pid, what,
+		leader);
+	return err_hint(e,
+			"dump the tree of that process, or use --shell-job for a job started from "
+			"a shell");
+}
+
+static int check_task(struct task *t, struct err *e)
+{
+	if (check_leader(t, t->sid, "session", e) < 0)
+		return e->code;
+	return check_leader(t, t->pgid, "process group", e);
+}
+
+static int step_sessions(void *job, struct err *e)
+{
+	struct dump *d = job;
+
+	if (for_living(d, check_task, e) < 0)
+		return e->code;
+	return ids_read(d, e);
+}
+
+static int read_outside(struct task *t, struct err *e)
+{
+	core_prepare(t);
+	return ask_outside(t, e);
+}
+
+static int step_outside(void *job, struct err *e)
+{
+	return for_living(job, read_outside, e);
+}
+
+static int step_mappings(void *job, struct err *e)
+{
+	return for_living(job, memory_read, e);
+}
+
+static int step_files(void *job, struct err *e)
+{
+	return for_living(job, files_read_task, e);
+}
+
+static void undo_files(void *job)
+{
+	struct dump *d = job;
+
+	files_undo(d);
+	guard_remove_links(d->guard);
+}
+
+static int step_inside(void *job, struct err *e)
+{
+	return for_living(job, ask_inside, e);
+}
+
+static int step_pages(void *job, struct err *e)
+{
+	return for_living(job, memory_save, e);
+}
+
+static int step_shared(void *job, struct err *e)
+{
+	for (size_t i = 0; i < vma_kind_count; i++)
+		if (vma_kinds[i]->finish && vma_kinds[i]->finish(job, e) < 0)
+			return err_on(e, "%s", vma_kinds[i]->name);
+	return for_living(job, memory_entries, e);
+}
+
+static int step_images(void *job, struct err *e)
+{
+	struct dump *d = job;
+
+	for (size_t i = 0; i < d->task_count; i++)
+		if (core_save(d->tasks[i], e) < 0)
+			return e->code;
+	if (files_save(d, e) < 0 || ask_finish(d, e) < 0)
+		return e->code;
+	return core_save_tree(d, e);
+}
+
+static void note_frozen(struct dump *d)
+{
+	d->opt->dump_stats->frozen_time = io_now_us() - d->frozen_at;
+}
+
+/* Nobody wants to look at the frozen tree any more: what is left to do goes on while it runs. */
+static int step_early(void *job, struct err *e)
+{
+	struct dump *d = job;
+
+	(void)e;
+	if (!d->opt->leave_running || d->opt->action_scripts.count)
+		return 0;
+	freeze_let_go(d);
+	note_frozen(d);
+	return 0;
+}
+
+static int step_complete(void *job, struct err *e)
+{
+	struct dump *d = job;
+	InventoryEntry *inv;
+
+	if (guard_check(d->guard, e) < 0 || core_inventory(d, &inv, e) < 0)
+		return e->code;
+	return image_set_finish(d->images, inv, e);
+}
+
+/* A dump that failed after all leaves no folder that could be taken for a good one. */
+static void undo_complete(void *job)
+{
+	struct dump *d = job;
+	struct err e = { 0 };
+
+	if (image_set_begin(d->images, &e) < 0)
+		log_error("%s", e.text);
+}
+
+static int step_post(void *job, struct err *e)
+{
+	struct dump *d = job;
+
+	return scripts_run(d->opt, "post-dump", d->opt->tree, e);
+}
+
+static int step_go(void *job, struct err *e)
+{
+	struct dump *d = job;
+
+	(void)e;
+	if (d->opt->leave_running || d->opt->leave_stopped)
+		undo_files(d);
+	guard_commit(d->guard);
+	if (d->task_count) {
+		if (d->opt->leave_running)
+			freeze_let_go(d);
+		else if (d->opt->leave_stopped)
+			freeze_leave_stopped(d);
+		else
+			freeze_kill(d);
+		note_frozen(d);
+	}
+	return 0;
+}
+
+static const struct step steps[] = {
+	{ .name = "pre-dump scripts", .run = step_scripts },
+	{ .name = "begin", .run = step_begin },
+	{ .name = "stop", .run = step_stop, .undo = undo_stop },
+	{ .name = "sessions", .run = step_sessions },
+	{ .name = "outside", .run = step_outside },
+	{ .name = "mappings", .run = step_mappings },
+	{ .name = "files", .run = step_files, .undo = undo_files },
+	{ .name = "inside", .run = step_inside },
+	{ .name = "pages", .run = step_pages },
+	{ .name = "shared", .run = step_shared },
+	{ .name = "images", .run = step_images },
+	{ .name = "early", .run = step_early },
+	{ .name = "complete", .run = step_complete, .undo = undo_complete },
+	{ .name = "post-dump scripts", .run = step_post },
+	{ .name = "go", .run = step_go },
+};
+
+static int work(struct guard *g, void *arg, struct err *e)
+{
+	struct dump *d = arg;
+
+	d->guard = g;
+	return steps_run(steps, ARRAY_SIZE(steps), d, d->opt->inject_fault, e);
+}
+
+int dump_run(const struct options *opt, struct err *e)
+{
+	struct dump d = { .opt = opt, .images = opt->images_fd };
+	int r;
+
+	if (opt->tree <= 0)
+		return err_say(e, "no process was named; use -t PID");
+	r = guard_run(opt, work, &d, e);
+	pool_free(&d.pool);
+	return r;
+}

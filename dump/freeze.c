@@ -1,0 +1,415 @@
+/*
+ * Stopping the tree: PTRACE_SEIZE and PTRACE_INTERRUPT on every thread, looking again until nothing new
+ * appears. Signals that arrive in between are delivered first.
+ *
+ * A thread may be where it cannot be stopped: the parent of a vfork waits for its child, and that one may
+ * be stopped already. Then everything is let go for a moment and tried again.
+ */
+#include "dump/freeze.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "dump/guard.h"
+#include "lib/io.h"
+#include "lib/log.h"
+#include "lib/proc.h"
+#include "lib/ptrace.h"
+
+enum { ATTEMPT_MS = 300, SEIZE_OPTIONS = PTRACE_O_TRACESYSGOOD };
+
+struct attempt {
+	struct dump *d;
+	uint64_t deadline; /* of this attempt */
+	size_t room;	   /* of d->tasks */
+};
+
+static void on_alarm(int sig)
+{
+	(void)sig; /* only to interrupt waitpid */
+}
+
+static void alarm_every(int ms)
+{
+	struct sigaction sa = { .sa_handler = on_alarm };
+	struct itimerval it = { { 0, ms * 1000 }, { 0, ms * 1000 } };
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &it, NULL);
+}
+
+static int seize(struct task *t, int tid, struct err *e)
+{
+	char name[64];
+	uint64_t tracer;
+
+	/* Our own calls must get through the filters of the target; EINVAL: the kernel lacks that. */
+	if (tracee_seize(tid, SEIZE_OPTIONS | PTRACE_O_SUSPEND_SECCOMP, e) == 0)
+		return 0;
+	if (e->code == -EINVAL && tracee_seize(tid, SEIZE_OPTIONS, e) == 0)
+		return 0;
+	if (e->code != -EPERM)
+		return e->code;
+	struct err other = { 0 };
+	if (proc_status_number(t->proc_fd, "TracerPid", 10, &tracer, &other) < 0)
+		return e->code;
+	if (tracer == (uint64_t)getpid())
+		return 0; /* from an attempt before: it could not be stopped then, nor let go */
+	if (tracer)
+		return err_code(e, EPERM, "pid %d is being traced by %s; end that first", t->pid,
+				proc_name(tracer, name, sizeof(name)));
+	return e->code;
+}
+
+/* Until the thread stands still for us; a signal on its way is delivered. 0: it is gone. 1: it stands. */
+static int wait_thread(struct attempt *a, struct task *t, int tid, struct err *e)
+{
+	struct stop s;
+
+	for (;;) {
+		int r = tracee_wait(tid, &s, e);
+
+		if (r == -EINTR && guard_check(a->d->guard, e) < 0)
+			return e->code;
+		if (r == -EINTR && io_now_us() < a->deadline)
+			continue;
+		if (r == -EINTR)
+			return err_code(e, EAGAIN,
+					"thread %d of pid %d does not stop: it waits in the "
+					"kernel for something else",
+					tid, t->pid);
+		if (r < 0)
+			return r;
+		if (s.kind == STOP_EXITED || s.kind == STOP_KILLED)
+			return 0;
+		if (s.kind == STOP_INTERRUPT)
+			return 1;
+		if (s.kind == STOP_GROUP) {
+			t->state = TASK_STOPPED;
+			t->stop_signal = s.value;
+			return 1;
+		}
+		if (tracee_go(tid, PTRACE_CONT, s.kind == STOP_SIGNAL ? s.value : 0, e) < 0)
+			return e->code;
+	}
+}
+
+static bool known(const struct task *t, int tid)
+{
+	for (size_t i = 0; i < t->thread_count; i++)
+		if (t->threads[i].tid == tid)
+			return true;
+	return false;
+}
+
+/* Large lists are ascending, as threads are born; the common case is that nothing is new. */
+static size_t drop_known(const struct task *t, int *tids, size_t count)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (i < t->thread_count && t->threads[i].tid == tids[i])
+			continue;
+		if (!known(t, tids[i]))
+			tids[n++] = tids[i];
+	}
+	return n;
+}
+
+static void append_threads(struct task *t, const int *tids, size_t count)
+{
+	size_t had = t->thread_count;
+	struct thread *more = pool_array(&t->dump->pool, struct thread, had + count);
+
+	if (had)
+		memcpy(more, t->threads, had * sizeof(*more));
+	for (size_t i = 0; i < count; i++)
+		more[had + i] = (struct thread){ .tid = tids[i], .task = t };
+	t->threads = more;
+	t->thread_count += count;
+}
+
+/* Three passes, each over all: one thread after the other would take about twice as long. */
+static int add_threads(struct attempt *a, struct task *t, int *tids, size_t count, struct err *e)
+{
+	size_t seized = 0, stand = t->thread_count;
+
+	for (size_t i = 0; i < count; i++) {
+		int r = seize(t, tids[i], e);
+
+		if (r < 0 && r != -ESRCH)
+			return r;
+		if (r == 0)
+			tids[seized++] = tids[i];
+	}
+	/* Known from now on, so that they are let go whatever happens next. */
+	append_threads(t, tids, seized);
+	for (size_t i = 0; i < seized; i++)
+		if (tracee_interrupt(tids[i], e) < 0 && e->code != -ESRCH)
+			return e->code;
+	for (size_t i = 0; i < seized; i++) {
+		int r = wait_thread(a, t, tids[i], e);
+
+		if (r < 0)
+			return r;
+		if (r > 0)
+			t->threads[stand++].tid = tids[i];
+	}
+	t->thread_count = stand;
+	return 0;
+}
+
+/* Seizes, interrupts and awaits what is new among the threads, three passes over all. Returns how many were new. */
+static int stop_new_threads(struct attempt *a, struct task *t, struct err *e)
+{
+	own_mem int *tids = NULL;
+	size_t count;
+
+	if (proc_threads(t->proc_fd, &tids, &count, e) < 0)
+		return e->code;
+	count = drop_known(t, tids, count);
+	if (count && add_threads(a, t, tids, count, e) < 0)
+		return e->code;
+	return count;
+}
+
+static int read_stat(struct task *t, struct err *e)
+{
+	struct proc_stat s;
+
+	if (proc_stat_read(t->proc_fd, &s, e) < 0)
+		return e->code;
+	t->ppid = s.ppid;
+	t->pgid = s.pgrp;
+	t->sid = s.session;
+	t->task_flags = s.flags;
+	t->start_time = s.start_time;
+	t->exit_code = s.exit_code;
+	memcpy(t->comm, s.comm, sizeof(t->comm) - 1);
+	if (s.state == 'Z' || s.state == 'X')
+		t->state = TASK_DEAD;
+	return 0;
+}
+
+static int stop_task(struct attempt *a, struct task *t, struct err *e)
+{
+	int r;
+
+	t->pidfd = t->proc_fd = -1;
+	t->state = TASK_ALIVE;
+	if (proc_open(t->pid, &t->proc_fd, e) < 0 || read_stat(t, e) < 0)
+		return e->code;
+	if (t->state == TASK_DEAD) {
+		own_mem int *tids = NULL;
+		size_t count;
+
+		if (proc_threads(t->proc_fd, &tids, &count, e) == 0 && count > 1)
+			return err_code(e, ENOTSUP,
+					"the first thread of pid %d has exited while others "
+					"live on, which is not supported",
+					t->pid);
+		return 0;
+	}
+	t->pidfd = syscall(SYS_pidfd_open, t->pid, 0);
+	if (t->pidfd < 0)
+		return err_sys(e, "pidfd_open(%d)", t->pid);
+	while ((r = stop_new_threads(a, t, e)) > 0)
+		;
+	/* What it is called and whose child it is: as it is now that it stands still. */
+	return r < 0 ? r : read_stat(t, e);
+}
+
+static struct task *find(struct dump *d, int pid)
+{
+	for (size_t i = 0; i < d->task_count; i++)
+		if (d->tasks[i]->pid == pid)
+			return d->tasks[i];
+	return NULL;
+}
+
+static int add_task(struct attempt *a, struct task *parent, int pid, struct err *e)
+{
+	struct dump *d = a->d;
+	struct task *t = pool_new(&d->pool, struct task);
+
+	t->dump = d;
+	t->parent = parent;
+	t->pid = pid;
+	if (io_grow(&d->tasks, d->task_count, sizeof(*d->tasks), e) < 0)
+		return e->code;
+	d->tasks[d->task_count++] = t;
+	return stop_task(a, t, e);
+}
+
+/* Adds the children that are not known yet. Returns how many. */
+static int add_children(struct attempt *a, struct task *t, struct err *e)
+{
+	own_mem int *pids = NULL;
+	size_t count;
+	int added = 0;
+
+	if (t->state == TASK_DEAD)
+		return 0;
+	if (proc_children(t->proc_fd, &pids, &count, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < count; i++) {
+		if (find(a->d, pids[i]))
+			continue;
+		int r = add_task(a, t, pids[i], e);
+		if (r < 0 && r != -ESRCH && r != -ENOENT)
+			return r;
+		if (r < 0)
+			a->d->task_count--; /* gone in between */
+		added++;
+	}
+	return added;
+}
+
+static int stop_all(struct attempt *a, struct err *e)
+{
+	struct dump *d = a->d;
+	int fresh, r;
+
+	if (add_task(a, NULL, d->opt->tree, e) < 0)
+		return e->code;
+	/* An orphan can come to a task that was looked at already, and a thread can be born until all stand. */
+	do {
+		fresh = 0;
+		for (size_t i = 0; i < d->task_count; i++) {
+			r = add_children(a, d->tasks[i], e);
+			if (r > 0)
+				fresh += r;
+			if (r >= 0 && d->tasks[i]->state != TASK_DEAD)
+				r = stop_new_threads(a, d->tasks[i], e);
+			if (r < 0)
+				return err_on(e, "pid %d", d->tasks[i]->pid);
+			fresh += r;
+		}
+	} while (fresh);
+	return 0;
+}
+
+/* Preorder: a parent's entry comes before its children's, and a subtree stays together. */
+static void put_in_order(struct task *t, struct task **all, size_t count, struct task **out,
+			 size_t *n)
+{
+	out[(*n)++] = t;
+	for (size_t i = 0; i < count; i++)
+		if (all[i]->parent == t)
+			put_in_order(all[i], all, count, out, n);
+}
+
+static int order_tasks(struct dump *d, struct err *e)
+{
+	struct task **out = calloc(d->task_count, sizeof(*out));
+	size_t n = 0;
+
+	if (!out)
+		return err_sys(e, "memory for %zu tasks", d->task_count);
+	/* While the tree was being found, a child may have come to another parent. */
+	for (size_t i = 1; i < d->task_count; i++) {
+		struct task *p = find(d, d->tasks[i]->ppid);
+
+		if (p)
+			d->tasks[i]->parent = p;
+	}
+	put_in_order(d->tasks[0], d->tasks, d->task_count, out, &n);
+	free(d->tasks);
+	d->tasks = out;
+	d->task_count = n;
+	return 0;
+}
+
+static int read_thread(struct thread *th, size_t xsize, struct err *e)
+{
+	struct dump *d = th->task->dump;
+
+	th->xstate_size = xsize;
+	th->xstate = pool_alloc(&d->pool, xsize);
+	th->core = pool_new(&d->pool, CoreEntry);
+	if (tracee_get_regs(th->tid, &th->regs, e) < 0 ||
+	    tracee_get_xstate(th->tid, th->xstate, &th->xstate_size, e) < 0 ||
+	    tracee_get_mask(th->tid, &th->sigmask, e) < 0)
+		return e->code;
+	return 0;
+}
+
+static int read_threads(struct dump *d, struct err *e)
+{
+	size_t xsize = xstate_size_max();
+
+	for (size_t i = 0; i < d->task_count; i++)
+		for (size_t k = 0; k < d->tasks[i]->thread_count; k++)
+			if (read_thread(&d->tasks[i]->threads[k], xsize, e) < 0)
+				return e->code;
+	return 0;
+}
+
+static void close_tasks(struct dump *d)
+{
+	for (size_t i = 0; i < d->task_count; i++) {
+		own_close(&d->tasks[i]->pidfd);
+		own_close(&d->tasks[i]->proc_fd);
+	}
+	d->task_count = 0;
+}
+
+int freeze_tree(struct dump *d, struct err *e)
+{
+	uint64_t begin = io_now_us();
+	uint64_t timeout = d->opt->timeout ? d->opt->timeout * 1000000ULL : UINT64_MAX / 2;
+	struct attempt a = { .d = d };
+	int r;
+
+	alarm_every(ATTEMPT_MS / 3);
+	for (;;) {
+		d->frozen_at = io_now_us();
+		a.deadline = d->frozen_at + ATTEMPT_MS * 1000;
+		r = stop_all(&a, e);
+		if (r != -EAGAIN || io_now_us() - begin > timeout)
+			break;
+		log_info("%s; trying again", e->text);
+		freeze_let_go(d);
+		usleep(20000);
+	}
+	alarm_every(0);
+	if (r == 0 && order_tasks(d, e) == 0)
+		r = read_threads(d, e);
+	d->opt->dump_stats->freezing_time = io_now_us() - d->frozen_at;
+	return r;
+}
+
+void freeze_let_go(struct dump *d)
+{
+	for (size_t i = 0; i < d->task_count; i++)
+		for (size_t k = 0; k < d->tasks[i]->thread_count; k++)
+			tracee_detach(d->tasks[i]->threads[k].tid, 0);
+	close_tasks(d);
+}
+
+void freeze_leave_stopped(struct dump *d)
+{
+	for (size_t i = 0; i < d->task_count; i++)
+		if (d->tasks[i]->state == TASK_ALIVE)
+			kill(d->tasks[i]->pid, SIGSTOP);
+	freeze_let_go(d);
+}
+
+void freeze_kill(struct dump *d)
+{
+	int status;
+
+	for (size_t i = 0; i < d->task_count; i++)
+		if (d->tasks[i]->state != TASK_DEAD)
+			syscall(SYS_pidfd_send_signal, d->tasks[i]->pidfd, SIGKILL, NULL, 0);
+	/* Tracees are waited for like children; none are left once all are gone. */
+	while (waitpid(-1, &status, __WALL) > 0 || errno == EINTR)
+		;
+	close_tasks(d);
+}

@@ -1,0 +1,19 @@
+/* Stopping the tree, and letting it go again. */
+#ifndef STASIS_DUMP_FREEZE_H
+#define STASIS_DUMP_FREEZE_H
+
+#include "dump/dump.h"
+
+/*
+ * Finds and stops every thread of the tree of opt->tree, and reads their registers and masks. Takes at most
+ * opt->timeout seconds. On failure everything runs again.
+ */
+must_check int freeze_tree(struct dump *d, struct err *e);
+/* Lets every thread go where it was; nothing of ours may be in the tree any more. */
+void freeze_let_go(struct dump *d);
+/* The same, but stopped by SIGSTOP afterwards (--leave-stopped). */
+void freeze_leave_stopped(struct dump *d);
+/* Ends the tree and waits until it is gone. */
+void freeze_kill(struct dump *d);
+
+#endif

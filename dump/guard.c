@@ -1,0 +1,193 @@
+/* The guardian of a dump; see guard.h. */
+#include "dump/guard.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/own.h"
+#include "lib/stats.h"
+
+/* Address space, not memory: pages come as they are touched. */
+enum { GUARD_SIZE = 64 << 20 };
+
+struct note {
+	struct note *next;
+	struct injection injection; /* pid 0: a link */
+	char path[];
+};
+
+struct guard {
+	size_t used;
+	int result;
+	bool finished;	/* result and err are valid */
+	bool committed; /* nothing is to be undone any more */
+	volatile sig_atomic_t stop;
+	int guardian;
+	struct err err;
+	struct dump_stats stats;
+	struct note *notes; /* newest first */
+};
+
+/* The signal handlers have no other way to it. */
+static struct guard *current;
+static volatile sig_atomic_t worker;
+
+static void on_stop(int sig)
+{
+	if (worker > 0)
+		kill(worker, sig); /* we are the guardian: hand it on, and wait */
+	else if (current)
+		current->stop = 1;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction sa = { .sa_handler = on_stop };
+
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+}
+
+static void drop_signals(void)
+{
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+}
+
+int guard_alloc(struct guard *g, size_t size, void *ret, struct err *e)
+{
+	size = (size + 63) & ~63UL;
+	if (size > GUARD_SIZE - g->used)
+		return err_code(e, ENOMEM, "no room for %zu bytes of notes", size);
+	*(void **)ret = (char *)g + g->used;
+	g->used += size;
+	return 0;
+}
+
+static int add_note(struct guard *g, size_t size, struct note **ret, struct err *e)
+{
+	if (guard_alloc(g, sizeof(struct note) + size, ret, e) < 0)
+		return e->code;
+	(*ret)->next = g->notes;
+	return 0;
+}
+
+int guard_injection(struct guard *g, int pid, size_t threads, struct injection **ret, struct err *e)
+{
+	struct note *n = NULL;
+
+	if (add_note(g, 0, &n, e) < 0 ||
+	    guard_alloc(g, threads * sizeof(struct inject_thread), &n->injection.threads, e) < 0)
+		return e->code;
+	n->injection.pid = pid;
+	n->injection.thread_count = threads;
+	g->notes = n;
+	*ret = &n->injection;
+	return 0;
+}
+
+int guard_note_link(struct guard *g, const char *path, struct err *e)
+{
+	struct note *n = NULL;
+
+	if (add_note(g, strlen(path) + 1, &n, e) < 0)
+		return e->code;
+	strcpy(n->path, path);
+	g->notes = n;
+	return 0;
+}
+
+void guard_remove_links(struct guard *g)
+{
+	for (struct note *n = g->notes; n; n = n->next) {
+		if (n->injection.pid == 0 && n->path[0])
+			unlink(n->path);
+		n->path[0] = 0;
+	}
+}
+
+void guard_commit(struct guard *g)
+{
+	g->committed = true;
+}
+
+int guard_check(struct guard *g, struct err *e)
+{
+	/* PR_SET_PDEATHSIG can be lost (it is cleared by some credential changes): look as well. */
+	if (getppid() != g->guardian)
+		return err_code(e, EINTR, "the dump was killed");
+	if (g->stop)
+		return err_code(e, EINTR, "the dump was interrupted");
+	return 0;
+}
+
+static void do_work(struct guard *g, const struct options *opt,
+		    int (*work)(struct guard *, void *, struct err *), void *arg)
+{
+	struct err e = { 0 };
+
+	worker = 0;
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	g->result = work(g, arg, &e);
+	g->err = e;
+	g->stats = *opt->dump_stats;
+	g->finished = true;
+	_exit(0);
+}
+
+/* The worker died before it could say how it went. */
+static int heal(struct guard *g, int status, struct err *e)
+{
+	for (struct note *n = g->notes; n && !g->committed; n = n->next)
+		if (n->injection.pid)
+			inject_heal(&n->injection);
+	if (!g->committed)
+		guard_remove_links(g);
+	err_code(e, EINTR, "the process that dumps was killed by signal %d",
+		 WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+	return g->committed ? e->code :
+			      err_hint(e, "what it had changed was put back, the target goes on");
+}
+
+int guard_run(const struct options *opt, int (*work)(struct guard *g, void *arg, struct err *e),
+	      void *arg, struct err *e)
+{
+	struct guard *g = mmap(NULL, GUARD_SIZE, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int status = 0, r;
+
+	if (g == MAP_FAILED)
+		return err_sys(e, "map memory for the guardian's notes");
+	g->used = sizeof(*g);
+	g->used = (g->used + 63) & ~63UL;
+	g->guardian = getpid();
+	current = g;
+	catch_signals();
+	worker = fork();
+	if (worker == 0)
+		do_work(g, opt, work, arg);
+	if (worker < 0)
+		return err_sys(e, "fork");
+	while (waitpid(worker, &status, 0) < 0 && errno == EINTR)
+		;
+	worker = 0;
+	if (g->finished) {
+		r = g->result;
+		*e = g->err;
+		*opt->dump_stats = g->stats;
+	} else {
+		r = heal(g, status, e);
+	}
+	drop_signals();
+	current = NULL;
+	munmap(g, GUARD_SIZE);
+	return r;
+}

@@ -1,0 +1,39 @@
+/*
+ * The guardian: the process that the user started. It forks the one that does the dump, waits, and if
+ * that one is killed it undoes what it had changed, from notes in memory that both share. If the guardian
+ * is killed, the other one notices, takes everything back and leaves.
+ */
+#ifndef STASIS_DUMP_GUARD_H
+#define STASIS_DUMP_GUARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/err.h"
+#include "lib/options.h"
+#include "parasite/inject.h"
+
+struct guard;
+
+/*
+ * Runs work(arg) in a process of its own. Its result, error and opt->dump_stats come back to the caller. arg is
+ * inherited by fork, so what work changes in it is not seen here.
+ */
+must_check int guard_run(const struct options *opt,
+			 int (*work)(struct guard *g, void *arg, struct err *e), void *arg,
+			 struct err *e);
+/* Zeroed shared memory that lives as long as the guard. */
+must_check int guard_alloc(struct guard *g, size_t size, void *ret, struct err *e);
+/* An injection that the guardian will heal if need be. */
+must_check int guard_injection(struct guard *g, int pid, size_t threads, struct injection **ret,
+			       struct err *e);
+/* A hard link made for the dump (absolute path), removed unless the dump ends well and keeps it. */
+must_check int guard_note_link(struct guard *g, const char *path, struct err *e);
+/* Removes the noted links now. */
+void guard_remove_links(struct guard *g);
+/* From here on the notes need no undoing: the dump is complete and the target may go. */
+void guard_commit(struct guard *g);
+/* -EINTR once the guardian is gone or the user wants to stop. */
+must_check int guard_check(struct guard *g, struct err *e);
+
+#endif

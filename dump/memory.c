@@ -1,0 +1,213 @@
+/*
+ * Memory of a dump: mappings are recognised by their kinds, private pages are copied straight from the
+ * stopped task into a pages file.
+ */
+#include "dump/memory.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "images/vma.h"
+#include "lib/io.h"
+#include "lib/log.h"
+#include "lib/pagemap.h"
+#include "lib/stats.h"
+
+static const struct vma_kind *kind_of(const struct task *t, const struct vma *v)
+{
+	for (size_t i = 0; i < vma_kind_count; i++)
+		if (vma_kinds[i]->match(t, v))
+			return vma_kinds[i];
+	return NULL;
+}
+
+int memory_read(struct task *t, struct err *e)
+{
+	if (maps_read(t->proc_fd, &t->dump->pool, &t->vmas, &t->vma_count, e) < 0)
+		return err_on(e, "mappings of pid %d", t->pid);
+	for (size_t i = 0; i < t->vma_count; i++) {
+		struct vma *v = &t->vmas[i];
+		const struct vma_kind *kind = kind_of(t, v);
+
+		v->fd_flags = -1;
+		if (!kind) {
+			err_code(e, ENOTSUP,
+				 "the mapping %lx-%lx (%s) of pid %d is of a kind that is "
+				 "not supported",
+				 (unsigned long)v->start, (unsigned long)v->end, v->name, t->pid);
+			return err_hint(e, "unmap it before the dump");
+		}
+		if (kind->classify(t, v, e) < 0)
+			return err_on(e, "mapping %lx-%lx (%s) of pid %d", (unsigned long)v->start,
+				      (unsigned long)v->end, kind->name, t->pid);
+	}
+	return 0;
+}
+
+uint32_t memory_pages_id(struct dump *d)
+{
+	return ++d->pages_id;
+}
+
+/* The runs of one task on their way: into its page map and into the list of what is to be copied. */
+struct saving {
+	struct task *t;
+	struct pagemap pm;
+	struct pagemap_writer w;
+	struct page_run *runs;
+	size_t count;
+};
+
+static int add_run(struct saving *s, uint64_t start, uint64_t end, uint32_t flags, bool forced,
+		   struct err *e)
+{
+	struct page_run *last = s->count ? &s->runs[s->count - 1] : NULL;
+	uint64_t offset = s->w.size;
+
+	if (pagemap_writer_add(&s->w, start, (end - start) / PAGE_SIZE, flags, e) < 0)
+		return e->code;
+	if (last && last->vaddr + last->bytes == start && last->forced == forced) {
+		last->bytes += end - start;
+		return 0;
+	}
+	if (io_grow(&s->runs, s->count, sizeof(*s->runs), e) < 0)
+		return e->code;
+	s->runs[s->count++] = (struct page_run){
+		.vaddr = start, .bytes = end - start, .offset = offset, .forced = forced
+	};
+	return 0;
+}
+
+/* Anonymous pages that may come after the task runs again; CRIU marks the same ones. */
+static bool may_be_lazy(const struct vma *v)
+{
+	return v->status & VMA_ANON_PRIVATE && !(v->flags & (VMA_LO | VMA_HT));
+}
+
+static int add_vma(struct saving *s, const struct vma *v, struct err *e)
+{
+	const struct vma_kind *kind = kind_of(s->t, v);
+	uint32_t flags = PE_PRESENT | (may_be_lazy(v) ? PE_LAZY : 0);
+	bool forced = !(v->flags & VMA_RD);
+	struct page_range r;
+	int got;
+
+	s->t->dump->opt->dump_stats->pages_scanned += (v->end - v->start) / PAGE_SIZE;
+	if (kind->pages == VMA_PAGES_NONE)
+		return 0;
+	if (kind->pages == VMA_PAGES_ALL)
+		return add_run(s, v->start, v->end, flags, forced, e);
+	pagemap_range(&s->pm, v->start, v->end, PAGEMAP_PRIVATE);
+	while ((got = pagemap_next(&s->pm, &r, e)) > 0)
+		if (add_run(s, r.start, r.end, flags, forced, e) < 0)
+			return e->code;
+	return got;
+}
+
+static int save_runs(struct saving *s, struct err *e)
+{
+	struct dump_stats *stats = s->t->dump->opt->dump_stats;
+	uint64_t start = io_now_us(), copied;
+
+	for (size_t i = 0; i < s->t->vma_count; i++)
+		if (add_vma(s, &s->t->vmas[i], e) < 0)
+			return e->code;
+	copied = io_now_us();
+	if (memory_copy(s->t->pid, s->runs, s->count, s->w.pages_fd, e) < 0)
+		return e->code;
+	stats->pages_written += s->w.size / PAGE_SIZE;
+	stats->memdump_time += copied - start;
+	stats->memwrite_time += io_now_us() - copied;
+	return pagemap_writer_finish(&s->w, e);
+}
+
+int memory_save(struct task *t, struct err *e)
+{
+	struct saving s = { .t = t,
+			    .w = { .dir_fd = t->dump->images,
+				   .kind = IMG_PAGEMAP,
+				   .id = t->pid,
+				   .pages_id = memory_pages_id(t->dump) } };
+	int r = pagemap_open(t->proc_fd, &s.pm, e);
+
+	if (r == 0)
+		r = pagemap_writer_begin(&s.w, e);
+	if (r == 0)
+		r = save_runs(&s, e);
+	pagemap_writer_drop(&s.w);
+	pagemap_close(&s.pm);
+	free(s.runs);
+	return r < 0 ? err_on(e, "memory of pid %d", t->pid) : 0;
+}
+
+/* MADV_* advice that VmFlags tells, as bits of vma_entry.madv. */
+static uint64_t advice(const struct vma *v)
+{
+	static const struct {
+		uint32_t flag;
+		int advice;
+	} table[] = {
+		{ VMA_RR, 1 },	{ VMA_SR, 2 },	{ VMA_DC, 10 }, { VMA_MG, 12 },
+		{ VMA_HG, 14 }, { VMA_NH, 15 }, { VMA_DD, 16 }, { VMA_WF, 18 },
+	};
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (v->flags & table[i].flag)
+			bits |= 1ULL << table[i].advice;
+	return bits;
+}
+
+static uint32_t map_flags(const struct vma *v)
+{
+	uint32_t flags = v->flags & VMA_SH ? 1 : 2;
+
+	if (v->flags & VMA_DP)
+		flags = 8; /* MAP_DROPPABLE stands instead of MAP_PRIVATE */
+	if (v->status & (VMA_ANON_PRIVATE | VMA_ANON_SHARED))
+		flags |= 0x20;
+	if (v->flags & VMA_GD)
+		flags |= 0x100;
+	if (v->flags & VMA_LO)
+		flags |= 0x2000;
+	if (v->flags & VMA_NR)
+		flags |= 0x4000;
+	if (v->flags & VMA_HT)
+		flags |= 0x40000 | (uint32_t)__builtin_ctzll(v->page_size) << 26;
+	return flags;
+}
+
+static VmaEntry *make_entry(struct task *t, const struct vma *v)
+{
+	VmaEntry *m = pool_new(&t->dump->pool, VmaEntry);
+
+	vma_entry__init(m);
+	m->start = v->start;
+	m->end = v->end;
+	m->pgoff = v->pgoff;
+	m->shmid = v->shmid;
+	m->prot = v->flags & (VMA_RD | VMA_WR | VMA_EX); /* the same bits as PROT_* */
+	m->flags = map_flags(v);
+	m->status = v->status;
+	m->fd = -1;
+	m->madv = advice(v);
+	m->has_madv = m->madv != 0;
+	m->has_fdflags = v->fd_flags >= 0;
+	m->fdflags = m->has_fdflags ? v->fd_flags : 0;
+	return m;
+}
+
+int memory_entries(struct task *t, struct err *e)
+{
+	t->mm->vmas = pool_array(&t->dump->pool, VmaEntry *, t->vma_count);
+	for (size_t i = 0; i < t->vma_count; i++) {
+		const struct vma_kind *kind = kind_of(t, &t->vmas[i]);
+		VmaEntry *m = make_entry(t, &t->vmas[i]);
+
+		t->mm->vmas[t->mm->n_vmas++] = m;
+		if (kind->entry && kind->entry(t, &t->vmas[i], m, e) < 0)
+			return err_on(e, "mapping %lx-%lx of pid %d", (unsigned long)m->start,
+				      (unsigned long)m->end, t->pid);
+	}
+	return 0;
+}

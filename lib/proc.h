@@ -1,0 +1,37 @@
+/* What /proc says about a process: its directory, stat, lists of threads and children. */
+#ifndef STASIS_LIB_PROC_H
+#define STASIS_LIB_PROC_H
+
+#include <stdint.h>
+#include <stddef.h>
+
+#include "lib/err.h"
+
+/* Fields of /proc/PID/stat that are of use; names as in proc(5). */
+struct proc_stat {
+	char comm[64];
+	char state;
+	int ppid, pgrp, session;
+	unsigned int flags;
+	int64_t nice;
+	uint64_t start_time; /* clock ticks since boot */
+	uint64_t start_code, end_code, start_stack;
+	uint64_t start_data, end_data, start_brk;
+	uint64_t arg_start, arg_end, env_start, env_end;
+	int exit_code;
+};
+
+/* The directory /proc/PID. */
+must_check int proc_open(int pid, int *ret_fd, struct err *e);
+must_check int proc_stat_read(int proc_fd, struct proc_stat *ret, struct err *e);
+/* Tids of /proc/PID/task, ascending as the kernel lists them; the caller frees *ret. */
+must_check int proc_threads(int proc_fd, int **ret, size_t *ret_count, struct err *e);
+/* Pids of the children of all threads, zombies included; the caller frees *ret. */
+must_check int proc_children(int proc_fd, int **ret, size_t *ret_count, struct err *e);
+/* The value behind "Name:\t" of /proc/PID/status as an unsigned number in the given base. */
+must_check int proc_status_number(int proc_fd, const char *name, int base, uint64_t *ret,
+				  struct err *e);
+/* Who traces it and what it is called, for sentences: "pid 12 ('bash')". Never fails. */
+const char *proc_name(int pid, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * ptrace(2) with names: a wait status is decoded here and nowhere else, registers and signal masks are
+ * read and written here. Threads are always seized, never attached to.
+ */
+#ifndef STASIS_LIB_PTRACE_H
+#define STASIS_LIB_PTRACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+
+#include "lib/err.h"
+
+enum stop_kind {
+	STOP_INTERRUPT, /* PTRACE_INTERRUPT, or the first stop of an auto-attached child */
+	STOP_GROUP,	/* the thread group is stopped; value: the signal that did it */
+	STOP_SIGNAL,	/* value: a signal is about to be delivered */
+	STOP_SYSCALL,	/* entry or exit under PTRACE_SYSCALL */
+	STOP_EVENT,	/* value: PTRACE_EVENT_... */
+	STOP_EXITED,	/* value: exit status */
+	STOP_KILLED,	/* value: signal */
+};
+
+struct stop {
+	enum stop_kind kind;
+	int value;
+};
+
+struct stop stop_decode(int status);
+/* "exited with status 1", "was killed by signal 9", "stopped by signal 5"... */
+const char *stop_text(struct stop s, char *buf, size_t size);
+
+must_check int tracee_seize(int tid, unsigned long options, struct err *e);
+must_check int tracee_interrupt(int tid, struct err *e);
+/* Waits for that thread alone. -ESRCH if it is gone. */
+must_check int tracee_wait(int tid, struct stop *ret, struct err *e);
+/* request: PTRACE_CONT, PTRACE_SYSCALL, PTRACE_LISTEN; signal 0: none. */
+must_check int tracee_go(int tid, int request, int signal, struct err *e);
+/* Never fails: a tracee that is gone needs no detaching. */
+void tracee_detach(int tid, int signal);
+
+must_check int tracee_get_regs(int tid, struct user_regs_struct *ret, struct err *e);
+must_check int tracee_set_regs(int tid, const struct user_regs_struct *regs, struct err *e);
+must_check int tracee_get_mask(int tid, uint64_t *ret, struct err *e);
+must_check int tracee_set_mask(int tid, uint64_t mask, struct err *e);
+/* NT_X86_XSTATE in standard layout; *size is the buffer's and becomes what there is. */
+must_check int tracee_get_xstate(int tid, void *buf, size_t *size, struct err *e);
+must_check int tracee_set_xstate(int tid, const void *buf, size_t size, struct err *e);
+/* Bytes of NT_X86_XSTATE on this processor, an upper bound. */
+size_t xstate_size_max(void);
+
+/*
+ * Makes the stopped thread run to a STOP_INTERRUPT from wherever it is, so that the kernel looks at its
+ * registers for a system call to restart when it goes on. Signals that come in between are delivered.
+ */
+must_check int tracee_park(int tid, struct err *e);
+
+#endif

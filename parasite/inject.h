@@ -1,0 +1,55 @@
+/*
+ * The runner in a process that lives: brought in, used, and taken out without a trace.
+ *
+ * What has been changed in the target is written down in a struct injection before it is changed. It
+ * lies in memory shared with the guardian, so that inject_heal() can undo it after the tracer was
+ * killed: a thread whose tracer dies runs on from where it is, which is why everything that a thread
+ * of the target is ever pointed at ends in a loop, and never in a trap.
+ *
+ * The one instruction that has to be in the target before anything of ours is mapped ("syscall; jmp .")
+ * is put into the unused bytes of the vdso's ELF header, where nobody runs, and only while it is used.
+ */
+#ifndef STASIS_PARASITE_INJECT_H
+#define STASIS_PARASITE_INJECT_H
+
+#include <stdbool.h>
+#include <sys/user.h>
+
+#include "lib/err.h"
+#include "parasite/plan.h"
+
+struct inject_thread {
+	int tid;
+	bool changed; /* its registers and mask are not its own */
+	struct user_regs_struct regs;
+	uint64_t mask;
+};
+
+struct injection {
+	int pid;
+	bool live;	    /* somebody has to call inject_close or inject_heal */
+	uint64_t site;	    /* address of the word that takes the system call instruction */
+	uint64_t site_word; /* what it held */
+	bool site_changed;
+	uint64_t arena_at, arena_size;
+	bool arena_tried;   /* the mapping may be there */
+	struct arena arena; /* arena.here is the injecting process's */
+	uint32_t thread_count;
+	struct inject_thread *threads; /* [0] is the leader, which makes the system calls */
+};
+
+/*
+ * Maps an arena of size bytes at the free address where. All threads are stopped; i->threads is filled in.
+ * site: an aligned word in executable memory that nobody runs through.
+ */
+must_check int inject_open(struct injection *i, uint64_t site, uint64_t where, size_t size,
+			   struct err *e);
+/* Runs count plans at once, plan k in thread which[k]; each must be alone in its thread. */
+must_check int inject_run(struct injection *i, struct plan *plans, const uint32_t *which,
+			  size_t count, struct err *e);
+/* Unmaps the arena; all threads get their own registers and masks back and stay stopped. */
+must_check int inject_close(struct injection *i, struct err *e);
+/* The guardian's inject_close: seizes what is in our hands first, and lets it go at the end. */
+void inject_heal(struct injection *i);
+
+#endif

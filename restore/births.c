@@ -1,0 +1,101 @@
+/*
+ * Who is born of whom, and in which session.
+ *
+ * A session can only be founded (setsid) or be born into. So a task whose session is not its parent's was
+ * born before its parent founded one, or of somebody in that session who is gone. Such a founder is stood
+ * in for by a helper with its pid, a child of the task's parent: it founds the session, clones the task with
+ * CLONE_PARENT, and leaves before the tree runs. A helper also stands in for a process group whose leader is gone.
+ */
+#include "restore/births.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "restore/load.h"
+
+static int add_helper(struct restore *r, struct rtask *parent, int pid, int sid, int pgid,
+		      struct rtask **ret, struct err *e)
+{
+	struct rtask *h = load_add_task(r, e);
+
+	if (!h)
+		return e->code;
+	h->helper = true;
+	h->state = 1;
+	h->pid = pid;
+	h->sid = sid;
+	h->pgid = pgid;
+	h->parent = parent;
+	h->creator = parent;
+	h->birth_sid = parent ? parent->sid : 0;
+	h->thread_count = 1;
+	h->threads = pool_new(&r->pool, struct rthread);
+	h->threads[0] = (struct rthread){ .tid = pid, .task = h };
+	*ret = h;
+	return 0;
+}
+
+/* In the job of a shell the session of the restorer stands for the one that was. */
+static bool in_our_session(const struct rtask *t)
+{
+	const struct rtask *root = t->restore->tasks[0];
+
+	return t->restore->opt->shell_job && t->sid == root->sid && root->sid != root->pid;
+}
+
+static int decide_session(struct restore *r, struct rtask *t, struct err *e)
+{
+	struct rtask *p = t->parent, *leader;
+
+	t->creator = p;
+	if (t->sid == t->pid) {
+		t->birth_sid = p ? p->sid : 0;
+		return 0;
+	}
+	t->birth_sid = t->sid;
+	if (p ? p->sid == t->sid : in_our_session(t))
+		return 0;
+	if (p && p->sid == p->pid && p->birth_sid == t->sid) {
+		t->before_setsid = true;
+		return 0;
+	}
+	leader = load_find(r, t->sid);
+	if (!leader && add_helper(r, p, t->sid, t->sid, t->sid, &leader, e) < 0)
+		return e->code;
+	if (leader->parent == p) {
+		t->creator = leader;
+		return 0;
+	}
+	err_code(e, ENOTSUP,
+		 "pid %d is in the session of pid %d, which is neither its parent nor a "
+		 "sibling; that cannot be rebuilt",
+		 t->pid, t->sid);
+	return e->code;
+}
+
+/* Somebody with this pid has to be there for the group to exist. */
+static int decide_group(struct restore *r, struct rtask *t, struct err *e)
+{
+	struct rtask *h;
+
+	if (t->pgid == 0 || load_find(r, t->pgid))
+		return 0;
+	if (r->opt->shell_job && t->pgid == r->tasks[0]->pgid)
+		return 0; /* the group of the restorer stands for it */
+	return add_helper(r, t, t->pgid, t->sid, t->pgid, &h, e);
+}
+
+int births_decide(struct restore *r, struct err *e)
+{
+	const struct rtask *root = r->tasks[0];
+	size_t count = r->task_count;
+
+	for (size_t i = 0; i < count; i++)
+		if (decide_session(r, r->tasks[i], e) < 0 || decide_group(r, r->tasks[i], e) < 0)
+			return e->code;
+	if (root->sid != root->pid && !r->opt->shell_job && !load_find(r, root->sid)->helper)
+		return err_say(
+			e,
+			"the root of the tree is not the leader of its session; use --shell-job");
+	return 0;
+}

@@ -1,0 +1,14 @@
+/* Who is born of whom, in which session, and making it so. */
+#ifndef STASIS_RESTORE_BIRTHS_H
+#define STASIS_RESTORE_BIRTHS_H
+
+#include "restore/restore.h"
+
+/* Decides creators and helpers; refuses what cannot be rebuilt. */
+must_check int births_decide(struct restore *r, struct err *e);
+/* All tasks are born, in their sessions and process groups; those whose children inherit it have their memory. */
+must_check int births_make(struct restore *r, struct err *e);
+/* Zombies and helpers die. */
+must_check int births_deaths(struct restore *r, struct err *e);
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * The end of a restore, all by ptrace: the runner is unmapped, each thread gets its registers, extended
+ * state and signal mask, and all are let go together. No signal frame is forged.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "lib/ptrace.h"
+#include "restore/regs.h"
+#include "restore/run.h"
+#include "restore/stages.h"
+
+static bool lives(const struct rtask *t)
+{
+	return !t->helper && t->state != 2;
+}
+
+/* sa_entry of signal n: 62 entries in order, without SIGKILL and SIGSTOP. */
+static const SaEntry *action_of(const CoreEntry *core, int n)
+{
+	size_t i = n - 1 - (n > SIGKILL) - (n > SIGSTOP);
+
+	return core->tc->n_sigactions > i ? core->tc->sigactions[i] : NULL;
+}
+
+/*
+ * The trap that ends each plan is a forced signal: where the task ignores SIGTRAP, the kernel has put the default
+ * action in its place.
+ */
+static int ignore_traps(struct rtask *t, struct err *e)
+{
+	const SaEntry *sa = action_of(t->core, SIGTRAP);
+	struct restore *r = t->restore;
+	uint64_t *action;
+	int64_t res;
+
+	if (!sa || sa->sigaction != (uintptr_t)SIG_IGN)
+		return 0;
+	action = arena_alloc(&r->arena, 4 * sizeof(*action));
+	if (!action)
+		return err_say(e, "the arena is full");
+	action[0] = sa->sigaction;
+	action[1] = sa->flags;
+	action[2] = sa->restorer;
+	action[3] = sa->mask;
+	uint64_t args[PLAN_ARGS] = { SIGTRAP, arena_there(&r->arena, action).at, 0, 8 };
+	if (run_syscall(r, t->pid, SYS_rt_sigaction, args, &res, e) < 0)
+		return e->code;
+	return res < 0 ? err_res(e, res, "ignore SIGTRAP in pid %d", t->pid) : 0;
+}
+
+static int take_out(struct rtask *t, struct err *e)
+{
+	struct restore *r = t->restore;
+	uint64_t args[PLAN_ARGS] = { r->arena.there.at, r->arena.size };
+	int64_t res;
+
+	if (ignore_traps(t, e) < 0 || run_syscall(r, t->pid, SYS_munmap, args, &res, e) < 0)
+		return e->code;
+	return res < 0 ? err_res(e, res, "unmap the runner in pid %d", t->pid) : 0;
+}
+
+/* What PTRACE_GETREGSET gives for a thread that never touched it: the frame that the image's state goes into. */
+struct fresh {
+	void *state, *work;
+	size_t size;
+};
+
+static int set_thread(struct rthread *th, struct fresh *f, struct err *e)
+{
+	const CoreEntry *core = th->core;
+	uint64_t mask = core->tc ? core->tc->blk_sigset : core->thread_core->blk_sigset;
+	struct user_regs_struct regs;
+
+	memcpy(f->work, f->state, f->size);
+	if (regs_from_image(core, &regs, e) < 0 ||
+	    xstate_from_image(core, f->work, f->size, e) < 0 ||
+	    tracee_set_regs(th->tid, &regs, e) < 0 ||
+	    tracee_set_xstate(th->tid, f->work, f->size, e) < 0)
+		return err_on(e, "thread %d of pid %d", th->tid, th->task->pid);
+	return tracee_set_mask(th->tid, mask, e);
+}
+
+int finish_threads(struct restore *r, struct err *e)
+{
+	struct fresh f = { .size = xstate_size_max() };
+
+	f.state = pool_alloc(&r->pool, f.size);
+	f.work = pool_alloc(&r->pool, f.size);
+	if (tracee_get_xstate(r->tasks[0]->pid, f.state, &f.size, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < r->task_count; i++) {
+		struct rtask *t = r->tasks[i];
+
+		if (!lives(t))
+			continue;
+		if (take_out(t, e) < 0)
+			return e->code;
+		for (size_t k = 0; k < t->thread_count; k++)
+			if (set_thread(&t->threads[k], &f, e) < 0)
+				return e->code;
+	}
+	return 0;
+}
+
+void finish_go(struct restore *r)
+{
+	for (size_t i = 0; i < r->task_count; i++) {
+		struct rtask *t = r->tasks[i];
+
+		if (!lives(t))
+			continue;
+		if (t->state == 3)
+			kill(t->pid,
+			     t->core->tc->has_stop_signo ? (int)t->core->tc->stop_signo : SIGSTOP);
+		else if (r->opt->leave_stopped)
+			kill(t->pid, SIGSTOP);
+	}
+	for (size_t i = 0; i < r->task_count; i++)
+		for (size_t k = 0; lives(r->tasks[i]) && k < r->tasks[i]->thread_count; k++)
+			tracee_detach(r->tasks[i]->threads[k].tid, 0);
+}

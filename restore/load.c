@@ -1,0 +1,212 @@
+/*
+ * Reading the images of the tree: inventory, pstree, and for each task core, ids, mm, fs. Whatever does not
+ * fit together is refused here, in one sentence, while nothing has been made yet.
+ */
+#include "restore/load.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "images/image.h"
+#include "images/pstree.pb-c.h"
+#include "lib/io.h"
+#include "restore/files.h"
+#include "restore/memory.h"
+
+enum { IMAGE_VERSION_1 = 1, IMAGE_VERSION_2 = 2 };
+
+struct rtask *load_find(const struct restore *r, int pid)
+{
+	for (size_t i = 0; i < r->task_count; i++)
+		if (r->tasks[i]->pid == pid)
+			return r->tasks[i];
+	return NULL;
+}
+
+struct rtask *load_add_task(struct restore *r, struct err *e)
+{
+	struct rtask *t;
+
+	if (io_grow(&r->tasks, r->task_count, sizeof(*r->tasks), e) < 0)
+		return NULL;
+	t = pool_new(&r->pool, struct rtask);
+	t->restore = r;
+	t->helper_fd = -1;
+	r->tasks[r->task_count++] = t;
+	return t;
+}
+
+static int check_inventory(struct restore *r, struct err *e)
+{
+	const InventoryEntry *inv = r->inventory;
+
+	if (inv->img_version == 0)
+		return err_say(e, "the images are a pre-dump, which holds memory only; name the "
+				  "folder of the final dump");
+	if (inv->img_version > IMAGE_VERSION_2)
+		return err_say(e,
+			       "the images are of version %u, newer than this program knows (%d)",
+			       inv->img_version, IMAGE_VERSION_2);
+	if (!inv->has_fdinfo_per_id || !inv->fdinfo_per_id || !inv->root_ids)
+		return err_say(e, "the images are of an old layout that is not supported");
+	if (inv->has_tcp_close && inv->tcp_close)
+		return err_say(e,
+			       "the images were made with --tcp-close, which is not supported yet");
+	if (inv->plugins_entry && inv->plugins_entry->n_plugins)
+		return err_say(e, "the images need the plugin '%s'; plugins are not supported",
+			       inv->plugins_entry->plugins[0]);
+	return 0;
+}
+
+static int check_core(const CoreEntry *core, int pid, bool leader, struct err *e)
+{
+	if (core->mtype != CORE_ENTRY__MARCH__X86_64) {
+		const ProtobufCEnumValue *v =
+			protobuf_c_enum_descriptor_get_value(&core_entry__march__descriptor,
+							     core->mtype);
+
+		return err_say(e, "'core-%d.img' comes from a %s machine; this one is X86_64", pid,
+			       v ? v->name : "foreign");
+	}
+	if (leader && !core->tc)
+		return err_say(e, "'core-%d.img' lacks the state of the process", pid);
+	if (!leader && core->tc)
+		return err_say(e, "'core-%d.img' is of a process where a thread belongs", pid);
+	if (leader && core->tc->task_state == 2)
+		return 0;
+	if (!core->thread_core || !core->thread_info)
+		return err_say(e, "'core-%d.img' lacks the state of the thread", pid);
+	return 0;
+}
+
+static int load_thread(struct rtask *t, size_t i, struct err *e)
+{
+	struct rthread *th = &t->threads[i];
+
+	th->task = t;
+	if (image_load(t->restore->images, IMG_CORE, th->tid, &th->core, e) < 0)
+		return e->code;
+	return check_core(th->core, th->tid, i == 0, e);
+}
+
+static int load_living(struct rtask *t, struct err *e)
+{
+	int dir = t->restore->images;
+
+	if (image_load(dir, IMG_MM, t->pid, &t->mm, e) < 0 ||
+	    image_load(dir, IMG_FS, t->pid, &t->fs, e) < 0)
+		return e->code;
+	if (t->core->ids) {
+		t->ids = t->core->ids; /* where old versions kept them */
+		return 0;
+	}
+	return image_load(dir, IMG_IDS, t->pid, &t->ids, e);
+}
+
+static int load_task(struct restore *r, const PstreeEntry *p, struct err *e)
+{
+	struct rtask *t;
+
+	if (load_find(r, p->pid))
+		return err_say(e, "'pstree.img' has pid %u twice", p->pid);
+	if (p->pid == 0 || p->pid > 1 << 22 || p->n_threads > 1 << 22)
+		return err_say(e, "'pstree.img' has an impossible pid %u", p->pid);
+	t = load_add_task(r, e);
+	if (!t)
+		return e->code;
+	t->pid = p->pid;
+	t->pgid = p->pgid;
+	t->sid = p->sid;
+	t->parent = p->ppid ? load_find(r, p->ppid) : NULL;
+	if (!t->parent != (r->task_count == 1))
+		return err_say(
+			e, "'pstree.img' has pid %u below pid %u, which does not come before it",
+			p->pid, p->ppid);
+	t->thread_count = p->n_threads ? p->n_threads : 1;
+	t->threads = pool_array(&r->pool, struct rthread, t->thread_count);
+	t->threads[0].tid = t->pid;
+	if (load_thread(t, 0, e) < 0)
+		return e->code;
+	t->core = t->threads[0].core;
+	t->state = t->core->tc->task_state;
+	if (t->state == 2) {
+		t->thread_count = 1; /* the list of a zombie may hold anything */
+		return 0;
+	}
+	if (t->state != 1 && t->state != 3)
+		return err_say(e, "'core-%d.img' has an unknown task state %d", t->pid, t->state);
+	for (size_t i = 1; i < t->thread_count; i++) {
+		t->threads[i].tid = p->threads[i];
+		if (load_thread(t, i, e) < 0)
+			return e->code;
+	}
+	return load_living(t, e);
+}
+
+/* The namespaces of the tree must have been the dumper's own. */
+static int check_namespaces(struct restore *r, struct err *e)
+{
+	const TaskKobjIdsEntry *own = r->inventory->root_ids;
+
+	for (size_t i = 0; i < r->task_count; i++) {
+		const TaskKobjIdsEntry *ids = r->tasks[i]->ids;
+
+		if (!ids)
+			continue;
+		if ((ids->has_pid_ns_id && ids->pid_ns_id != own->pid_ns_id) ||
+		    (ids->has_net_ns_id && ids->net_ns_id != own->net_ns_id) ||
+		    (ids->has_ipc_ns_id && ids->ipc_ns_id != own->ipc_ns_id) ||
+		    (ids->has_uts_ns_id && ids->uts_ns_id != own->uts_ns_id) ||
+		    (ids->has_mnt_ns_id && ids->mnt_ns_id != own->mnt_ns_id) ||
+		    (ids->has_user_ns_id && ids->user_ns_id != own->user_ns_id) ||
+		    (ids->has_cgroup_ns_id && own->has_cgroup_ns_id &&
+		     ids->cgroup_ns_id != own->cgroup_ns_id) ||
+		    (ids->has_time_ns_id && own->has_time_ns_id &&
+		     ids->time_ns_id != own->time_ns_id))
+			return err_code(e, ENOTSUP,
+					"pid %d was saved with namespaces of its own, which "
+					"is not supported yet",
+					r->tasks[i]->pid);
+	}
+	return 0;
+}
+
+static int load_pstree(struct restore *r, struct err *e)
+{
+	own_image img = { 0 };
+	int got;
+
+	if (image_open(&img, r->images, IMG_PSTREE, 0, e) < 0)
+		return e->code;
+	for (;;) {
+		own_message PstreeEntry *p = NULL;
+
+		got = image_read(&img, &pstree_entry__descriptor, &p, e);
+		if (got <= 0)
+			break;
+		if (load_task(r, p, e) < 0)
+			return e->code;
+	}
+	if (got == 0 && r->task_count == 0)
+		return err_say(e, "'pstree.img' has no process");
+	return got;
+}
+
+int load_tree(struct restore *r, struct err *e)
+{
+	if (image_load(r->images, IMG_INVENTORY, 0, &r->inventory, e) < 0) {
+		if (e->code == -ENOENT)
+			err_hint(e, "the folder holds no complete dump");
+		return e->code;
+	}
+	if (check_inventory(r, e) < 0 || load_pstree(r, e) < 0 || check_namespaces(r, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < restore_kind_count; i++)
+		if (restore_kinds[i]->load && restore_kinds[i]->load(r, e) < 0)
+			return err_on(e, "%s", restore_kinds[i]->name);
+	for (size_t i = 0; i < vma_restore_kind_count; i++)
+		if (vma_restore_kinds[i]->load && vma_restore_kinds[i]->load(r, e) < 0)
+			return err_on(e, "%s", vma_restore_kinds[i]->name);
+	return rfiles_load(r, e);
+}

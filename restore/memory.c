@@ -1,0 +1,295 @@
+/*
+ * Memory of a restore: one plan a task that maps everything at its place, reads the private pages, and sets the
+ * final protections.
+ *
+ * An heir was cloned from its parent when that had its memory: mappings that are the same in both are kept, and
+ * with them every page that is equal stays shared copy-on-write.
+ */
+#include "restore/memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "images/vma.h"
+#include "lib/io.h"
+#include "restore/run.h"
+
+enum { ENTRIES_PER_VMA = 14, SPARE = 256 };
+
+static const struct vma_restore_kind *kind_of(const VmaEntry *v)
+{
+	for (size_t i = 0; i < vma_restore_kind_count; i++)
+		if (vma_restore_kinds[i]->match(v))
+			return vma_restore_kinds[i];
+	return NULL;
+}
+
+static int check_vmas(const struct rtask *t, struct err *e)
+{
+	for (size_t i = 0; i < t->mm->n_vmas; i++) {
+		const VmaEntry *v = t->mm->vmas[i], *last = i ? t->mm->vmas[i - 1] : NULL;
+
+		if (v->start >= v->end || (v->start | v->end) & (PAGE_SIZE - 1))
+			return err_say(e, "'mm-%d.img' has an impossible mapping %lx-%lx", t->pid,
+				       (unsigned long)v->start, (unsigned long)v->end);
+		if (last && last->end > v->start && !(v->status & VMA_AREA_GUARD))
+			return err_say(e, "'mm-%d.img' has mappings that overlap at %lx", t->pid,
+				       (unsigned long)v->start);
+		if (!kind_of(v))
+			return err_code(e, ENOTSUP,
+					"the mapping %lx-%lx of pid %d is of a kind that is not "
+					"supported (status %#x)",
+					(unsigned long)v->start, (unsigned long)v->end, t->pid,
+					v->status);
+	}
+	return 0;
+}
+
+int memory_load(struct restore *r, struct err *e)
+{
+	for (size_t i = 0; i < r->task_count; i++) {
+		struct rtask *t = r->tasks[i];
+
+		if (!t->mm)
+			continue;
+		t->pages = pool_new(&r->pool, struct stored_pages);
+		if (check_vmas(t, e) < 0 ||
+		    stored_pages_load(t->pages, r->images, IMG_PAGEMAP, t->pid, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+void memory_close(struct restore *r)
+{
+	for (size_t i = 0; i < r->task_count; i++)
+		if (r->tasks[i]->pages)
+			stored_pages_free(r->tasks[i]->pages);
+	free(r->fetched);
+	r->fetched = NULL;
+}
+
+#define VDSO_BITS (VMA_AREA_VDSO | VMA_AREA_VVAR)
+enum { WIPE_ON_FORK = 1 << 18, NOT_ON_FORK = 1 << 10 };
+
+static bool same_mapping(const VmaEntry *a, const VmaEntry *b)
+{
+	return a->start == b->start && a->end == b->end && a->status == b->status &&
+	       a->shmid == b->shmid && a->pgoff == b->pgoff && a->madv == b->madv &&
+	       (a->flags | MAP_LOCKED) == (b->flags | MAP_LOCKED);
+}
+
+static bool can_inherit(const VmaEntry *v)
+{
+	if (v->madv & (WIPE_ON_FORK | NOT_ON_FORK))
+		return false;
+	return v->status & VDSO_BITS || kind_of(v)->inherits;
+}
+
+static const VmaEntry *find_vma(const MmEntry *mm, uint64_t start)
+{
+	size_t low = 0, high = mm->n_vmas;
+
+	/* Guards stand behind the real ones and are not looked for. */
+	while (high && mm->vmas[high - 1]->status & VMA_AREA_GUARD)
+		high--;
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (mm->vmas[mid]->start < start)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < mm->n_vmas && mm->vmas[low]->start == start ? mm->vmas[low] : NULL;
+}
+
+const VmaEntry *memory_inherited(const struct rtask *t, const VmaEntry *v)
+{
+	const VmaEntry *p;
+
+	if (!t->inherits || !can_inherit(v))
+		return NULL;
+	p = find_vma(t->parent->mm, v->start);
+	return p && same_mapping(p, v) ? p : NULL;
+}
+
+static bool has_guards(const MmEntry *mm)
+{
+	return mm->n_vmas && mm->vmas[mm->n_vmas - 1]->status & VMA_AREA_GUARD;
+}
+
+bool memory_inherits(const struct rtask *t)
+{
+	const struct rtask *p = t->parent;
+	bool shares = false;
+
+	if (!p || !p->mm || !t->mm || t->creator != p || t->before_setsid ||
+	    p->mm->exe_file_id != t->mm->exe_file_id || has_guards(p->mm) || has_guards(t->mm))
+		return false;
+	for (size_t i = 0; i < t->mm->n_vmas; i++) {
+		const VmaEntry *v = t->mm->vmas[i], *its = find_vma(p->mm, v->start);
+		bool same = its && same_mapping(its, v);
+
+		/* The vdso of the parent has been moved to its place; it cannot be had elsewhere any more. */
+		if (v->status & VDSO_BITS && !same)
+			return false;
+		if (same && v->status & VMA_ANON_PRIVATE)
+			shares = true;
+	}
+	return shares;
+}
+
+/* What the heir has from its parent and does not want. */
+static void drop_foreign(struct rtask *t, struct plan *p)
+{
+	const MmEntry *theirs = t->parent->mm;
+
+	for (size_t i = 0; i < theirs->n_vmas; i++) {
+		const VmaEntry *v = theirs->vmas[i], *ours = find_vma(t->mm, v->start);
+
+		if (v->status & (VMA_AREA_VSYSCALL | VMA_AREA_GUARD) ||
+		    (ours && memory_inherited(t, ours)))
+			continue;
+		plan_call(p, "unmap what the parent had", SYS_munmap, ARG(v->start),
+			  ARG(v->end - v->start));
+	}
+}
+
+static void advise(const VmaEntry *v, struct plan *p)
+{
+	for (int bit = 0; bit < 32; bit++)
+		if (v->madv >> bit & 1)
+			plan_call(p,
+				  plan_words(p, "madvise(%lx, %d)", (unsigned long)v->start, bit),
+				  SYS_madvise, ARG(v->start), ARG(v->end - v->start), ARG(bit));
+}
+
+static int map_one(struct rtask *t, const VmaEntry *v, struct plan *p, struct err *e)
+{
+	bool fills = memory_fills(t, v);
+
+	if (memory_inherited(t, v)) {
+		if (fills && !(v->status & VDSO_BITS))
+			plan_call(p, "make it writable", SYS_mprotect, ARG(v->start),
+				  ARG(v->end - v->start), ARG(v->prot | PROT_WRITE));
+		return 0;
+	}
+	if (kind_of(v)->map && kind_of(v)->map(t, v, fills, p, e) < 0)
+		return err_on(e, "mapping %lx-%lx of pid %d", (unsigned long)v->start,
+			      (unsigned long)v->end, t->pid);
+	advise(v, p);
+	return 0;
+}
+
+static int finish_one(struct rtask *t, const VmaEntry *v, struct plan *p, struct err *e)
+{
+	const VmaEntry *its = memory_inherited(t, v);
+	const struct vma_restore_kind *kind = kind_of(v);
+
+	if (!(v->status & VDSO_BITS) &&
+	    ((memory_fills(t, v) && !(v->prot & PROT_WRITE)) || (its && its->prot != v->prot)))
+		plan_call(p, "set the protection", SYS_mprotect, ARG(v->start),
+			  ARG(v->end - v->start), ARG(v->prot));
+	if (v->flags & MAP_LOCKED)
+		plan_call(p, plan_words(p, "lock %lx", (unsigned long)v->start), SYS_mlock,
+			  ARG(v->start), ARG(v->end - v->start));
+	if (kind->after && kind->after(t, v, p, e) < 0)
+		return err_on(e, "mapping %lx-%lx of pid %d", (unsigned long)v->start,
+			      (unsigned long)v->end, t->pid);
+	return 0;
+}
+
+static int build(struct rtask *t, struct plan *p, struct expectations *x, struct err *e)
+{
+	if (t->inherits)
+		drop_foreign(t, p);
+	for (size_t i = 0; i < t->mm->n_vmas; i++)
+		if (map_one(t, t->mm->vmas[i], p, e) < 0)
+			return e->code;
+	if (memory_fill(t, p, x, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < t->mm->n_vmas; i++)
+		if (finish_one(t, t->mm->vmas[i], p, e) < 0)
+			return e->code;
+	memory_forget(t, p);
+	return 0;
+}
+
+/* One task on its way. */
+struct job {
+	struct plan plan;
+	struct expectations x;
+};
+
+static int job_start(struct rtask *t, struct job *j, struct err *e)
+{
+	size_t room = t->mm->n_vmas * ENTRIES_PER_VMA + memory_fill_room(t) + SPARE;
+
+	if (t->parent && t->inherits)
+		room += t->parent->mm->n_vmas;
+	t->has_memory = true;
+	if (plan_begin(&j->plan, &t->restore->arena, room, e) < 0 ||
+	    build(t, &j->plan, &j->x, e) < 0)
+		return e->code;
+	return run_start(t->restore, t->pid, &j->plan,
+			 pool_format(&t->restore->pool, "memory of pid %d", t->pid), e);
+}
+
+static int job_check(const struct job *j, struct err *e)
+{
+	for (size_t i = 0; i < j->x.count; i++) {
+		int64_t got = plan_result(&j->plan, j->x.all[i].entry);
+
+		if (got != j->x.all[i].result)
+			return err_say(
+				e, "only %ld of %ld bytes of memory could be read from the images",
+				(long)got, (long)j->x.all[i].result);
+	}
+	return 0;
+}
+
+static void job_end(struct job *j)
+{
+	plan_end(&j->plan);
+	free(j->x.all);
+}
+
+int memory_restore(struct rtask *t, struct err *e)
+{
+	struct job j = { 0 };
+	size_t used = t->restore->arena.used;
+	int r = job_start(t, &j, e);
+
+	if (r == 0)
+		r = run_wait(t->restore, e);
+	if (r == 0)
+		r = job_check(&j, e);
+	job_end(&j);
+	t->restore->arena.used = used;
+	return r;
+}
+
+int memory_restore_all(struct restore *r, struct err *e)
+{
+	own_mem struct job *jobs = calloc(r->task_count, sizeof(*jobs));
+	size_t used = r->arena.used;
+	int res = 0;
+
+	if (!jobs)
+		return err_sys(e, "memory for %zu tasks", r->task_count);
+	for (size_t i = 0; i < r->task_count && res == 0; i++)
+		if (r->tasks[i]->mm && !r->tasks[i]->has_memory)
+			res = job_start(r->tasks[i], &jobs[i], e);
+	if (res == 0)
+		res = run_wait(r, e);
+	for (size_t i = 0; i < r->task_count && res == 0; i++)
+		res = job_check(&jobs[i], e);
+	for (size_t i = 0; i < r->task_count; i++)
+		job_end(&jobs[i]);
+	r->arena.used = used;
+	return res;
+}

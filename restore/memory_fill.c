@@ -1,0 +1,238 @@
+/*
+ * Reading private pages: preadv straight from the pages file into place, as few calls as possible. An heir
+ * reads only what differs from its parent; both contents are compared in the images, not in the tasks.
+ */
+#include "restore/memory.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "images/vma.h"
+#include "lib/io.h"
+#include "lib/stats.h"
+
+enum { VECTORS = 256 };
+#define CALL_BYTES (1UL << 30) /* the kernel reads at most 2 GiB less a page at once */
+
+/* A call being gathered: runs that follow each other in one pages file. */
+struct gather {
+	struct rtask *t;
+	struct plan *p;
+	struct expectations *x;
+	int fd; /* ours */
+	uint64_t offset, bytes;
+	struct iovec vec[VECTORS];
+	size_t count;
+};
+
+static int flush(struct gather *g, struct err *e)
+{
+	struct expected *more;
+
+	if (g->count == 0)
+		return 0;
+	struct plan_arg fd = memory_fetch(g->t, g->fd, g->p);
+	void *vec = plan_copy(g->p, g->vec, g->count * sizeof(*g->vec));
+	int entry = plan_call(g->p, "read pages", SYS_preadv, fd, DATA(g->p, vec), ARG(g->count),
+			      ARG(g->offset), ARG(0));
+	if (io_grow(&g->x->all, g->x->count, sizeof(*g->x->all), e) < 0)
+		return e->code;
+	more = &g->x->all[g->x->count++];
+	*more = (struct expected){ entry, g->bytes };
+	g->t->restore->opt->restore_stats->pages_restored += g->bytes / PAGE_SIZE;
+	g->count = g->bytes = 0;
+	return 0;
+}
+
+static int add(struct gather *g, int fd, uint64_t offset, uint64_t vaddr, uint64_t bytes,
+	       struct err *e)
+{
+	while (bytes) {
+		uint64_t part = bytes < CALL_BYTES ? bytes : CALL_BYTES;
+		struct iovec *last = g->count ? &g->vec[g->count - 1] : NULL;
+
+		if (g->count && (g->fd != fd || g->offset + g->bytes != offset ||
+				 g->count == VECTORS || g->bytes + part > CALL_BYTES)) {
+			if (flush(g, e) < 0)
+				return e->code;
+			last = NULL;
+		}
+		if (!last) {
+			g->fd = fd;
+			g->offset = offset;
+		}
+		if (last && (uint64_t)last->iov_base + last->iov_len == vaddr)
+			last->iov_len += part;
+		else
+			g->vec[g->count++] = (struct iovec){ (void *)vaddr, part };
+		g->bytes += part;
+		offset += part;
+		vaddr += part;
+		bytes -= part;
+	}
+	return 0;
+}
+
+/* A window on a pages file, moved along as comparing goes on. */
+struct window {
+	int fd;
+	uint64_t offset, size;
+	char *map;
+};
+
+enum { WINDOW = 64 << 20 };
+
+static const char *look(struct window *w, int fd, uint64_t offset, struct err *e)
+{
+	struct stat st;
+
+	if (w->map && w->fd == fd && offset >= w->offset &&
+	    offset + PAGE_SIZE <= w->offset + w->size)
+		return w->map + (offset - w->offset);
+	if (w->map)
+		munmap(w->map, w->size);
+	w->map = NULL;
+	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < offset + PAGE_SIZE) {
+		err_say(e, "a pages file is cut short");
+		return NULL;
+	}
+	w->fd = fd;
+	w->offset = offset;
+	w->size = (uint64_t)st.st_size - offset < WINDOW ? st.st_size - offset : WINDOW;
+	w->map = mmap(NULL, w->size, PROT_READ, MAP_SHARED, fd, offset);
+	if (w->map == MAP_FAILED) {
+		w->map = NULL;
+		err_sys(e, "map a pages file");
+		return NULL;
+	}
+	return w->map;
+}
+
+/* 1: the parent's page at this address is the same, 0: it is not, or is not stored. */
+static int equal(struct window w[2], const struct stored_run *ours, const struct stored_run *its,
+		 uint64_t vaddr, struct err *e)
+{
+	const char *a, *b;
+
+	if (!its || its->vaddr > vaddr || !(its->flags & PE_PRESENT))
+		return 0;
+	a = look(&w[0], ours->fd, ours->offset + (vaddr - ours->vaddr), e);
+	b = a ? look(&w[1], its->fd, its->offset + (vaddr - its->vaddr), e) : NULL;
+	if (!b)
+		return e->code;
+	return memcmp(a, b, PAGE_SIZE) == 0;
+}
+
+static int fill_different(struct gather *g, const struct stored_run *run, uint64_t from,
+			  uint64_t to, struct err *e)
+{
+	struct restore_stats *stats = g->t->restore->opt->restore_stats;
+	struct window w[2] = { 0 };
+	int r = 0;
+
+	for (uint64_t at = from; at < to && r >= 0; at += PAGE_SIZE) {
+		const struct stored_run *its = stored_pages_find(g->t->parent->pages, at);
+
+		r = equal(w, run, its, at, e);
+		stats->pages_compared += its && its->vaddr <= at;
+		stats->pages_skipped_cow += r == 1;
+		if (r == 0)
+			r = add(g, run->fd, run->offset + (at - run->vaddr), at, PAGE_SIZE, e);
+	}
+	for (int i = 0; i < 2; i++)
+		if (w[i].map)
+			munmap(w[i].map, w[i].size);
+	return r < 0 ? r : 0;
+}
+
+/* Contents that come from elsewhere: the vdso's code is the running kernel's, an AIO ring is copied by its kind. */
+static bool filled_by_kind(const VmaEntry *v)
+{
+	return v->status & (VMA_AREA_VDSO | VMA_AREA_VVAR | VMA_AREA_VSYSCALL | VMA_AREA_AIORING |
+			    VMA_AREA_GUARD);
+}
+
+bool memory_fills(const struct rtask *t, const VmaEntry *v)
+{
+	const struct stored_run *run = stored_pages_find(t->pages, v->start);
+
+	return !filled_by_kind(v) && run && run->vaddr < v->end;
+}
+
+/* Pages that the parent has and the heir does not: zero again, or the file's. */
+static void drop_extra(struct gather *g, const VmaEntry *v)
+{
+	uint64_t at = v->start;
+
+	while (at < v->end) {
+		const struct stored_run *its = stored_pages_find(g->t->parent->pages, at);
+		const struct stored_run *ours = stored_pages_find(g->t->pages, at);
+		uint64_t end;
+
+		if (!its || its->vaddr >= v->end)
+			return;
+		at = its->vaddr > at ? its->vaddr : at;
+		end = its->vaddr + its->nr_pages * PAGE_SIZE;
+		end = end < v->end ? end : v->end;
+		ours = stored_pages_find(g->t->pages, at);
+		if (ours && ours->vaddr <= at) {
+			at = ours->vaddr + ours->nr_pages * PAGE_SIZE;
+			continue;
+		}
+		if (ours && ours->vaddr < end)
+			end = ours->vaddr;
+		plan_call(g->p, "drop pages of the parent", SYS_madvise, ARG(at), ARG(end - at),
+			  ARG(MADV_DONTNEED));
+		at = end;
+	}
+}
+
+static int fill_vma(struct gather *g, const VmaEntry *v, struct err *e)
+{
+	bool inherited = memory_inherited(g->t, v) != NULL;
+	const struct stored_run *run;
+	uint64_t at = v->start;
+
+	while (at < v->end && (run = stored_pages_find(g->t->pages, at)) && run->vaddr < v->end) {
+		uint64_t end = run->vaddr + run->nr_pages * PAGE_SIZE;
+		uint64_t from = run->vaddr > at ? run->vaddr : at;
+
+		end = end < v->end ? end : v->end;
+		if (!(run->flags & PE_PRESENT))
+			return err_code(e, ENOTSUP,
+					"pages at %lx of pid %d are not in the images (a lazy "
+					"dump), which is not supported yet",
+					(unsigned long)from, g->t->pid);
+		if (inherited ? fill_different(g, run, from, end, e) < 0 :
+				add(g, run->fd, run->offset + (from - run->vaddr), from, end - from,
+				    e) < 0)
+			return e->code;
+		at = end;
+	}
+	if (inherited)
+		drop_extra(g, v);
+	return 0;
+}
+
+uint32_t memory_fill_room(const struct rtask *t)
+{
+	/* A call for every VECTORS runs and every change of file at worst; an heir may need one for each page. */
+	if (t->inherits)
+		return stored_pages_count(t->pages) + stored_pages_count(t->parent->pages) + 16;
+	return 2 * t->pages->count + stored_pages_count(t->pages) * PAGE_SIZE / CALL_BYTES +
+	       t->mm->n_vmas + 16;
+}
+
+int memory_fill(struct rtask *t, struct plan *p, struct expectations *x, struct err *e)
+{
+	struct gather g = { .t = t, .p = p, .x = x };
+
+	for (size_t i = 0; i < t->mm->n_vmas; i++)
+		if (!filled_by_kind(t->mm->vmas[i]) && fill_vma(&g, t->mm->vmas[i], e) < 0)
+			return e->code;
+	return flush(&g, e);
+}

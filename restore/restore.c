@@ -1,0 +1,236 @@
+/*
+ * A restore, as a list of steps. Whatever fails, what was made so far is ended and removed.
+ */
+#include "restore/restore.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/io.h"
+#include "lib/log.h"
+#include "lib/pidfile.h"
+#include "lib/scripts.h"
+#include "lib/stats.h"
+#include "lib/steps.h"
+#include "restore/births.h"
+#include "restore/files.h"
+#include "restore/load.h"
+#include "restore/memory.h"
+#include "restore/run.h"
+#include "restore/spawn.h"
+#include "restore/stages.h"
+
+static int root_pid(const struct restore *r)
+{
+	return r->task_count ? r->tasks[0]->pid : 0;
+}
+
+static int scripts(struct restore *r, const char *event, struct err *e)
+{
+	return scripts_run(r->opt, event, root_pid(r), e);
+}
+
+static int step_pre_scripts(void *job, struct err *e)
+{
+	return scripts(job, "pre-restore", e);
+}
+
+static int step_load(void *job, struct err *e)
+{
+	struct restore *r = job;
+
+	if (load_tree(r, e) < 0 || memory_load(r, e) < 0)
+		return e->code;
+	return births_decide(r, e);
+}
+
+static int step_arena(void *job, struct err *e)
+{
+	struct restore *r = job;
+
+	if (runs_open(r, e) < 0)
+		return e->code;
+	return spawn_arena(r, e);
+}
+
+static int step_make(void *job, struct err *e)
+{
+	struct restore *r = job;
+
+	if (rfiles_make(r, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < vma_restore_kind_count; i++)
+		if (vma_restore_kinds[i]->prepare && vma_restore_kinds[i]->prepare(r, e) < 0)
+			return err_on(e, "%s", vma_restore_kinds[i]->name);
+	return 0;
+}
+
+static void undo_make(void *job)
+{
+	rfiles_close(job);
+}
+
+static int step_tree(void *job, struct err *e)
+{
+	struct restore *r = job;
+	uint64_t start = io_now_us();
+	int res = births_make(r, e);
+
+	r->opt->restore_stats->forking_time = io_now_us() - start;
+	return res;
+}
+
+static void undo_tree(void *job)
+{
+	run_kill_all(job);
+}
+
+static int step_memory(void *job, struct err *e)
+{
+	struct restore *r = job;
+
+	if (memory_restore_all(r, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < vma_restore_kind_count; i++)
+		if (vma_restore_kinds[i]->done && vma_restore_kinds[i]->done(r, e) < 0)
+			return err_on(e, "%s", vma_restore_kinds[i]->name);
+	return 0;
+}
+
+static int step_files(void *job, struct err *e)
+{
+	return stage_files(job, e);
+}
+
+static int step_threads(void *job, struct err *e)
+{
+	return stage_threads(job, e);
+}
+
+static int step_state(void *job, struct err *e)
+{
+	return stage_run(job, STAGE_STATE, e);
+}
+
+static int step_join(void *job, struct err *e)
+{
+	return stage_join(job, e);
+}
+
+static int step_outside(void *job, struct err *e)
+{
+	return stage_outside(job, e);
+}
+
+static int step_deaths(void *job, struct err *e)
+{
+	return births_deaths(job, e);
+}
+
+static int step_late(void *job, struct err *e)
+{
+	return stage_run(job, STAGE_LATE, e);
+}
+
+static int step_post_scripts(void *job, struct err *e)
+{
+	struct restore *r = job;
+
+	if (scripts(r, "post-restore", e) < 0)
+		return e->code;
+	if (!r->opt->pidfile)
+		return 0;
+	if (pidfile_write(r->opt, root_pid(r), e) < 0)
+		return e->code;
+	r->wrote_pidfile = true;
+	return 0;
+}
+
+static void undo_post_scripts(void *job)
+{
+	struct restore *r = job;
+
+	if (r->wrote_pidfile) /* one that was there before is not ours */
+		unlink(r->opt->pidfile);
+}
+
+static int step_last(void *job, struct err *e)
+{
+	return stage_run(job, STAGE_LAST, e);
+}
+
+static int step_finish(void *job, struct err *e)
+{
+	struct restore *r = job;
+	struct err later = { 0 };
+
+	if (finish_threads(r, e) < 0)
+		return e->code;
+	if (scripts(r, "pre-resume", &later) < 0)
+		log_error("%s", later.text);
+	return 0;
+}
+
+static const struct step steps[] = {
+	{ .name = "pre-restore scripts", .run = step_pre_scripts },
+	{ .name = "load", .run = step_load },
+	{ .name = "arena", .run = step_arena },
+	{ .name = "make", .run = step_make, .undo = undo_make, .always = 1 },
+	{ .name = "tree", .run = step_tree, .undo = undo_tree },
+	{ .name = "memory", .run = step_memory },
+	{ .name = "files", .run = step_files },
+	{ .name = "threads", .run = step_threads },
+	{ .name = "state", .run = step_state },
+	{ .name = "join", .run = step_join },
+	{ .name = "outside", .run = step_outside },
+	{ .name = "deaths", .run = step_deaths },
+	{ .name = "late", .run = step_late },
+	{ .name = "post-restore scripts", .run = step_post_scripts, .undo = undo_post_scripts },
+	{ .name = "last", .run = step_last },
+	{ .name = "finish", .run = step_finish },
+};
+
+/* Without -d we stay their parent until the last one is gone; how they end is their matter. */
+static void stay(void)
+{
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
+}
+
+static int run(struct restore *r, struct err *e)
+{
+	struct err later = { 0 };
+
+	r->started_at = io_now_us();
+	if (steps_run(steps, ARRAY_SIZE(steps), r, r->opt->inject_fault, e) < 0)
+		return e->code;
+	finish_go(r);
+	r->opt->restore_stats->restore_time = io_now_us() - r->started_at;
+	if (scripts(r, "post-resume", &later) < 0)
+		log_error("%s", later.text);
+	return 0;
+}
+
+int restore_run(const struct options *opt, struct err *e)
+{
+	struct restore r = { .opt = opt, .images = opt->images_fd, .arena_fd = -1 };
+	int res = run(&r, e);
+
+	spawn_close(&r);
+	runs_close(&r);
+	memory_close(&r);
+	pool_free(&r.pool);
+	if (res < 0)
+		return res;
+	log_info("Restore finished successfully. Tasks resumed.");
+	if (opt->exec_cmd) {
+		execvp(opt->exec_cmd[0], opt->exec_cmd);
+		return err_sys(e, "execute '%s'", opt->exec_cmd[0]);
+	}
+	if (!opt->detached)
+		stay();
+	return 0;
+}

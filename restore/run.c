@@ -1,0 +1,280 @@
+/*
+ * Running plans in the tasks of a restore. Every task is a tracee, so one waitpid() for all tells that a
+ * plan has ended (the runner's int3), that a thread was born, and that something died.
+ */
+#include "restore/run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/io.h"
+#include "lib/log.h"
+
+struct run {
+	int tid;
+	bool dies; /* is meant to end */
+	bool dead;
+	struct plan *plan; /* running, NULL: stands still */
+	const char *what;
+};
+
+/* Threads by tid: open addressing, never removed from. */
+struct runs {
+	struct run *slot;
+	size_t size, used; /* size: a power of two */
+	size_t running;
+	struct user_regs_struct base;
+};
+
+int runs_open(struct restore *r, struct err *e)
+{
+	r->runs = calloc(1, sizeof(*r->runs));
+	if (!r->runs)
+		return err_sys(e, "memory for runs");
+	r->runs->size = 256;
+	r->runs->slot = calloc(r->runs->size, sizeof(struct run));
+	return r->runs->slot ? 0 : err_sys(e, "memory for runs");
+}
+
+void runs_close(struct restore *r)
+{
+	if (r->runs)
+		free(r->runs->slot);
+	free(r->runs);
+	r->runs = NULL;
+}
+
+static struct run *find(struct runs *all, int tid)
+{
+	size_t i = (unsigned int)tid & (all->size - 1);
+
+	while (all->slot[i].tid && all->slot[i].tid != tid)
+		i = (i + 1) & (all->size - 1);
+	return &all->slot[i];
+}
+
+static int grow(struct runs *all, struct err *e)
+{
+	struct runs more = { .size = all->size * 2 };
+
+	more.slot = calloc(more.size, sizeof(struct run));
+	if (!more.slot)
+		return err_sys(e, "memory for %zu threads", more.size);
+	for (size_t i = 0; i < all->size; i++)
+		if (all->slot[i].tid)
+			*find(&more, all->slot[i].tid) = all->slot[i];
+	free(all->slot);
+	all->slot = more.slot;
+	all->size = more.size;
+	return 0;
+}
+
+int run_adopt(struct restore *r, int tid, struct err *e)
+{
+	struct run *run = find(r->runs, tid);
+
+	if (run->tid)
+		return 0;
+	run->tid = tid;
+	if (++r->runs->used * 2 > r->runs->size)
+		return grow(r->runs, e);
+	return 0;
+}
+
+void run_set_base(struct restore *r, const struct user_regs_struct *base)
+{
+	r->runs->base = *base;
+	r->runs->base.fs_base = r->runs->base.gs_base = 0;
+	r->runs->base.eflags = 0x202;
+	r->runs->base.orig_rax = -1;
+}
+
+int run_start(struct restore *r, int tid, struct plan *p, const char *what, struct err *e)
+{
+	struct run *run = find(r->runs, tid);
+	struct user_regs_struct regs = r->runs->base;
+
+	if (plan_check(p, e) < 0)
+		return err_on(e, "%s", what);
+	if (!run->tid || run->dead)
+		return err_code(e, ESRCH, "%s: thread %d is gone", what, tid);
+	p->wire->end = PLAN_END_TRAP;
+	regs.rip = r->arena.there.at;
+	regs.rdi = arena_there(&r->arena, p->wire).at;
+	regs.rsp = p->stack.at;
+	if (tracee_set_regs(tid, &regs, e) < 0 || tracee_go(tid, PTRACE_CONT, 0, e) < 0)
+		return err_on(e, "%s", what);
+	run->plan = p;
+	run->what = what;
+	r->runs->running++;
+	return 0;
+}
+
+static int died(struct restore *r, struct run *run, struct stop s, struct err *e)
+{
+	char text[64];
+
+	run->dead = true;
+	if (run->plan)
+		r->runs->running--;
+	run->plan = NULL;
+	if (run->dies)
+		return 0;
+	return err_code(e, ECHILD, "%s: thread %d %s while it was being restored",
+			run->what ? run->what : "restore", run->tid,
+			stop_text(s, text, sizeof(text)));
+}
+
+/* One report of one tracee. */
+static int handle(struct restore *r, int tid, struct stop s, struct err *e)
+{
+	struct run *run = find(r->runs, tid);
+
+	if (!run->tid) {
+		/* Newborn (the report may come before its creator's), or a child that is none of ours. */
+		return s.kind == STOP_INTERRUPT ? run_adopt(r, tid, e) : 0;
+	}
+	if (s.kind == STOP_EXITED || s.kind == STOP_KILLED)
+		return died(r, run, s, e);
+	if (s.kind == STOP_SIGNAL && s.value == SIGTRAP && run->plan) {
+		struct plan *p = run->plan;
+
+		run->plan = NULL;
+		r->runs->running--;
+		if (plan_outcome(p, e) < 0)
+			return err_on(e, "%s", run->what);
+		return 0;
+	}
+	if (s.kind == STOP_SIGNAL && !run->dies)
+		return err_say(e,
+			       "%s: signal %d reached thread %d (instruction at fault in our plan)",
+			       run->what ? run->what : "restore", s.value, tid);
+	return tracee_go(tid, PTRACE_CONT, s.kind == STOP_SIGNAL ? s.value : 0, e);
+}
+
+static int wait_report(struct restore *r, struct err *e)
+{
+	int status;
+	pid_t tid = waitpid(-1, &status, __WALL);
+
+	if (tid < 0 && errno == EINTR)
+		return 0;
+	if (tid < 0)
+		return err_sys(e, "wait for the tasks");
+	return handle(r, tid, stop_decode(status), e);
+}
+
+int run_wait(struct restore *r, struct err *e)
+{
+	struct err first = { 0 };
+
+	while (r->runs->running) {
+		if (wait_report(r, e) < 0 && !first.code)
+			first = *e;
+		if (first.code == -ECHILD)
+			break; /* what waits for the dead one may never end */
+	}
+	if (first.code)
+		*e = first;
+	return first.code;
+}
+
+int run_one(struct restore *r, int tid, struct plan *p, const char *what, struct err *e)
+{
+	int res = run_start(r, tid, p, what, e);
+
+	if (res == 0)
+		res = run_wait(r, e);
+	plan_end(p);
+	return res;
+}
+
+int run_to_death(struct restore *r, int tid, struct plan *p, struct err *e)
+{
+	find(r->runs, tid)->dies = true;
+	if (run_start(r, tid, p, "end of a zombie or helper", e) < 0)
+		return e->code;
+	while (!find(r->runs, tid)->dead)
+		if (wait_report(r, e) < 0)
+			return e->code;
+	return 0;
+}
+
+/* The thread's next report, while nothing else runs. */
+static int next_stop(struct restore *r, int tid, struct stop *ret, struct err *e)
+{
+	(void)r;
+	for (;;) {
+		int got = tracee_wait(tid, ret, e);
+
+		if (got != -EINTR)
+			return got;
+	}
+}
+
+int run_syscall(struct restore *r, int tid, long nr, const uint64_t *args, int64_t *ret,
+		struct err *e)
+{
+	struct user_regs_struct regs = r->runs->base;
+	struct stop s;
+
+	regs.rip = r->arena.there.at + ARENA_SYSCALL_AT;
+	regs.rax = nr;
+	regs.rdi = args[0];
+	regs.rsi = args[1];
+	regs.rdx = args[2];
+	regs.r10 = args[3];
+	regs.r8 = args[4];
+	regs.r9 = args[5];
+	if (tracee_set_regs(tid, &regs, e) < 0)
+		return e->code;
+	/* Entry, then exit: at the exit it is still in the kernel, so the code may be gone by then. */
+	for (int i = 0; i < 2; i++) {
+		if (tracee_go(tid, PTRACE_SYSCALL, 0, e) < 0 || next_stop(r, tid, &s, e) < 0)
+			return e->code;
+		if (s.kind != STOP_SYSCALL)
+			return err_say(e, "thread %d did not make a system call", tid);
+	}
+	if (tracee_get_regs(tid, &regs, e) < 0)
+		return e->code;
+	*ret = regs.rax;
+	return 0;
+}
+
+int run_await_birth(struct restore *r, int tid, struct err *e)
+{
+	while (!find(r->runs, tid)->tid)
+		if (wait_report(r, e) < 0)
+			return e->code;
+	return 0;
+}
+
+void run_kill_all(struct restore *r)
+{
+	struct err ignored = { 0 };
+	int status;
+	pid_t tid;
+
+	if (!r->runs)
+		return;
+	/* Newborn ones whose first report was not read yet. Any that come later die with us (PTRACE_O_EXITKILL). */
+	while ((tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0)
+		(void)!handle(r, tid, stop_decode(status), &ignored);
+	for (size_t i = 0; i < r->runs->size; i++)
+		if (r->runs->slot[i].tid && !r->runs->slot[i].dead)
+			kill(r->runs->slot[i].tid, SIGKILL);
+	for (size_t i = 0; i < r->runs->size; i++) {
+		struct run *run = &r->runs->slot[i];
+
+		while (run->tid && !run->dead) {
+			tid = waitpid(run->tid, &status, __WALL);
+			run->dead = tid < 0 ? errno != EINTR :
+					      WIFEXITED(status) || WIFSIGNALED(status);
+		}
+	}
+}

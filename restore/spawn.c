@@ -1,0 +1,280 @@
+/*
+ * The first process: cloned with its pid by clone3(set_tid), it executes the stub, which has an address
+ * space to itself, maps the arena, and gives up everything else but the vdso, which is parked beside the arena.
+ */
+#include "restore/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/io.h"
+#include "lib/maps.h"
+#include "lib/proc.h"
+#include "lib/ptrace.h"
+#include "restore/files.h"
+#include "restore/run.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+
+extern const char stub_elf_start[], stub_elf_end[];
+
+enum { STUB_SYSCALL_AT = 1 }; /* behind the first int3, see stub.c */
+
+#define ARENA_SIZE (1UL << 30) /* address space; memory comes as it is touched */
+#define PARK_SIZE (1UL << 20)
+#define GAP_SIZE (16UL << 20) /* kept free around both */
+/* Above what is mapped low, below what the kernel maps top down and where it puts the stub's stack. */
+#define SEARCH_FROM 0x1000000000UL
+#define SEARCH_TO 0x500000000000UL
+#define USER_END 0x7ffffffff000UL
+
+/* The end of the highest mapping of any task that touches [at, at + size), 0: it is free in all. */
+static uint64_t taken(const struct restore *r, uint64_t at, uint64_t size)
+{
+	uint64_t end = 0;
+
+	for (size_t i = 0; i < r->task_count; i++) {
+		const MmEntry *mm = r->tasks[i]->mm;
+
+		for (size_t k = 0; mm && k < mm->n_vmas; k++)
+			if (mm->vmas[k]->start < at + size && mm->vmas[k]->end > at &&
+			    mm->vmas[k]->end > end)
+				end = mm->vmas[k]->end;
+	}
+	return end;
+}
+
+int spawn_arena(struct restore *r, struct err *e)
+{
+	uint64_t need = ARENA_SIZE + PARK_SIZE + 3 * GAP_SIZE, at = SEARCH_FROM, end;
+
+	while ((end = taken(r, at, need)) && at + need < SEARCH_TO)
+		at = end;
+	if (end)
+		return err_code(e, ENOMEM,
+				"the tasks leave no common gap of %lu MiB for the runner",
+				need >> 20);
+	r->arena_fd = memfd_create("stasis-arena", MFD_CLOEXEC);
+	if (r->arena_fd < 0 || ftruncate(r->arena_fd, ARENA_SIZE) < 0)
+		return err_sys(e, "make the arena");
+	r->arena.here = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+			     r->arena_fd, 0);
+	if (r->arena.here == MAP_FAILED) {
+		r->arena.here = NULL;
+		return err_sys(e, "map the arena");
+	}
+	r->arena.there = TPTR(at + GAP_SIZE);
+	r->arena.size = ARENA_SIZE;
+	r->park_at = at + GAP_SIZE + ARENA_SIZE + GAP_SIZE;
+	r->park_size = PARK_SIZE;
+	arena_init(&r->arena);
+	return 0;
+}
+
+void spawn_close(struct restore *r)
+{
+	if (r->arena.here)
+		munmap(r->arena.here, ARENA_SIZE);
+	r->arena.here = NULL;
+	own_close(&r->arena_fd);
+	r->arena_fd = -1;
+}
+
+static int make_stub(int *ret, struct err *e)
+{
+	size_t size = stub_elf_end - stub_elf_start;
+	own_fd fd = memfd_create("stasis-stub", MFD_CLOEXEC | MFD_EXEC);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("stasis-stub", MFD_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "make the stub");
+	if (io_write(fd, stub_elf_start, size, "the stub", e) < 0)
+		return e->code;
+	*ret = take_fd(&fd);
+	return 0;
+}
+
+/* What the new process is given. */
+struct newborn {
+	int stub, arena, self, helper_fd, gate;
+};
+
+/*
+ * In the child. Anything that fails ends it; the parent sees that. No randomization: the kernel's own
+ * mappings then stay away from the arena.
+ */
+static void become_stub(const struct newborn *n)
+{
+	static char *const none[] = { "stasis-stub", NULL };
+	uint64_t go;
+
+	if (read(n->gate, &go, sizeof(go)) != sizeof(go))
+		_exit(126);
+	personality(ADDR_NO_RANDOMIZE);
+	/* Out of the way of each other first: the numbers that they are to have may be taken by one of them. */
+	int stub = fcntl(n->stub, F_DUPFD_CLOEXEC, n->helper_fd + 2);
+	int arena = fcntl(n->arena, F_DUPFD_CLOEXEC, n->helper_fd + 2);
+	int self = fcntl(n->self, F_DUPFD_CLOEXEC, n->helper_fd + 2);
+	if (stub < 0 || dup3(self, n->helper_fd, 0) < 0 || dup3(arena, n->helper_fd + 1, 0) < 0)
+		_exit(125);
+	execveat(stub, "", none, none + 1, AT_EMPTY_PATH);
+	_exit(127);
+}
+
+static int clone_root(struct rtask *t, const struct newborn *n, struct err *e)
+{
+	char name[64];
+	pid_t tid = t->pid;
+	bool sibling = t->restore->opt->restore_sibling;
+	struct clone_args args = {
+		.flags = sibling ? CLONE_PARENT : 0,
+		.exit_signal = sibling ? 0 : SIGCHLD,
+		.set_tid = (uintptr_t)&tid,
+		.set_tid_size = 1,
+	};
+	long pid = syscall(SYS_clone3, &args, sizeof(args));
+
+	if (pid == 0)
+		become_stub(n);
+	if (pid < 0 && errno == EEXIST)
+		return err_code(e, EEXIST, "pid %d is in use by %s", t->pid,
+				proc_name(t->pid, name, sizeof(name)));
+	if (pid < 0) {
+		err_sys(e, "clone3 with pid %d", t->pid);
+		if (errno == EPERM)
+			err_hint(e, "this needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN");
+		return e->code;
+	}
+	return 0;
+}
+
+static int wait_trap(int pid, struct err *e)
+{
+	char text[64];
+	struct stop s;
+
+	if (tracee_wait(pid, &s, e) < 0)
+		return e->code;
+	if (s.kind != STOP_SIGNAL || s.value != SIGTRAP)
+		return err_say(e, "the new process %d %s before it was ready", pid,
+			       stop_text(s, text, sizeof(text)));
+	return 0;
+}
+
+/* Makes the stub map the arena, by the one system call instruction that it has. */
+static int map_arena(struct restore *r, int pid, int arena_fd, struct err *e)
+{
+	struct user_regs_struct regs;
+
+	if (tracee_get_regs(pid, &regs, e) < 0)
+		return e->code;
+	run_set_base(r, &regs);
+	regs.rax = SYS_mmap;
+	regs.orig_rax = -1;
+	regs.rdi = r->arena.there.at;
+	regs.rsi = ARENA_SIZE;
+	regs.rdx = PROT_READ | PROT_WRITE | PROT_EXEC;
+	regs.r10 = MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE;
+	regs.r8 = arena_fd;
+	regs.r9 = 0;
+	if (tracee_set_mask(pid, ~(1ULL << (SIGTRAP - 1)), e) < 0 ||
+	    tracee_set_regs(pid, &regs, e) < 0 || tracee_go(pid, PTRACE_CONT, 0, e) < 0 ||
+	    wait_trap(pid, e) < 0 || tracee_get_regs(pid, &regs, e) < 0)
+		return e->code;
+	if (regs.rax != r->arena.there.at)
+		return err_res(e, (long)regs.rax, "map the arena in the new process");
+	return 0;
+}
+
+/* The vdso finds its data relative to itself: all pieces move by the same distance. */
+static int park_vdso(struct restore *r, int pid, struct plan *p, struct err *e)
+{
+	own_fd proc = -1;
+	uint64_t first = 0;
+	struct vma *v;
+	size_t count;
+
+	if (proc_open(pid, &proc, e) < 0 || maps_read(proc, &r->pool, &v, &count, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < count; i++) {
+		bool vdso = strcmp(v[i].name, "[vdso]") == 0;
+		uint64_t size = v[i].end - v[i].start, to;
+
+		if (!vdso && strncmp(v[i].name, "[vvar", 5) != 0)
+			continue;
+		first = first ? first : v[i].start;
+		to = r->park_at + (v[i].start - first);
+		plan_call(p, "park the vdso", SYS_mremap, ARG(v[i].start), ARG(size), ARG(size),
+			  ARG(MREMAP_MAYMOVE | MREMAP_FIXED), ARG(to));
+		if (vdso) {
+			r->vdso_at = to;
+			r->vdso_size = size;
+		} else {
+			r->vvar_at = r->vvar_size ? r->vvar_at : to;
+			r->vvar_size += size;
+		}
+	}
+	return 0;
+}
+
+/* Nothing is left but the arena, the parked vdso, and the descriptor that leads to us. */
+static int clear_out(struct rtask *t, struct err *e)
+{
+	struct restore *r = t->restore;
+	uint64_t park_end = r->park_at + r->park_size, arena_end = r->arena.there.at + ARENA_SIZE;
+	struct plan p;
+
+	if (plan_begin(&p, &r->arena, 16, e) < 0)
+		return e->code;
+	r->vvar_size = 0;
+	if (park_vdso(r, t->pid, &p, e) < 0) {
+		plan_end(&p);
+		return e->code;
+	}
+	plan_call(&p, "unmap what lies below", SYS_munmap, ARG(0), ARG(r->arena.there.at));
+	plan_call(&p, "unmap what lies between", SYS_munmap, ARG(arena_end),
+		  ARG(r->park_at - arena_end));
+	plan_call(&p, "unmap what lies above", SYS_munmap, ARG(park_end), ARG(USER_END - park_end));
+	if (t->helper_fd > 0)
+		plan_call(&p, "close descriptors", SYS_close_range, ARG(0), ARG(t->helper_fd - 1));
+	plan_call(&p, "close descriptors", SYS_close_range, ARG(t->helper_fd + 1), ARG(~0U));
+	return run_one(r, t->pid, &p, "empty the first process", e);
+}
+
+int spawn_root(struct rtask *t, struct err *e)
+{
+	struct restore *r = t->restore;
+	unsigned long options = RUN_OPTIONS | PTRACE_O_SUSPEND_SECCOMP;
+	uint64_t go = 1;
+	own_fd stub = -1;
+	own_fd gate = eventfd(0, EFD_CLOEXEC);
+	own_fd self = syscall(SYS_pidfd_open, getpid(), 0);
+
+	if (gate < 0 || self < 0)
+		return err_sys(e, "prepare the first process");
+	t->helper_fd = rfiles_free_number(t);
+	if (make_stub(&stub, e) < 0 ||
+	    clone_root(t, &(struct newborn){ stub, r->arena_fd, self, t->helper_fd, gate }, e) < 0)
+		return e->code;
+	if (tracee_seize(t->pid, options, e) < 0 && tracee_seize(t->pid, RUN_OPTIONS, e) < 0) {
+		kill(t->pid, SIGKILL);
+		return e->code;
+	}
+	memset(e, 0, sizeof(*e));
+	if (run_adopt(r, t->pid, e) < 0 || io_write(gate, &go, sizeof(go), "the gate", e) < 0 ||
+	    wait_trap(t->pid, e) < 0 || map_arena(r, t->pid, t->helper_fd + 1, e) < 0)
+		return e->code;
+	return clear_out(t, e);
+}
