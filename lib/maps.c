@@ -223,6 +223,7 @@ static int read_all(struct reader *r, int fd, struct err *e)
 
 int maps_read(int proc_fd, struct pool *pool, struct vma **ret, size_t *ret_count, struct err *e)
 {
+	static const struct vma none;
 	struct reader r = { .pool = pool };
 	own_fd fd = openat(proc_fd, "smaps", O_RDONLY | O_CLOEXEC);
 	int res;
@@ -231,8 +232,7 @@ int maps_read(int proc_fd, struct pool *pool, struct vma **ret, size_t *ret_coun
 		return err_sys(e, "open 'smaps'");
 	res = read_all(&r, fd, e);
 	if (res == 0) {
-		*ret = pool_copy(pool, r.vmas ? r.vmas : &(struct vma){},
-				 r.count * sizeof(*r.vmas));
+		*ret = pool_copy(pool, r.vmas ? r.vmas : &none, r.count * sizeof(*r.vmas));
 		*ret_count = r.count;
 	}
 	free(r.vmas);

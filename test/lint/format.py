@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""clang-format's layout, except that a table's columns and comments behind a line may be aligned at will."""
+"""clang-format's layout, except that a table's columns and comments behind a line may be aligned at will.
+
+With --fix the files that have another layout are rewritten.
+"""
 import os
 import re
 import subprocess
@@ -16,7 +19,12 @@ def squeezed(text):
 
 def check(path):
     done = subprocess.run(["clang-format", path], stdout=subprocess.PIPE, text=True, check=True).stdout
-    was, wanted = squeezed(source.read(path)), squeezed(done)
+    text = source.read(path)
+    if "--fix" in sys.argv and squeezed(text) != squeezed(done):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(done)
+        return [f"{path}: rewritten"]
+    was, wanted = squeezed(text), squeezed(done)
     for number, (a, b) in enumerate(zip(was + [""], wanted + [""]), 1):
         if a != b:
             return [f"{path}:{number}: clang-format would write: {b}"]
