@@ -1,5 +1,6 @@
-# Which fields of the images a person wants to see in another form than a number: from the comments behind fields
-# in the .proto files, a row of cli/show_format.c each. protobuf-c would not keep them as options of the fields.
+# Which fields of the images a person wants to see in another form than a number: from the comments behind
+# fields in the .proto files, a row each for the table in cli/show_message.c. As options of the fields,
+# protobuf-c would not keep them.
 #
 #	required uint32 flags = 2;	// [hex] open flags
 #

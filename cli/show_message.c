@@ -11,6 +11,24 @@
 #include "cli/show.h"
 #include "lib/own.h"
 
+enum format {
+	FORMAT_NONE,
+	FORMAT_HEX,
+	FORMAT_FLAGS,
+	FORMAT_DICT,
+	FORMAT_DEV,
+	FORMAT_ODEV,
+	FORMAT_IPADD,
+	FORMAT_CONV,
+};
+
+struct field_format {
+	const char *message, *field;
+	enum format format;
+	const char *table; /* of names, for FORMAT_FLAGS and FORMAT_DICT */
+};
+
+/* Made from the .proto files by formats.awk, sorted. */
 static const struct field_format formats[] = {
 #include "cli/formats.inc"
 };
@@ -23,7 +41,8 @@ static int compare_formats(const void *a, const void *b)
 	return r ? r : strcmp(x->field, y->field);
 }
 
-const struct field_format *show_format(const char *message, const char *field)
+/* NULL: as it is. */
+static const struct field_format *find_format(const char *message, const char *field)
 {
 	const struct field_format key = { .message = message, .field = field };
 
@@ -225,7 +244,7 @@ void show_fields(struct json *j, const ProtobufCMessage *m, bool hex)
 		struct shown s = { .field = f, .hex = hex, .key = f->name };
 		size_t count;
 
-		s.format = show_format(d->name, f->name);
+		s.format = find_format(d->name, f->name);
 		s.value = base + f->offset;
 		if (f->label == PROTOBUF_C_LABEL_REPEATED) {
 			count = *(const size_t *)(base + f->quantifier_offset);
