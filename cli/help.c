@@ -9,7 +9,7 @@
 #include "cli/version.h"
 #include "lib/kernel.h"
 
-#define COLUMN 32
+#define COLUMN 30
 
 const char *program_name(const char *argv0)
 {
@@ -65,7 +65,7 @@ static void print_option(const struct option_entry *entry)
 /* Words one after the other, in lines of at most 100 columns. */
 static void print_word(size_t *at, const char *word)
 {
-	if (*at + strlen(word) + 1 > 100)
+	if (*at + strlen(word) + 2 > 100)
 		*at = 0;
 	if (*at == 0)
 		printf("\n ");
