@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -140,6 +141,7 @@ static void do_work(struct guard *g, const struct options *opt,
 	g->err = e;
 	g->stats = *opt->dump_stats;
 	g->finished = true;
+	fflush(NULL);
 	_exit(0);
 }
 
@@ -171,6 +173,7 @@ int guard_run(const struct options *opt, int (*work)(struct guard *g, void *arg,
 	g->guardian = getpid();
 	current = g;
 	catch_signals();
+	fflush(NULL); /* or the worker would write it once more */
 	worker = fork();
 	if (worker == 0)
 		do_work(g, opt, work, arg);

@@ -141,8 +141,6 @@ static int step_post_scripts(void *job, struct err *e)
 
 	if (scripts(r, "post-restore", e) < 0)
 		return e->code;
-	if (!r->opt->pidfile)
-		return 0;
 	if (pidfile_write(r->opt, root_pid(r), e) < 0)
 		return e->code;
 	r->wrote_pidfile = true;
@@ -154,7 +152,7 @@ static void undo_post_scripts(void *job)
 	struct restore *r = job;
 
 	if (r->wrote_pidfile) /* one that was there before is not ours */
-		unlink(r->opt->pidfile);
+		pidfile_remove(r->opt);
 }
 
 static int step_last(void *job, struct err *e)
