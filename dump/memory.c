@@ -81,7 +81,8 @@ static int add_run(struct saving *s, uint64_t start, uint64_t end, uint32_t flag
 /* Anonymous pages that may come after the task runs again; CRIU marks the same ones. */
 static bool may_be_lazy(const struct vma *v)
 {
-	return v->status & VMA_ANON_PRIVATE && !(v->flags & (VMA_LO | VMA_HT));
+	return v->status & VMA_ANON_PRIVATE && !(v->status & (VMA_AREA_VDSO | VMA_AREA_VVAR)) &&
+	       !(v->flags & (VMA_LO | VMA_HT));
 }
 
 static int add_vma(struct saving *s, const struct vma *v, struct err *e)
@@ -93,7 +94,7 @@ static int add_vma(struct saving *s, const struct vma *v, struct err *e)
 	int got;
 
 	s->t->dump->opt->dump_stats->pages_scanned += (v->end - v->start) / PAGE_SIZE;
-	if (kind->pages == VMA_PAGES_NONE)
+	if (kind->pages == VMA_PAGES_NONE || !v->status)
 		return 0;
 	if (kind->pages == VMA_PAGES_ALL)
 		return add_run(s, v->start, v->end, flags, forced, e);
@@ -202,12 +203,18 @@ int memory_entries(struct task *t, struct err *e)
 	t->mm->vmas = pool_array(&t->dump->pool, VmaEntry *, t->vma_count);
 	for (size_t i = 0; i < t->vma_count; i++) {
 		const struct vma_kind *kind = kind_of(t, &t->vmas[i]);
-		VmaEntry *m = make_entry(t, &t->vmas[i]);
+		VmaEntry *m;
 
+		if (!t->vmas[i].status)
+			continue;
+		m = make_entry(t, &t->vmas[i]);
 		t->mm->vmas[t->mm->n_vmas++] = m;
 		if (kind->entry && kind->entry(t, &t->vmas[i], m, e) < 0)
 			return err_on(e, "mapping %lx-%lx of pid %d", (unsigned long)m->start,
 				      (unsigned long)m->end, t->pid);
 	}
+	for (size_t i = 0; i < vma_kind_count; i++)
+		if (vma_kinds[i]->task && vma_kinds[i]->task(t, e) < 0)
+			return err_on(e, "%s of pid %d", vma_kinds[i]->name, t->pid);
 	return 0;
 }

@@ -22,13 +22,15 @@ struct vma_kind {
 	/* Whether the mapping is of the kind; asked in the order of the table. */
 	bool (*match)(const struct task *t, const struct vma *v);
 	/*
-	 * Fills v->status (VMA_* bits of the image, overview.md section 5), v->shmid and v->fd_flags; refuses what
+	 * Fills v->status (VMA_* bits of the image; 0: it is not in the images), v->shmid and v->fd_flags; refuses what
 	 * cannot be carried. May register files (files_add_link) and shared objects. Runs while the task is
 	 * stopped; nothing of ours is in it yet.
 	 */
 	int (*classify)(struct task *t, struct vma *v, struct err *e);
 	/* May change the entry made from v (merge, extend mm->aios). entry is in the pool. May be NULL. */
 	int (*entry)(struct task *t, const struct vma *v, VmaEntry *entry, struct err *e);
+	/* Once per task, behind the entries of its mappings: adds those that are no mappings. May be NULL. */
+	int (*task)(struct task *t, struct err *e);
 	/* Once, after all tasks are read, still stopped: writes objects and their images. May be NULL. */
 	int (*finish)(struct dump *d, struct err *e);
 };

@@ -1,0 +1,41 @@
+/*
+ * Shared memory objects of a dump: inodes of memory that have no path, each saved once, whoever maps it
+ * or has a descriptor of it. They become MEMFD entries, MAP_SHARED | MAP_ANONYMOUS memory included; SysV
+ * segments (sysv.c) have messages of their own but the same sort of contents.
+ */
+#ifndef STASIS_DUMP_MM_SHMEM_H
+#define STASIS_DUMP_MM_SHMEM_H
+
+#include "dump/dump.h"
+#include "lib/maps.h"
+
+#define VMA_LINK_SIZE 64
+/* The link of a mapping below /proc/PID: "map_files/START-END". Returns buf. */
+const char *vma_link(char buf[VMA_LINK_SIZE], const struct vma *v);
+
+/* Is this the kernel's own tmpfs, where memfds, anonymous shared memory and SysV segments live? */
+bool shmem_is_device(struct dump *d, uint64_t dev);
+/* The same for its hugetlbfs mounts: bytes of a page there, 0 for any other device. */
+uint64_t shmem_huge_page(struct dump *d, uint64_t dev);
+
+/*
+ * The inode_id, in memfd.img, of what a link below /proc/PID ("fd/7", "map_files/START-END") leads to: registers
+ * it the first time. Contents are saved at the end, through the link. Refuses what is no memfd and no anonymous
+ * shared memory.
+ */
+must_check int shmem_register(struct task *t, const char *link, uint32_t *ret_inode_id,
+			      struct err *e);
+/* No memfd may call its contents pagemap-shmem-SHMID: a SysV segment does. */
+void shmem_reserve_id(struct dump *d, uint64_t shmid);
+/* Where sysv.c keeps its list. */
+struct sysv_segment **shmem_segments(struct dump *d);
+
+/* An open object whose contents go into pagemap-shmem-SHMID and a pages file. */
+struct shmem_contents {
+	int fd;
+	uint64_t shmid, size;
+	uint64_t huge_page; /* bytes, 0 for normal pages */
+};
+must_check int shmem_save(struct dump *d, const struct shmem_contents *c, struct err *e);
+
+#endif
