@@ -138,7 +138,6 @@ static int cmd_cpuinfo(const struct invocation *inv, struct err *e)
 
 	if (r == 0)
 		return 0;
-	err_on(e, dump ? "cannot write 'cpuinfo.img'" : "this processor does not fit");
 	print_error(e);
 	return dump ? STATUS_CPUINFO_DUMP : 1;
 }
