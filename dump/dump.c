@@ -15,6 +15,7 @@
 #include "dump/guard.h"
 #include "dump/ids.h"
 #include "dump/memory.h"
+#include "images/cpuinfo.h"
 #include "images/image.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -150,6 +151,8 @@ static int step_images(void *job, struct err *e)
 {
 	struct dump *d = job;
 
+	if (d->opt->cpu_cap_image && cpuinfo_image_write(d->images, e) < 0)
+		return e->code;
 	for (size_t i = 0; i < d->task_count; i++)
 		if (core_save(d->tasks[i], e) < 0)
 			return e->code;

@@ -176,7 +176,7 @@ static int check_pids(struct restore *r, struct err *e)
 
 int births_make(struct restore *r, struct err *e)
 {
-	if (check_pids(r, e) < 0)
+	if (!r->opt->dry_run && check_pids(r, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < r->task_count; i++)
 		r->tasks[i]->inherits = memory_inherits(r->tasks[i]);

@@ -239,9 +239,9 @@ static int job_start(struct rtask *t, struct job *j, struct err *e)
 			 pool_format(&t->restore->pool, "memory of pid %d", t->pid), e);
 }
 
-static int job_check(const struct job *j, struct err *e)
+static int job_check(const struct restore *r, const struct job *j, struct err *e)
 {
-	for (size_t i = 0; i < j->x.count; i++) {
+	for (size_t i = 0; i < j->x.count && !r->opt->dry_run; i++) {
 		int64_t got = plan_result(&j->plan, j->x.all[i].entry);
 
 		if (got != j->x.all[i].result)
@@ -267,7 +267,7 @@ int memory_restore(struct rtask *t, struct err *e)
 	if (r == 0)
 		r = run_wait(t->restore, e);
 	if (r == 0)
-		r = job_check(&j, e);
+		r = job_check(t->restore, &j, e);
 	job_end(&j);
 	t->restore->arena.used = used;
 	return r;
@@ -287,7 +287,7 @@ int memory_restore_all(struct restore *r, struct err *e)
 	if (res == 0)
 		res = run_wait(r, e);
 	for (size_t i = 0; i < r->task_count && res == 0; i++)
-		res = job_check(&jobs[i], e);
+		res = job_check(r, &jobs[i], e);
 	for (size_t i = 0; i < r->task_count; i++)
 		job_end(&jobs[i]);
 	r->arena.used = used;

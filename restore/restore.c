@@ -4,11 +4,8 @@
 #include "restore/restore.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "images/cpuinfo.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/pidfile.h"
@@ -42,6 +39,8 @@ static int step_load(void *job, struct err *e)
 {
 	struct restore *r = job;
 
+	if (r->opt->cpu_cap_image && cpuinfo_image_check(r->images, r->opt->cpu_cap, e) < 0)
+		return e->code;
 	if (load_tree(r, e) < 0 || memory_load(r, e) < 0)
 		return e->code;
 	return births_decide(r, e);
@@ -191,18 +190,29 @@ static const struct step steps[] = {
 	{ .name = "finish", .run = step_finish },
 };
 
-/* Without -d we stay their parent until the last one is gone; how they end is their matter. */
-static void stay(void)
-{
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
-}
+/* --dry-run: the same functions build the same plans, which are printed instead of run. */
+static const struct step dry_steps[] = {
+	{ .name = "load", .run = step_load },
+	{ .name = "arena", .run = step_arena },
+	{ .name = "make", .run = step_make, .undo = undo_make, .always = 1 },
+	{ .name = "tree", .run = step_tree },
+	{ .name = "memory", .run = step_memory },
+	{ .name = "files", .run = step_files },
+	{ .name = "threads", .run = step_threads },
+	{ .name = "state", .run = step_state },
+	{ .name = "join", .run = step_join },
+	{ .name = "deaths", .run = step_deaths },
+	{ .name = "late", .run = step_late },
+	{ .name = "last", .run = step_last },
+};
 
 static int run(struct restore *r, struct err *e)
 {
 	struct err later = { 0 };
 
 	r->started_at = io_now_us();
+	if (r->opt->dry_run)
+		return steps_run(dry_steps, ARRAY_SIZE(dry_steps), r, NULL, e);
 	if (steps_run(steps, ARRAY_SIZE(steps), r, r->opt->inject_fault, e) < 0)
 		return e->code;
 	finish_go(r);
@@ -221,14 +231,5 @@ int restore_run(const struct options *opt, struct err *e)
 	runs_close(&r);
 	memory_close(&r);
 	pool_free(&r.pool);
-	if (res < 0)
-		return res;
-	log_info("Restore finished successfully. Tasks resumed.");
-	if (opt->exec_cmd) {
-		execvp(opt->exec_cmd[0], opt->exec_cmd);
-		return err_sys(e, "execute '%s'", opt->exec_cmd[0]);
-	}
-	if (!opt->detached)
-		stay();
-	return 0;
+	return res;
 }

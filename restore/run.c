@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -101,6 +102,11 @@ int run_start(struct restore *r, int tid, struct plan *p, const char *what, stru
 
 	if (plan_check(p, e) < 0)
 		return err_on(e, "%s", what);
+	if (r->opt->dry_run) {
+		printf("thread %d, %s:\n", tid, what);
+		plan_print(p, stdout);
+		return 0;
+	}
 	if (!run->tid || run->dead)
 		return err_code(e, ESRCH, "%s: thread %d is gone", what, tid);
 	p->wire->end = PLAN_END_TRAP;
@@ -199,7 +205,7 @@ int run_to_death(struct restore *r, int tid, struct plan *p, struct err *e)
 	find(r->runs, tid)->dies = true;
 	if (run_start(r, tid, p, "end of a zombie or helper", e) < 0)
 		return e->code;
-	while (!find(r->runs, tid)->dead)
+	while (!find(r->runs, tid)->dead && !r->opt->dry_run)
 		if (wait_report(r, e) < 0)
 			return e->code;
 	return 0;
@@ -248,7 +254,7 @@ int run_syscall(struct restore *r, int tid, long nr, const uint64_t *args, int64
 
 int run_await_birth(struct restore *r, int tid, struct err *e)
 {
-	while (!find(r->runs, tid)->tid)
+	while (!find(r->runs, tid)->tid && !r->opt->dry_run)
 		if (wait_report(r, e) < 0)
 			return e->code;
 	return 0;

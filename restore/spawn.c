@@ -265,6 +265,8 @@ int spawn_root(struct rtask *t, struct err *e)
 	if (gate < 0 || self < 0)
 		return err_sys(e, "prepare the first process");
 	t->helper_fd = rfiles_free_number(t);
+	if (r->opt->dry_run)
+		return 0;
 	if (make_stub(&stub, e) < 0 ||
 	    clone_root(t, &(struct newborn){ stub, r->arena_fd, self, t->helper_fd, gate }, e) < 0)
 		return e->code;
