@@ -12,6 +12,12 @@
 /* The layout of the feature words: version 1 had fewer of them. */
 #define WORDS_VERSION 2
 
+/*
+ * SSE, which is always there, and the first half of MPX: CRIU does not count them and refuses
+ * them.
+ */
+#define UNSAID_XFEATURES (1UL << 1 | 1UL << 3)
+
 int cpuinfo_image_write(int images_fd, struct err *e)
 {
 	struct cpuinfo c;
@@ -28,7 +34,7 @@ int cpuinfo_image_write(int images_fd, struct err *e)
 	entry.capability = c.words;
 	entry.model_id = c.model_id[0] ? c.model_id : NULL;
 	entry.has_xfeatures_mask = true;
-	entry.xfeatures_mask = c.xfeatures_mask;
+	entry.xfeatures_mask = c.xfeatures_mask & ~UNSAID_XFEATURES;
 	entry.has_xsave_size = true;
 	entry.xsave_size = c.xsave_size;
 	entry.has_xsave_size_max = true;

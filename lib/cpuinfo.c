@@ -24,9 +24,15 @@ static const struct {
 	{ 4, 0x1, 0, ECX },	    { 5, 0xc0000001, 0, EDX },	{ 6, 0x80000001, 0, ECX },
 	{ 9, 0x7, 0, EBX },	    { 10, 0xd, 1, EAX },	{ 12, 0x7, 1, EAX },
 	{ 13, 0x80000008, 0, EBX }, { 14, 0x6, 0, EAX },	{ 15, 0x8000000a, 0, EDX },
-	{ 16, 0x7, 0, ECX },	    { 17, 0x80000007, 0, EBX }, { 18, 0x7, 0, EDX },
-	{ 19, 0x8000001f, 0, EAX },
+	{ 11, 0x7, 0, ECX },	    { 17, 0x80000007, 0, EBX }, { 18, 0x7, 0, EDX },
 };
+
+/*
+ * rep_good, nopl and cpuid: bits that the kernel makes up, and that every processor of today
+ * gets.
+ */
+#define MADE_UP_WORD 3
+#define MADE_UP_BITS 0x02110000
 
 /* Instructions that programs use when CPUID offers them, by the names of /proc/cpuinfo. */
 static const struct {
@@ -109,22 +115,22 @@ static const struct {
 	{ 13, 0, "clzero" },
 	{ 13, 4, "rdpru" },
 	{ 13, 9, "wbnoinvd" },
-	{ 16, 1, "avx512vbmi" },
-	{ 16, 3, "pku" },
-	{ 16, 4, "ospke" },
-	{ 16, 5, "waitpkg" },
-	{ 16, 6, "avx512_vbmi2" },
-	{ 16, 8, "gfni" },
-	{ 16, 9, "vaes" },
-	{ 16, 10, "vpclmulqdq" },
-	{ 16, 11, "avx512_vnni" },
-	{ 16, 12, "avx512_bitalg" },
-	{ 16, 14, "avx512_vpopcntdq" },
-	{ 16, 22, "rdpid" },
-	{ 16, 25, "cldemote" },
-	{ 16, 27, "movdiri" },
-	{ 16, 28, "movdir64b" },
-	{ 16, 29, "enqcmd" },
+	{ 11, 1, "avx512vbmi" },
+	{ 11, 3, "pku" },
+	{ 11, 4, "ospke" },
+	{ 11, 5, "waitpkg" },
+	{ 11, 6, "avx512_vbmi2" },
+	{ 11, 8, "gfni" },
+	{ 11, 9, "vaes" },
+	{ 11, 10, "vpclmulqdq" },
+	{ 11, 11, "avx512_vnni" },
+	{ 11, 12, "avx512_bitalg" },
+	{ 11, 14, "avx512_vpopcntdq" },
+	{ 11, 22, "rdpid" },
+	{ 11, 25, "cldemote" },
+	{ 11, 27, "movdiri" },
+	{ 11, 28, "movdir64b" },
+	{ 11, 29, "enqcmd" },
 	{ 18, 2, "avx512_4vnniw" },
 	{ 18, 3, "avx512_4fmaps" },
 	{ 18, 4, "fsrm" },
@@ -197,6 +203,7 @@ void cpuinfo_read(struct cpuinfo *ret)
 		cpuid(leaves[i].leaf, leaves[i].subleaf, r);
 		ret->words[leaves[i].word] = r[leaves[i].reg];
 	}
+	ret->words[MADE_UP_WORD] = MADE_UP_BITS;
 	if (!(ret->words[4] & 1 << 27)) /* osxsave: XCR0 may be read */
 		return;
 	ret->xfeatures_mask = read_xcr0();

@@ -11,10 +11,10 @@
 #include "lib/err.h"
 
 /*
- * Feature words, in the order of the kernel's x86_capability. Those that the kernel makes up are
- * 0.
+ * Feature words in the order of cpuinfo.img: the kernel's x86_capability, except that leaf 7 ecx
+ * is word 11 and word 16 is empty. CRIU refuses images with another number of words.
  */
-#define CPUINFO_WORDS 20
+#define CPUINFO_WORDS 19
 
 /* Numbers as in cpuinfo.img. */
 enum cpu_vendor { CPU_VENDOR_UNKNOWN, CPU_VENDOR_INTEL, CPU_VENDOR_AMD };
