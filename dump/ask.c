@@ -14,10 +14,10 @@
 
 enum {
 	LEADER_ROOM = 2048, /* entries: signal handlers, and two for each POSIX timer */
-	THREAD_ROOM = 24,
+	THREAD_ROOM = 96,
 	BATCH = 32, /* threads that run at once: more would only queue for the processors */
 	LEADER_BYTES = 512 << 10,
-	THREAD_BYTES = 4 << 10,
+	THREAD_BYTES = 12 << 10,
 };
 
 int ask_outside(struct task *t, struct err *e)

@@ -78,6 +78,7 @@ struct dump {
 	size_t task_count;
 	struct files *files;	/* dump/files.h */
 	struct shmem *shmem;	/* dump/mm/shmem.h */
+	struct SeccompEntry *seccomp; /* dump/task/seccomp.c */
 	struct id_counters ids; /* last used numbers; 1 is the dumper's own */
 	uint32_t pages_id;	/* last used number of a pages-N.img */
 	struct guard *guard;	/* dump/guard.h */

@@ -1,0 +1,14 @@
+/* Which interrupted system calls can simply be made again; see dump/task/restart.c. */
+#ifndef STASIS_DUMP_RESTART_H
+#define STASIS_DUMP_RESTART_H
+
+#include <stdbool.h>
+#include <sys/user.h>
+
+/*
+ * Whether the call that r stopped in, on its way out with this error (EINTR or ERESTART_RESTARTBLOCK, 516), may be
+ * made again as its arguments stand.
+ */
+bool restart_again(const struct user_regs_struct *r, int error);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * What the kernel knows about an address space beside its mappings: where code, data, heap, stack, arguments and
+ * environment lie, the auxiliary vector, the program's file.
+ */
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "dump/files.h"
+#include "lib/io.h"
+#include "lib/proc.h"
+
+static int read_addresses(struct task *t, struct err *e)
+{
+	struct proc_stat s;
+
+	if (proc_stat_read(t->proc_fd, &s, e) < 0)
+		return e->code;
+	t->mm->mm_start_code = s.start_code;
+	t->mm->mm_end_code = s.end_code;
+	t->mm->mm_start_stack = s.start_stack;
+	t->mm->mm_start_data = s.start_data;
+	t->mm->mm_end_data = s.end_data;
+	t->mm->mm_start_brk = s.start_brk;
+	t->mm->mm_arg_start = s.arg_start;
+	t->mm->mm_arg_end = s.arg_end;
+	t->mm->mm_env_start = s.env_start;
+	t->mm->mm_env_end = s.env_end;
+	return 0;
+}
+
+static int mm_read(struct task *t, struct err *e)
+{
+	own_mem char *vector = NULL;
+	size_t size;
+
+	if (read_addresses(t, e) < 0 || io_slurp(t->proc_fd, "auxv", &vector, &size, e) < 0)
+		return e->code;
+	t->mm->n_mm_saved_auxv = size / sizeof(uint64_t);
+	t->mm->mm_saved_auxv = pool_copy(&t->dump->pool, vector, size);
+	return 0;
+}
+
+static int mm_ask(struct task *t, struct plan *p, void **note, struct err *e)
+{
+	int *entry = pool_new(&t->dump->pool, int);
+
+	(void)e;
+	*entry = plan_call(p, "ask for the end of the heap", SYS_brk, ARG(0));
+	*note = entry;
+	return 0;
+}
+
+static int mm_save(struct task *t, const struct plan *p, void *note, struct err *e)
+{
+	t->mm->mm_brk = plan_result(p, *(int *)note);
+	return files_add_link(t, "exe", &t->mm->exe_file_id, e);
+}
+
+const struct task_kind mm_task_kind = {
+	.name = "task/mm",
+	.read = mm_read,
+	.ask = mm_ask,
+	.save = mm_save,
+};
