@@ -8,7 +8,7 @@ import source
 FILE_LINES, FUNCTION_LINES, PARAMETERS = 500, 60, 5
 
 # A declaration or definition at the left margin: the name, then its parameters up to ';' or '{'.
-SIGNATURE = re.compile(r"^(?!#|typedef|\})[A-Za-z_][^;{}=#]*?\b(\w+)\s*\(", re.M)
+SIGNATURE = re.compile(r"^(?!#|typedef|\})(?=[A-Za-z_])[^;{}=#]*?\b(\w+)\s*\(", re.M)
 
 
 def closing(text, at):
