@@ -18,12 +18,23 @@ static int run_one(const struct step *s, void *job, const char *inject_fault, st
 	return r;
 }
 
+static int check_fault(const struct step *steps, size_t count, const char *inject_fault,
+		       struct err *e)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(steps[i].name, inject_fault) == 0)
+			return 0;
+	return err_say(e, "there is no step '%s' to fail after", inject_fault);
+}
+
 int steps_run(const struct step *steps, size_t count, void *job, const char *inject_fault,
 	      struct err *e)
 {
 	size_t i;
 	int r = 0;
 
+	if (inject_fault && check_fault(steps, count, inject_fault, e) < 0)
+		return e->code;
 	for (i = 0; i < count && r == 0; i++)
 		r = run_one(&steps[i], job, inject_fault, e);
 	while (i-- > 0)
