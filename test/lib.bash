@@ -70,14 +70,17 @@ fail()
 	return 1
 }
 
-# True until the process is gone; a zombie is gone.
+# True until the process is gone. A zombie is gone, unless it is a first thread whom others have outlived.
 runs()
 {
 	local stat
 
 	{ read -r stat </proc/"$1"/stat; } 2>/dev/null || return 1
-	stat=${stat##*) }
-	[ "${stat%% *}" != Z ] && [ "${stat%% *}" != X ]
+	read -r -a stat <<<"${stat##*) }"
+	case ${stat[0]} in
+	Z) [ "${stat[17]}" -gt 1 ] ;;
+	X) return 1 ;;
+	esac
 }
 
 # until_true COMMAND...: looks every hundredth of a second, and gives up after PATIENCE.
@@ -92,11 +95,25 @@ until_true()
 	return 1
 }
 
+# Descriptors that bats, make and others before them have left open would be pipes to the outside.
+close_inherited()
+{
+	local fd
+
+	for fd in /proc/"$BASHPID"/fd/*; do
+		fd=${fd##*/}
+		[ "$fd" -le 2 ] || eval "exec $fd>&-"
+	done
+}
+
 # launch COMMAND...: any program, in a session of its own, with no terminal and no pipe of ours.
 launch()
 {
-	VICTIM_READY=$TEST_DIR/ready VICTIM_GO=$TEST_DIR/go VICTIM_RESULT=$TEST_DIR/result \
-		setsid "$@" </dev/null >>"$TEST_DIR/out" 2>>"$TEST_DIR/err" 3>&- &
+	{
+		close_inherited
+		export VICTIM_READY=$TEST_DIR/ready VICTIM_GO=$TEST_DIR/go VICTIM_RESULT=$TEST_DIR/result
+		exec setsid "$@"
+	} </dev/null >>"$TEST_DIR/out" 2>>"$TEST_DIR/err" &
 	PID=$!
 }
 
@@ -107,6 +124,13 @@ start()
 
 	shift
 	launch "$BUILD/test/$program" "$@"
+	wait_ready
+}
+
+# start_program python3 FILE [ARGUMENTS]: likewise one that is installed, and speaks as victim.h does.
+start_program()
+{
+	launch "$@"
 	wait_ready
 }
 

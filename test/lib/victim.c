@@ -257,7 +257,48 @@ uint64_t victim_proc(const char *path, const char *key, int base)
 	victim_fail(path, 0, key, " there is no such line");
 }
 
+uint64_t victim_own(const char *file, const char *key, int base)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/%s", syscall(SYS_gettid), file);
+	return victim_proc(path, key, base);
+}
+
 void *victim_shared(size_t size)
 {
 	return SYS(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+}
+
+static struct {
+	void (*set)(int number);
+	uint64_t (*get)(void);
+} kept;
+
+static void *keep(void *number)
+{
+	uint64_t was;
+
+	kept.set((long)number);
+	was = kept.get();
+	victim_set();
+	victim_wait();
+	SAME(kept.get(), was);
+	return NULL;
+}
+
+void victim_keeps(void (*set)(int number), uint64_t (*get)(void))
+{
+	uint64_t was;
+
+	kept.set = set;
+	kept.get = get;
+	victim_thread(keep, (void *)1);
+	victim_thread(keep, (void *)2);
+	set(0);
+	was = get();
+	victim_ready();
+	SAME(get(), was);
+	victim_join();
+	victim_ok();
 }

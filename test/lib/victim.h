@@ -39,12 +39,17 @@ void victim_reap(pid_t pid);
 /* Every thread of victim_thread() must have returned. */
 void victim_join(void);
 
+/* Three threads set something, each with its number; what get() then says must stay so. Ends the process. */
+_Noreturn void victim_keeps(void (*set)(int number), uint64_t (*get)(void));
+
 /* Until the thread is inside this system call (nr < 0: any) and sleeps there. */
 void victim_blocked(pid_t tid, long nr);
 void victim_sleep_ms(long ms);
 int64_t victim_now_ns(void);
 /* A number from a file of /proc, from the line that begins with key, in the base that it is written in. */
 uint64_t victim_proc(const char *path, const char *key, int base);
+/* The same from a file of this thread's own directory in /proc. */
+uint64_t victim_own(const char *file, const char *key, int base);
 /* Memory shared with children, zeroed. */
 void *victim_shared(size_t size);
 

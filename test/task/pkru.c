@@ -1,37 +1,27 @@
-/* Memory protection keys: the rights register is the thread's own, and the key stays taken. */
+/* Memory protection keys: the rights register is each thread's own. */
 #include <sys/mman.h>
 
 #include "test/lib/victim.h"
 
-static void *other(void *arg)
-{
-	int key = *(int *)arg;
+static int key;
 
-	SYS(pkey_set(key, PKEY_DISABLE_WRITE));
-	victim_set();
-	victim_wait();
-	SAME(pkey_get(key), PKEY_DISABLE_WRITE);
-	return NULL;
+static void set(int number)
+{
+	static const unsigned int rights[] = { PKEY_DISABLE_ACCESS, PKEY_DISABLE_WRITE, 0 };
+
+	if (key == 0)
+		key = pkey_alloc(0, 0);
+	if (key < 0)
+		victim_skip("this processor has no protection keys");
+	SYS(pkey_set(key, rights[number]));
+}
+
+static uint64_t get(void)
+{
+	return SYS(pkey_get(key));
 }
 
 int main(void)
 {
-	int key = pkey_alloc(0, PKEY_DISABLE_ACCESS);
-	char *page;
-
-	if (key < 0)
-		victim_skip("this processor has no protection keys");
-	page = SYS(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-	*page = 1;
-	SYS(pkey_mprotect(page, 4096, PROT_READ | PROT_WRITE, key));
-	victim_thread(other, &key);
-	victim_ready();
-	victim_join();
-	SAME(pkey_get(key), PKEY_DISABLE_ACCESS);
-	/* The kernel obeys the rights too. */
-	CHECK(access(page, F_OK) < 0 && errno == EFAULT);
-	SYS(pkey_set(key, 0));
-	SAME(*page, 1);
-	CHECK(pkey_alloc(0, 0) != key);
-	victim_ok();
+	victim_keeps(set, get);
 }

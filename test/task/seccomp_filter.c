@@ -36,10 +36,7 @@ static void expect(long nr, int error)
 
 static int filters(void)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/task/%ld/status", syscall(SYS_gettid));
-	return victim_proc(path, "Seccomp_filters:", 10);
+	return victim_own("status", "Seccomp_filters:", 10);
 }
 
 static void *more(void *arg)

@@ -1,0 +1,7 @@
+load ../lib
+
+@test "coredump_filter: the value survives" {
+	start task/coredump_filter
+	dump_and_restore
+	check
+}

@@ -1,0 +1,7 @@
+load ../lib
+
+@test "dumpable: it stays not dumpable" {
+	start task/dumpable
+	dump_and_restore
+	check
+}

@@ -1,0 +1,7 @@
+load ../lib
+
+@test "ioprio: every thread's own class and level" {
+	start task/ioprio
+	dump_and_restore
+	check
+}

@@ -1,0 +1,7 @@
+load ../lib
+
+@test "personality: every thread's own" {
+	start task/personality
+	dump_and_restore
+	check
+}

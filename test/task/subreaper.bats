@@ -1,0 +1,7 @@
+load ../lib
+
+@test "subreaper: it is one still" {
+	start task/subreaper
+	dump_and_restore
+	check
+}

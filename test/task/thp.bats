@@ -1,0 +1,7 @@
+load ../lib
+
+@test "thp: the flag survives" {
+	start task/thp
+	dump_and_restore
+	check
+}
