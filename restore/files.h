@@ -32,6 +32,8 @@ must_check int rfiles_load(struct restore *r, struct err *e);
 must_check int rfiles_make(struct restore *r, struct err *e);
 must_check int rfiles_open(struct restore *r, uint32_t id, int open_flags, int *ret_fd,
 			   struct err *e);
+/* The entry of files.img with this id, NULL if there is none. Valid once rfiles_load() is done. */
+const FileEntry *rfiles_entry(const struct restore *r, uint32_t id);
 /* Entries that put all descriptors of a task's table under their numbers (the topmost sharer of a table only), cwd, root, umask. */
 must_check int rfiles_install(struct rtask *t, struct plan *p, struct err *e);
 /* How many entries install, join and late add at most for this task. */

@@ -63,8 +63,11 @@ int memory_load(struct restore *r, struct err *e)
 	return 0;
 }
 
-void memory_close(struct restore *r)
+void memory_close(struct restore *r, bool failed)
 {
+	for (size_t i = 0; i < vma_restore_kind_count; i++)
+		if (vma_restore_kinds[i]->close)
+			vma_restore_kinds[i]->close(r, failed);
 	for (size_t i = 0; i < r->task_count; i++)
 		if (r->tasks[i]->pages)
 			stored_pages_free(r->tasks[i]->pages);
@@ -137,7 +140,7 @@ bool memory_inherits(const struct rtask *t)
 		/* The vdso of the parent has been moved to its place; it cannot be had elsewhere any more. */
 		if (v->status & VDSO_BITS && !same)
 			return false;
-		if (same && v->status & VMA_ANON_PRIVATE)
+		if (same && v->status & VMA_ANON_PRIVATE && !(v->status & VDSO_BITS))
 			shares = true;
 	}
 	return shares;
@@ -207,6 +210,9 @@ static int build(struct rtask *t, struct plan *p, struct expectations *x, struct
 {
 	if (t->inherits)
 		drop_foreign(t, p);
+	for (size_t i = 0; i < vma_restore_kind_count; i++)
+		if (vma_restore_kinds[i]->task && vma_restore_kinds[i]->task(t, p, e) < 0)
+			return err_on(e, "%s of pid %d", vma_restore_kinds[i]->name, t->pid);
 	for (size_t i = 0; i < t->mm->n_vmas; i++)
 		if (map_one(t, t->mm->vmas[i], p, e) < 0)
 			return e->code;

@@ -24,8 +24,12 @@ struct vma_restore_kind {
 	/* Entries after pages have been read, protections set (AIO). May be NULL. */
 	int (*after)(struct rtask *t, const VmaEntry *v, struct plan *p, struct err *e);
 	bool inherits; /* private memory that a child may take over from its parent by fork */
+	/* Once per task, before its mappings: entries that are about none of them. May be NULL. */
+	int (*task)(struct rtask *t, struct plan *p, struct err *e);
 	/* Once, when everything is mapped everywhere: seals. May be NULL. */
 	int (*done)(struct restore *r, struct err *e);
+	/* Once, at the very end, however it went: lets go of what it has, and, if it failed, removes what it made. */
+	void (*close)(struct restore *r, bool failed);
 };
 
 extern const struct vma_restore_kind *const vma_restore_kinds[];
@@ -46,7 +50,7 @@ bool memory_inherits(const struct rtask *t);
 /* Puts the memory of one task in place, or of all that do not have theirs yet. */
 must_check int memory_restore(struct rtask *t, struct err *e);
 must_check int memory_restore_all(struct restore *r, struct err *e);
-void memory_close(struct restore *r);
+void memory_close(struct restore *r, bool failed);
 
 /* For restore/memory_fill.c: which mapping of the parent a mapping of an heir is already there as, NULL: none. */
 const VmaEntry *memory_inherited(const struct rtask *t, const VmaEntry *v);

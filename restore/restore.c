@@ -229,7 +229,7 @@ int restore_run(const struct options *opt, struct err *e)
 
 	spawn_close(&r);
 	runs_close(&r);
-	memory_close(&r);
+	memory_close(&r, res < 0);
 	pool_free(&r.pool);
 	return res;
 }

@@ -26,6 +26,7 @@
 
 struct rfiles;
 struct rshmem;
+struct rsysv;
 
 struct rthread {
 	int tid;
@@ -69,9 +70,12 @@ struct restore {
 	struct arena arena; /* at the same address in all tasks */
 	/* The runtime's vdso, parked beside the arena in every new task and inherited by fork. vvar with vvar_vclock. */
 	uint64_t vdso_at, vdso_size, vvar_at, vvar_size;
+	uint64_t
+		vvar_first; /* bytes of vvar that are a mapping of their own; vvar_vclock follows */
 	uint64_t park_at, park_size; /* reserved for them, behind the arena */
 	struct rfiles *files;	     /* restore/files.h */
 	struct rshmem *shmem;	     /* restore/mm/shmem.h */
+	struct rsysv *sysv;	     /* restore/mm/sysv.h */
 	struct runs *runs;	     /* restore/run.h */
 	struct fetched *fetched;     /* restore/memory_fetch.c */
 	bool wrote_pidfile;
@@ -92,6 +96,8 @@ struct restore_kind {
 	const char *name;
 	/* Once, before anything is created: loads and checks an image of the whole dump (seccomp.img). */
 	int (*load)(struct restore *r, struct err *e);
+	/* How many entries it adds in any one stage if that depends on the images; a few need not be counted. */
+	uint32_t (*room)(const struct rthread *t);
 	int (*task_state)(struct rtask *t, struct plan *p, struct err *e);
 	int (*thread_state)(struct rthread *t, struct plan *p, struct err *e);
 	int (*task_late)(struct rtask *t, struct plan *p, struct err *e);

@@ -223,6 +223,7 @@ static int park_vdso(struct restore *r, int pid, struct plan *p, struct err *e)
 			r->vdso_size = size;
 		} else {
 			r->vvar_at = r->vvar_size ? r->vvar_at : to;
+			r->vvar_first = r->vvar_size ? r->vvar_first : size;
 			r->vvar_size += size;
 		}
 	}

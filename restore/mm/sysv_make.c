@@ -1,0 +1,200 @@
+/*
+ * Finding or making SysV segments in the IPC namespace, which is the host's.
+ *
+ * A segment that is still there, with the same id, key and size, is the same one: ids are not used again for a long
+ * time. If nobody has it attached, it gets the contents of the images, as the processes left them; if somebody has, it
+ * stays as it is, since it is shared with the living. One that is gone is made anew with its id.
+ */
+#include "restore/mm/sysv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/io.h"
+#include "lib/log.h"
+#include "restore/mm/shmem.h"
+
+#define HUGE_SIZE_BITS (0x3fU << 26)
+
+static uint64_t page_size(const struct rsegment *s)
+{
+	uint32_t shift = s->entry->has_hugetlb_flag ? s->entry->hugetlb_flag >> 26 & 0x3f : 0;
+
+	return shift ? 1UL << shift : s->entry->hugetlb_flag & SHM_HUGETLB ? 2UL << 20 : PAGE_SIZE;
+}
+
+uint64_t rsegment_bytes(const struct rsegment *s)
+{
+	return (s->entry->size + page_size(s) - 1) & ~(page_size(s) - 1);
+}
+
+static bool is_removed(const struct rsegment *s)
+{
+	return s->entry->desc->mode & SHM_DEST;
+}
+
+static int check_same(const struct rsegment *s, const struct shmid_ds *ds, struct err *e)
+{
+	const IpcDescEntry *d = s->entry->desc;
+	bool removed = ds->shm_perm.mode & SHM_DEST;
+
+	/* A removed one has lost its key. */
+	if (ds->shm_segsz == s->entry->size &&
+	    (removed || is_removed(s) || (uint32_t)ds->shm_perm.__key == d->key))
+		return 0;
+	return err_code(e, EEXIST, "there is another segment with this id (key 0x%x, %zu bytes)",
+			ds->shm_perm.__key, ds->shm_segsz);
+}
+
+/* 0, or -errno. The kernel gives the wished id if it is free, and another one otherwise. */
+static int take(const struct rsegment *s, int key)
+{
+	const IpcDescEntry *d = s->entry->desc;
+	int flags = IPC_CREAT | IPC_EXCL | (int)(d->mode & 0777), id;
+
+	if (s->entry->hugetlb_flag & SHM_HUGETLB)
+		flags |= SHM_HUGETLB | (int)(s->entry->hugetlb_flag & HUGE_SIZE_BITS);
+	id = shmget(key, s->entry->size, flags);
+	if (id < 0)
+		return -errno;
+	if ((uint32_t)id == d->id)
+		return 0;
+	shmctl(id, IPC_RMID, NULL);
+	return -EEXIST;
+}
+
+/* Who creates a segment stays its creator for good, so a child that is that user does it. */
+static int take_as_creator(const struct rsegment *s, int key)
+{
+	const IpcDescEntry *d = s->entry->desc;
+	int status;
+	pid_t pid;
+
+	if (d->cuid == geteuid() && d->cgid == getegid())
+		return take(s, key);
+	pid = fork();
+	if (pid == 0) {
+		if (syscall(SYS_setresgid, -1, d->cgid, -1) < 0 ||
+		    syscall(SYS_setresuid, -1, d->cuid, -1) < 0)
+			_exit(errno);
+		_exit(-take(s, key));
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
+}
+
+static int make(struct rsegment *s, int key, struct err *e)
+{
+	char text[16];
+	int r;
+
+	snprintf(text, sizeof(text), "%u", s->entry->desc->id);
+	if (io_put(AT_FDCWD, "/proc/sys/kernel/shm_next_id", text, e) < 0)
+		return e->code;
+	r = take_as_creator(s, key);
+	return r < 0 ? err_res(e, r, "shmget(key 0x%x, %lu bytes)", key, s->entry->size) : 0;
+}
+
+static int make_new(struct rsegment *s, struct err *e)
+{
+	struct err other;
+	int key = s->entry->desc->key;
+
+	/* A removed segment has no key to be found by; its mappings only show the one it had. */
+	if (is_removed(s) && key != IPC_PRIVATE && make(s, key, &other) == 0)
+		key = 0;
+	else if (make(s, is_removed(s) ? IPC_PRIVATE : key, e) < 0)
+		return e->code == -EEXIST ?
+			       err_hint(e, "its id or its key is in use by another segment") :
+			       e->code;
+	s->made = true;
+	return 0;
+}
+
+static int set_owner(const struct rsegment *s, struct err *e)
+{
+	const IpcDescEntry *d = s->entry->desc;
+	struct shmid_ds ds;
+
+	if (shmctl(d->id, IPC_STAT, &ds) < 0)
+		return err_sys(e, "shmctl(IPC_STAT)");
+	ds.shm_perm.uid = d->uid;
+	ds.shm_perm.gid = d->gid;
+	ds.shm_perm.mode = d->mode & 0777;
+	if (shmctl(d->id, IPC_SET, &ds) < 0)
+		return err_sys(e, "shmctl(IPC_SET)");
+	if (d->mode & SHM_LOCKED && shmctl(d->id, SHM_LOCK, NULL) < 0)
+		return err_sys(e, "shmctl(SHM_LOCK)");
+	return 0;
+}
+
+static int fill(struct restore *r, struct rsegment *s, struct err *e)
+{
+	uint64_t bytes = rsegment_bytes(s);
+	void *at = shmat(s->entry->desc->id, NULL, 0);
+	own_fd fd = -1;
+	struct shmem_target to = { .shmid = s->entry->desc->id,
+				   .size = bytes,
+				   .huge = s->entry->hugetlb_flag & SHM_HUGETLB };
+
+	if (at == (void *)-1)
+		return err_sys(e, "shmat");
+	s->held = at;
+	if (rshmem_open_mapping(at, bytes, &fd, e) < 0)
+		return e->code;
+	to.fd = fd;
+	/* What is stored does not say what was zero. */
+	if (!s->made && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, bytes) < 0)
+		return err_sys(e, "empty it");
+	return rshmem_fill(r, &to, e);
+}
+
+static int find(const struct rsegment *s, bool *ret_used, struct err *e)
+{
+	struct shmid_ds ds;
+
+	if (shmctl(s->entry->desc->id, IPC_STAT, &ds) < 0)
+		return errno == EINVAL || errno == EIDRM ? 0 : err_sys(e, "shmctl(IPC_STAT)");
+	if (check_same(s, &ds, e) < 0)
+		return e->code;
+	*ret_used = ds.shm_nattch > 0;
+	return 1;
+}
+
+int rsegment_make(struct restore *r, struct rsegment *s, struct err *e)
+{
+	bool used = false;
+	int found = find(s, &used, e);
+
+	if (found < 0 || r->opt->dry_run)
+		return found < 0 ? found : 0;
+	if (used) {
+		log_info("SysV segment %u: in use, so its contents are left as they are",
+			 s->entry->desc->id);
+		return 0;
+	}
+	if (!found && make_new(s, e) < 0)
+		return e->code;
+	if (fill(r, s, e) < 0 || set_owner(s, e) < 0)
+		return e->code;
+	/* From here on it lives as long as somebody has it attached: us, for now. */
+	if (is_removed(s) && shmctl(s->entry->desc->id, IPC_RMID, NULL) < 0)
+		return err_sys(e, "shmctl(IPC_RMID)");
+	return 0;
+}
+
+void rsegment_close(struct rsegment *s, bool failed)
+{
+	if (s->held)
+		shmdt(s->held);
+	if (failed && s->made && !is_removed(s))
+		shmctl(s->entry->desc->id, IPC_RMID, NULL);
+	s->held = NULL;
+}

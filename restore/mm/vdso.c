@@ -1,0 +1,205 @@
+/*
+ * The vDSO and its data. If the image's code is the running kernel's, the pair that each new task has parked is moved
+ * to where the process had it. Otherwise the process keeps its code, since its threads may be in the middle of it:
+ * every function that needs data of the kernel then begins with a jump into the parked one, which stays
+ * where it is, and which a marker (lib/vdso.h) tells to a later dump.
+ *
+ * The data of the old kernel cannot be kept. Zeros in its place mean "no clock here" to what is left of the old
+ * code, which then asks by system call.
+ */
+#include "restore/memory.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "images/vma.h"
+#include "lib/io.h"
+#include "lib/maps.h"
+#include "lib/vdso.h"
+#include "restore/mm/vdso_x86_64.h"
+
+#define VDSO_MAX (1UL << 20)
+
+static bool vdso_match(const VmaEntry *v)
+{
+	return v->status & VMA_AREA_VDSO;
+}
+
+static bool vvar_match(const VmaEntry *v)
+{
+	return v->status & VMA_AREA_VVAR;
+}
+
+static const VmaEntry *find_kind(const struct rtask *t, bool (*match)(const VmaEntry *v))
+{
+	for (size_t i = 0; i < t->mm->n_vmas; i++)
+		if (match(t->mm->vmas[i]))
+			return t->mm->vmas[i];
+	return NULL;
+}
+
+/* The running kernel's code: ours, since it is everybody's. */
+static const void *runtime_image(void)
+{
+	return (const void *)getauxval(AT_SYSINFO_EHDR);
+}
+
+/* The code as it is in the images; in the pool. */
+static int read_image(const struct rtask *t, const VmaEntry *vdso, char **ret, struct err *e)
+{
+	uint64_t size = vdso->end - vdso->start, at = vdso->start;
+	char *image;
+
+	if (size > VDSO_MAX)
+		return err_say(e, "its vDSO has an impossible size (%lu bytes)", size);
+	image = pool_alloc(&t->restore->pool, size);
+	while (at < vdso->end) {
+		const struct stored_run *run = stored_pages_find(t->pages, at);
+		uint64_t end = run ? run->vaddr + run->nr_pages * PAGE_SIZE : 0;
+
+		if (!run || run->vaddr > at || !(run->flags & PE_PRESENT))
+			return err_say(e, "the code of its vDSO is not in the images");
+		end = end < vdso->end ? end : vdso->end;
+		if (io_pread(run->fd, image + (at - vdso->start), end - at,
+			     run->offset + (at - run->vaddr), "the vDSO", e) < 0)
+			return e->code;
+		at = end;
+	}
+	*ret = image;
+	return 0;
+}
+
+/* Whether the parked pair may take the place of the image's, and the image's code if not. */
+static int is_runtime(const struct rtask *t, bool *ret, char **ret_image, struct err *e)
+{
+	const struct restore *r = t->restore;
+	const VmaEntry *vdso = find_kind(t, vdso_match), *vvar = find_kind(t, vvar_match);
+	char *image = NULL;
+
+	if (!vdso || !vvar)
+		return err_code(e, ENOTSUP, "it has only one of vDSO and vvar");
+	if (read_image(t, vdso, &image, e) < 0)
+		return e->code;
+	*ret_image = image;
+	/* A dry run has nothing parked anywhere. */
+	*ret = r->opt->dry_run || (vdso->end - vdso->start == r->vdso_size &&
+				   vvar->end - vvar->start == r->vvar_size &&
+				   vdso->start - vvar->start == r->vdso_at - r->vvar_at &&
+				   memcmp(image, runtime_image(), r->vdso_size) == 0);
+	return 0;
+}
+
+static void move(uint64_t from, uint64_t size, uint64_t to, struct plan *p)
+{
+	plan_call(p, plan_words(p, "move the vdso to %lx", to), SYS_mremap, ARG(from), ARG(size),
+		  ARG(size), ARG(MREMAP_MAYMOVE | MREMAP_FIXED), ARG(to));
+}
+
+static int vvar_map(struct rtask *t, const VmaEntry *v, bool, struct plan *p, struct err *e)
+{
+	const struct restore *r = t->restore;
+	uint64_t rest = r->vvar_size - r->vvar_first;
+	char *image;
+	bool same;
+
+	if (is_runtime(t, &same, &image, e) < 0)
+		return e->code;
+	if (!same) {
+		plan_call(p, "map zeros for the data of the vdso", SYS_mmap, ARG(v->start),
+			  ARG(v->end - v->start), ARG(PROT_READ),
+			  ARG(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED), ARG(-1));
+		return 0;
+	}
+	/* No piece of a mapping of this sort can be moved. */
+	move(r->vvar_at, r->vvar_first, v->start, p);
+	if (rest)
+		move(r->vvar_at + r->vvar_first, rest, v->start + r->vvar_first, p);
+	return 0;
+}
+
+/* Copies bytes of the plan to their place: the task reads its own memory. */
+static void put(const struct rtask *t, uint64_t to, const void *from, size_t size, struct plan *p)
+{
+	struct iovec *vec = plan_data(p, 2 * sizeof(*vec));
+
+	vec[0] = (struct iovec){ (void *)to, size };
+	vec[1] = (struct iovec){ (void *)arena_there(p->arena, plan_copy(p, from, size)).at, size };
+	plan_call(p, plan_words(p, "write %zu bytes of the vdso at %lx", size, to),
+		  SYS_process_vm_readv, ARG(t->pid), DATA(p, &vec[0]), ARG(1), DATA(p, &vec[1]),
+		  ARG(1));
+}
+
+static void put_jumps(const struct restore *r, char *image, size_t size)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(vdso_functions); i++) {
+		uint64_t from, to;
+
+		if (vdso_find(image, size, vdso_functions[i], &from) &&
+		    from + VDSO_JUMP_SIZE <= size &&
+		    vdso_find(runtime_image(), r->vdso_size, vdso_functions[i], &to))
+			vdso_put_jump((unsigned char *)image + from, r->vdso_at + to);
+	}
+}
+
+static void keep_old(const struct rtask *t, const VmaEntry *v, char *image, struct plan *p)
+{
+	const struct restore *r = t->restore;
+	const VmaEntry *vvar = find_kind(t, vvar_match);
+	uint64_t size = v->end - v->start, marker_at = r->vdso_at + r->vdso_size;
+	struct vdso_marker marker = { VDSO_MARKER_MAGIC, v->start, VDSO_MARKER_VERSION, vvar->start,
+				      r->vvar_at };
+
+	put_jumps(r, image, size);
+	plan_call(p, "map the code of the old vdso", SYS_mmap, ARG(v->start), ARG(size),
+		  ARG(PROT_READ | PROT_WRITE), ARG(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED),
+		  ARG(-1));
+	put(t, v->start, image, size, p);
+	plan_call(p, "protect the code of the old vdso", SYS_mprotect, ARG(v->start), ARG(size),
+		  ARG(PROT_READ | PROT_EXEC));
+	plan_call(p, "make the vdso writable", SYS_mprotect, ARG(r->vdso_at), ARG(r->vdso_size),
+		  ARG(PROT_READ | PROT_WRITE));
+	put(t, marker_at - sizeof(marker), &marker, sizeof(marker), p);
+	plan_call(p, "protect the vdso", SYS_mprotect, ARG(r->vdso_at), ARG(r->vdso_size),
+		  ARG(PROT_READ | PROT_EXEC));
+}
+
+static int vdso_map(struct rtask *t, const VmaEntry *v, bool, struct plan *p, struct err *e)
+{
+	const struct restore *r = t->restore;
+	char *image;
+	bool same;
+
+	if (is_runtime(t, &same, &image, e) < 0)
+		return e->code;
+	if (same)
+		move(r->vdso_at, r->vdso_size, v->start, p);
+	else
+		keep_old(t, v, image, p);
+	return 0;
+}
+
+/* A process that has unmapped its vDSO gets none. */
+static int vdso_task(struct rtask *t, struct plan *p, struct err *)
+{
+	if (!find_kind(t, vdso_match) && !find_kind(t, vvar_match))
+		plan_call(p, "unmap the vdso", SYS_munmap, ARG(t->restore->park_at),
+			  ARG(t->restore->park_size));
+	return 0;
+}
+
+const struct vma_restore_kind vdso_restore_kind = {
+	.name = "mm/vdso",
+	.match = vdso_match,
+	.map = vdso_map,
+	.task = vdso_task,
+};
+
+const struct vma_restore_kind vvar_restore_kind = {
+	.name = "mm/vvar",
+	.match = vvar_match,
+	.map = vvar_map,
+};
