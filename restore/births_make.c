@@ -155,17 +155,36 @@ static int join_groups(struct restore *r, bool leaders, struct err *e)
 	return 0;
 }
 
+enum { ZOMBIE_PATIENCE_MS = 2000 };
+
+/* The process that was dumped may not have been reaped by its parent yet: that is given a moment. */
+static bool in_use(int tid, int *patience_ms)
+{
+	struct proc_stat st;
+	struct err ignored = { 0 };
+
+	for (;; usleep(1000)) {
+		own_fd proc = -1;
+
+		if (proc_open(tid, &proc, &ignored) < 0)
+			return false;
+		if (*patience_ms <= 0 || proc_stat_read(proc, &st, &ignored) < 0 || st.state != 'Z')
+			return true;
+		(*patience_ms)--;
+	}
+}
+
 /* Said before anything is made: who holds a pid that we need. */
 static int check_pids(struct restore *r, struct err *e)
 {
-	char path[32], name[64];
+	int patience_ms = ZOMBIE_PATIENCE_MS;
+	char name[64];
 
 	for (size_t i = 0; i < r->task_count; i++)
 		for (size_t k = 0; k < r->tasks[i]->thread_count; k++) {
 			int tid = r->tasks[i]->threads[k].tid;
 
-			snprintf(path, sizeof(path), "/proc/%d", tid);
-			if (access(path, F_OK) < 0)
+			if (!in_use(tid, &patience_ms))
 				continue;
 			err_code(e, EEXIST, "pid %d, which the tree needs, is in use by %s", tid,
 				 proc_name(tid, name, sizeof(name)));
