@@ -38,17 +38,14 @@ static const struct field {
 	uint32_t word, words;
 	size_t count_at, data_at; /* in UserX86XsaveEntry */
 } fields[] = {
-#define FIELD(number, name, word, words, f)                                                 \
-	{                                                                                   \
-		number, name, word, words, offsetof(UserX86XsaveEntry, n_##f),              \
-			offsetof(UserX86XsaveEntry, f)                                      \
+#define FIELD(number, name, word, words, f)                                    \
+	{                                                                      \
+		number, name, word, words, offsetof(UserX86XsaveEntry, n_##f), \
+			offsetof(UserX86XsaveEntry, f)                         \
 	}
-	FIELD(2, "AVX", 4, 64, ymmh_space),
-	FIELD(3, "MPX", 8, 8, bndreg_state),
-	FIELD(4, "MPX", 8, 8, bndcsr_state),
-	FIELD(5, "AVX-512", 8, 8, opmask_reg),
-	FIELD(6, "AVX-512", 8, 64, zmm_upper),
-	FIELD(7, "AVX-512", 8, 128, hi16_zmm),
+	FIELD(2, "AVX", 4, 64, ymmh_space),	    FIELD(3, "MPX", 8, 8, bndreg_state),
+	FIELD(4, "MPX", 8, 8, bndcsr_state),	    FIELD(5, "AVX-512", 8, 8, opmask_reg),
+	FIELD(6, "AVX-512", 8, 64, zmm_upper),	    FIELD(7, "AVX-512", 8, 128, hi16_zmm),
 	FIELD(PKRU, "protection keys", 4, 2, pkru),
 #undef FIELD
 };
@@ -195,10 +192,11 @@ int xstate_rest_to_image(struct pool *pool, const void *buf, size_t size, ExtraE
 		    !fits(&part, size) || is_zero((const char *)buf + part.offset, part.size))
 			continue;
 		if (part.dynamic)
-			return err_code(e, ENOTSUP,
-					"AMX tiles (xstate component %d) are in use, and the kernel "
-					"has no way to put them back; try again a moment later",
-					n);
+			return err_code(
+				e, ENOTSUP,
+				"AMX tiles (xstate component %d) are in use, and the kernel "
+				"has no way to put them back; try again a moment later",
+				n);
 		add_component(pool, ret, &part, buf);
 	}
 	return 0;
@@ -211,12 +209,15 @@ static int legacy_from_image(const UserX86FpregsEntry *fp, void *buf, struct err
 	uint32_t mask = get(buf, FX_MXCSR_MASK, 4);
 
 	if (fp->n_st_space != ST_WORDS || fp->n_xmm_space != XMM_WORDS)
-		return err_say(e, "the image has %zu words of x87 and %zu of SSE registers instead "
-				  "of %d and %d", fp->n_st_space, fp->n_xmm_space, ST_WORDS,
-			       XMM_WORDS);
+		return err_say(e,
+			       "the image has %zu words of x87 and %zu of SSE registers instead "
+			       "of %d and %d",
+			       fp->n_st_space, fp->n_xmm_space, ST_WORDS, XMM_WORDS);
 	if (mask && fp->mxcsr & ~mask)
-		return err_say(e, "the SSE control word %#x has bits that this processor does not "
-				  "know", fp->mxcsr);
+		return err_say(e,
+			       "the SSE control word %#x has bits that this processor does not "
+			       "know",
+			       fp->mxcsr);
 	put(buf, FX_CWD, 2, fp->cwd);
 	put(buf, FX_SWD, 2, fp->swd);
 	put(buf, FX_TWD, 2, fp->twd);
@@ -241,8 +242,7 @@ struct target {
 	uint64_t bv; /* what will be in use */
 };
 
-static int put_component(struct target *t, int number, const void *data, size_t size,
-			 struct err *e)
+static int put_component(struct target *t, int number, const void *data, size_t size, struct err *e)
 {
 	const struct field *f = field_find(number);
 	char other[40];
@@ -304,4 +304,20 @@ int xstate_from_image(const UserX86FpregsEntry *fp, const ExtraEntry *extra, voi
 	if (size >= XSTATE_HEADER_END)
 		put(buf, XSTATE_BV, 8, t.bv);
 	return 0;
+}
+
+int xstate_check(const UserX86FpregsEntry *fp, const ExtraEntry *extra, struct err *e)
+{
+	unsigned int a, b, c, d;
+	own_mem char *buf = NULL;
+	size_t size = XSTATE_HEADER_END;
+
+	if (enabled() && __get_cpuid_count(0xd, 0, &a, &b, &c, &d) && b > size)
+		size = b; /* of all that is switched on */
+	buf = aligned_alloc(64, (size + 63) & ~63UL);
+	if (!buf)
+		return err_sys(e, "memory for %zu bytes of extended state", size);
+	memset(buf, 0, size);
+	__asm__ volatile("fxsave64 %0" : "=m"(*(char(*)[FX_SIZE])buf));
+	return xstate_from_image(fp, extra, buf, size, e);
 }

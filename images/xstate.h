@@ -38,5 +38,7 @@ must_check int xstate_rest_to_image(struct pool *pool, const void *buf, size_t s
  */
 must_check int xstate_from_image(const UserX86FpregsEntry *fp, const ExtraEntry *extra, void *buf,
 				 size_t size, struct err *e);
+/* Whether that is going to work, asked while nothing has been made yet. */
+must_check int xstate_check(const UserX86FpregsEntry *fp, const ExtraEntry *extra, struct err *e);
 
 #endif

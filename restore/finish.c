@@ -75,8 +75,7 @@ static int set_thread(struct rthread *th, struct fresh *f, struct err *e)
 	struct user_regs_struct regs;
 
 	memcpy(f->work, f->state, f->size);
-	if (regs_from_image(core, &regs, e) < 0 ||
-	    xstate_from_image(core, f->work, f->size, e) < 0 ||
+	if (regs_from_image(th, &regs, e) < 0 || xstate_of_thread(th, f->work, f->size, e) < 0 ||
 	    tracee_set_regs(th->tid, &regs, e) < 0 ||
 	    tracee_set_xstate(th->tid, f->work, f->size, e) < 0)
 		return err_on(e, "thread %d of pid %d", th->tid, th->task->pid);

@@ -54,6 +54,7 @@ struct rtask {
 	int birth_sid;		    /* the session it is born in */
 	bool inherits;		    /* takes over equal private pages from its parent by fork */
 	bool has_memory;	    /* its memory is there */
+	bool one_seccomp;	    /* all threads have the same filters: restore/task/seccomp.c */
 	struct stored_pages *pages; /* images/pages.h */
 	int helper_fd; /* number, in the task, of a pidfd of the coordinator: pidfd_getfd(helper_fd, N, 0)
 			* fetches our descriptor N; -1 while the task does not have it */
@@ -70,14 +71,15 @@ struct restore {
 	struct arena arena; /* at the same address in all tasks */
 	/* The runtime's vdso, parked beside the arena in every new task and inherited by fork. vvar with vvar_vclock. */
 	uint64_t vdso_at, vdso_size, vvar_at, vvar_size;
-	uint64_t
-		vvar_first; /* bytes of vvar that are a mapping of their own; vvar_vclock follows */
+	uint64_t vvar_first; /* bytes of vvar alone, a mapping of its own */
 	uint64_t park_at, park_size; /* reserved for them, behind the arena */
 	struct rfiles *files;	     /* restore/files.h */
 	struct rshmem *shmem;	     /* restore/mm/shmem.h */
 	struct rsysv *sysv;	     /* restore/mm/sysv.h */
 	struct runs *runs;	     /* restore/run.h */
 	struct fetched *fetched;     /* restore/memory_fetch.c */
+	struct SeccompEntry *seccomp; /* restore/task/seccomp.c */
+	uint64_t bounding;	     /* our capability bounding set, restore/task/creds.c */
 	bool wrote_pidfile;
 	uint64_t started_at; /* io_now_us() */
 };

@@ -110,6 +110,17 @@ static int build(struct rthread *th, enum stage stage, struct plan *p, struct er
 	return leader && stage == STAGE_LAST ? rfiles_late(t, p, e) : 0;
 }
 
+static uint32_t room(const struct rthread *th)
+{
+	const struct rtask *t = th->task;
+	uint32_t n = th == &t->threads[0] ? LEADER_ROOM + rfiles_room(t) : THREAD_ROOM;
+
+	for (size_t i = 0; i < restore_kind_count; i++)
+		if (restore_kinds[i]->room)
+			n += restore_kinds[i]->room(th);
+	return n;
+}
+
 int stage_run(struct restore *r, enum stage stage, struct err *e)
 {
 	struct batch b;
@@ -121,8 +132,7 @@ int stage_run(struct restore *r, enum stage stage, struct err *e)
 		struct rtask *t = r->tasks[i];
 
 		for (size_t k = 0; lives(t) && k < t->thread_count && res == 0; k++) {
-			struct plan *p =
-				batch_next(&b, k ? THREAD_ROOM : LEADER_ROOM + rfiles_room(t), e);
+			struct plan *p = batch_next(&b, room(&t->threads[k]), e);
 
 			res = p ? build(&t->threads[k], stage, p, e) : e->code;
 			if (res == 0)

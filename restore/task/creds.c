@@ -1,0 +1,160 @@
+/*
+ * Credentials of each thread, given up at the very end. The order is the kernel's: ids while the capabilities for
+ * that are there (SECBIT_NO_SETUID_FIXUP keeps them through setresuid), the inheritable set before the bounding set
+ * shrinks, ambient capabilities while they may be raised, then everything else is let go at once.
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "lib/caps.h"
+#include "lib/log.h"
+#include "restore/restore.h"
+
+enum { CAPS_MAX = 64 };
+
+static uint64_t to_set(const uint32_t *words, size_t count)
+{
+	return (count > 0 ? words[0] : 0) | (count > 1 ? (uint64_t)words[1] << 32 : 0);
+}
+
+#define SET(creds, which) to_set((creds)->cap_##which, (creds)->n_cap_##which)
+
+/* Capabilities that this kernel has at all. */
+static uint64_t known_caps(void)
+{
+	uint64_t set = 0;
+
+	for (int cap = 0; cap < CAPS_MAX && prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		set |= 1ULL << cap;
+	return set;
+}
+
+static uint64_t own_bounding(void)
+{
+	uint64_t set = 0;
+
+	for (int cap = 0; cap < CAPS_MAX; cap++)
+		set |= (uint64_t)(prctl(PR_CAPBSET_READ, cap) == 1) << cap;
+	return set;
+}
+
+static const char *first_name(uint64_t set, char *buf, size_t size)
+{
+	return caps_name(__builtin_ctzll(set), buf, size);
+}
+
+static int check(const struct rthread *th, uint64_t known, uint64_t own, struct err *e)
+{
+	const CredsEntry *c = th->core->thread_core->creds;
+	uint64_t missing;
+	char name[64];
+
+	if (!c)
+		return err_say(e, "'core-%d.img' has no credentials", th->tid);
+	if (c->lsm_profile)
+		return err_code(e, ENOTSUP, "thread %d had the security label '%s', which cannot be "
+					    "restored", th->tid, c->lsm_profile);
+	missing = (SET(c, prm) | SET(c, inh)) & known & ~own;
+	if (missing)
+		return err_code(e, EPERM, "thread %d had %s, which this program does not have",
+				th->tid, first_name(missing, name, sizeof(name)));
+	return 0;
+}
+
+static int creds_load(struct restore *r, struct err *e)
+{
+	uint64_t known = known_caps(), own = r->bounding = own_bounding(), lost = 0;
+	char name[64];
+
+	for (size_t i = 0; i < r->task_count; i++)
+		for (size_t k = 0; k < r->tasks[i]->thread_count; k++) {
+			const struct rthread *th = &r->tasks[i]->threads[k];
+
+			if (!th->core || !th->core->thread_core)
+				continue;
+			if (check(th, known, own, e) < 0)
+				return e->code;
+			lost |= SET(th->core->thread_core->creds, bnd) & known & ~own;
+		}
+	/* Nobody has it; a program that is started later cannot get it either. */
+	if (lost)
+		log_warn("%s is not in our bounding set, so it is lost from that of the restored tasks",
+			 first_name(lost, name, sizeof(name)));
+	return 0;
+}
+
+static void set_caps(struct plan *p, uint64_t effective, uint64_t permitted, uint64_t inheritable)
+{
+	struct __user_cap_header_struct *head = plan_data(p, sizeof(*head));
+	struct __user_cap_data_struct *caps = plan_data(p, 2 * sizeof(*caps));
+
+	head->version = _LINUX_CAPABILITY_VERSION_3;
+	for (int i = 0; i < 2; i++) {
+		caps[i].effective = effective >> 32 * i;
+		caps[i].permitted = permitted >> 32 * i;
+		caps[i].inheritable = inheritable >> 32 * i;
+	}
+	plan_call(p, "set the capabilities", SYS_capset, DATA(p, head), DATA(p, caps));
+}
+
+static void set_ids(const CredsEntry *c, struct plan *p)
+{
+	uint32_t *groups = plan_data(p, (c->n_groups + 1) * sizeof(*groups));
+
+	if (c->n_groups)
+		memcpy(groups, c->groups, c->n_groups * sizeof(*groups));
+	plan_call(p, "set the groups", SYS_setgroups, ARG(c->n_groups), DATA(p, groups));
+	plan_call(p, "keep capabilities when the user changes", SYS_prctl, ARG(PR_SET_SECUREBITS),
+		  ARG(SECBIT_NO_SETUID_FIXUP));
+	plan_call(p, "set the group ids", SYS_setresgid, ARG(c->gid), ARG(c->egid), ARG(c->sgid));
+	plan_call(p, "set the user ids", SYS_setresuid, ARG(c->uid), ARG(c->euid), ARG(c->suid));
+	/* What these return is the id before. */
+	if (c->fsgid != c->egid)
+		plan_try(p, "set the filesystem gid", SYS_setfsgid, ARG(c->fsgid));
+	if (c->fsuid != c->euid)
+		plan_try(p, "set the filesystem uid", SYS_setfsuid, ARG(c->fsuid));
+}
+
+static void limit_caps(const CredsEntry *c, uint64_t own, struct plan *p)
+{
+	uint64_t drop = own & ~SET(c, bnd), ambient = SET(c, amb);
+	uint64_t setpcap = 1ULL << CAP_SETPCAP;
+
+	/* What is inheritable may not be in the bounding set any more, but it can be added only while it is. */
+	if (SET(c, inh))
+		set_caps(p, SET(c, prm) | setpcap, SET(c, prm) | setpcap, SET(c, inh));
+	for (int cap = 0; cap < CAPS_MAX; cap++)
+		if (drop >> cap & 1)
+			plan_call(p, "shrink the bounding set", SYS_prctl, ARG(PR_CAPBSET_DROP),
+				  ARG(cap));
+	plan_try(p, "clear the ambient set", SYS_prctl, ARG(PR_CAP_AMBIENT),
+		 ARG(PR_CAP_AMBIENT_CLEAR_ALL));
+	for (int cap = 0; cap < CAPS_MAX; cap++)
+		if (ambient >> cap & 1)
+			plan_call(p, "raise an ambient capability", SYS_prctl, ARG(PR_CAP_AMBIENT),
+				  ARG(PR_CAP_AMBIENT_RAISE), ARG(cap));
+}
+
+static int creds_last(struct rthread *th, struct plan *p, struct err *e)
+{
+	const CredsEntry *c = th->core->thread_core->creds;
+
+	(void)e;
+	set_ids(c, p);
+	limit_caps(c, th->task->restore->bounding, p);
+	plan_call(p, "set the securebits", SYS_prctl, ARG(PR_SET_SECUREBITS), ARG(c->secbits));
+	set_caps(p, SET(c, eff), SET(c, prm), SET(c, inh));
+	if (c->has_no_new_privs && c->no_new_privs)
+		plan_call(p, "set no_new_privs", SYS_prctl, ARG(PR_SET_NO_NEW_PRIVS), ARG(1));
+	return 0;
+}
+
+const struct restore_kind creds_restore_kind = {
+	.name = "task/creds",
+	.load = creds_load,
+	.thread_last = creds_last,
+};

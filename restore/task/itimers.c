@@ -1,0 +1,38 @@
+/* The three interval timers of a process, armed as late as can be. */
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+#include "restore/restore.h"
+
+static void arm(struct plan *p, int which, const ItimerEntry *t)
+{
+	struct itimerval *v;
+
+	if (!(t->vsec || t->vusec || t->isec || t->iusec))
+		return; /* as every process has it at first */
+	v = plan_data(p, sizeof(*v));
+	v->it_interval = (struct timeval){ t->isec, t->iusec };
+	v->it_value = (struct timeval){ t->vsec, t->vusec };
+	/* It had just gone off. */
+	if (!(t->vsec || t->vusec))
+		v->it_value = v->it_interval;
+	plan_call(p, "arm an interval timer", SYS_setitimer, ARG(which), DATA(p, v), ARG(0));
+}
+
+static int itimers_last(struct rtask *t, struct plan *p, struct err *e)
+{
+	const TaskTimersEntry *timers = t->core->tc->timers;
+
+	(void)e;
+	if (!timers)
+		return 0;
+	arm(p, ITIMER_REAL, timers->real);
+	arm(p, ITIMER_VIRTUAL, timers->virt);
+	arm(p, ITIMER_PROF, timers->prof);
+	return 0;
+}
+
+const struct restore_kind itimers_restore_kind = {
+	.name = "task/itimers",
+	.task_last = itimers_last,
+};
