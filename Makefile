@@ -158,6 +158,7 @@ deps:
 	test/deps.sh $(DEPS)
 
 # deps comes before the build, so the build is a make of its own.
+check soak: DEPS = check
 check: deps
 	$(MAKE) --no-print-directory all tests
 	$(AS_ROOT) test/run.sh $(T)
@@ -167,8 +168,8 @@ demo: deps
 	$(AS_ROOT) test/demo.sh
 
 bench: deps
-	$(MAKE) --no-print-directory all tests $(BENCHES)
-	$(AS_ROOT) test/bench/run.sh
+	$(MAKE) --no-print-directory all $(BENCHES)
+	$(AS_ROOT) test/bench/bench.py
 
 # With coverage of what reads images, so another compilation of just that.
 FUZZ_SRCS := test/fuzz/image_fuzz.c $(wildcard images/*.c lib/*.c cli/show*.c) cli/json.c

@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+"""How fast stasis saves and restores, against a floor that is measured in the same minute.
+
+Each figure is taken several times, the floor and the thing itself in turn, and is the median of what
+the pairs say. Targets stand beside the figures; missing one is no failure, a dump or restore that goes
+wrong is one. All numbers go into build/bench.json.
+
+    test/bench/bench.py [--runs N] [--json FILE] [FIGURE...]    (memory small threads tasks mappings descriptors)
+"""
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("BUILD", os.path.join(TOP, "build"))
+STASIS = os.environ.get("STASIS", os.path.join(TOP, "stasis"))
+BENCH = os.path.join(BUILD, "test", "bench")
+PATIENCE = 120
+
+
+class Broken(Exception):
+    """Something did not work, however long it took."""
+
+
+def run(*command):
+    """What a command prints; in the benchmark nothing may fail."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        raise Broken(f"'{' '.join(command)}' ended with {done.returncode}: {done.stdout.strip()}")
+    return done.stdout
+
+
+def tool(name, *arguments):
+    return run(os.path.join(BENCH, name), *map(str, arguments))
+
+
+def microseconds(text):
+    return int(re.search(r"(\d+) us\n\Z", text).group(1))
+
+
+def wait_until(condition, what):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise Broken(f"waited {PATIENCE} s for {what}")
+        time.sleep(0.002)
+
+
+def is_gone(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def below(pid):
+    """Children of a process and theirs."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            children = [int(word) for word in file.read().split()]
+    except FileNotFoundError:
+        return []
+    return children + [p for child in children for p in below(child)]
+
+
+class Subject:
+    """A process to be saved and restored once."""
+
+    def __init__(self, folder, *having):
+        self.images = os.path.join(folder, "images")
+        ready = os.path.join(folder, "ready")
+        shutil.rmtree(self.images, ignore_errors=True)
+        os.mkdir(self.images)
+        if os.path.exists(ready):
+            os.unlink(ready)
+        self.child = subprocess.Popen([os.path.join(BENCH, "subject"), ready, *map(str, having)],
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL, start_new_session=True)
+        self.pid = self.child.pid
+        wait_until(lambda: os.path.exists(ready) or self.child.poll() is not None, "a program")
+        if self.child.poll() is not None:
+            raise Broken(f"'subject {' '.join(map(str, having))}' has ended")
+
+    def dump(self):
+        """(microseconds of the whole command, microseconds frozen)"""
+        said = tool("clock", STASIS, "dump", "-t", self.pid, "-D", self.images, "-o", "dump.log",
+                    "--display-stats")
+        self.child.wait()
+        return microseconds(said), int(re.search(r"Frozen time: (\d+)", said).group(1))
+
+    def restore(self):
+        return microseconds(tool("clock", STASIS, "restore", "-d", "-D", self.images,
+                                 "-o", "restore.log"))
+
+    def end(self):
+        pids = [self.pid] + below(self.pid)
+        for pid in pids:
+            try:
+                os.kill(pid, 9)
+            except ProcessLookupError:
+                pass
+        if self.child.returncode is None:
+            self.child.wait()
+        wait_until(lambda: all(map(is_gone, pids)), "the end of a restored process")
+        shutil.rmtree(self.images, ignore_errors=True)
+
+
+def once(folder, *having):
+    """{'dump': us, 'frozen': us, 'restore': us} of one subject's life."""
+    subject = Subject(folder, *having)
+    try:
+        dump, frozen = subject.dump()
+        return {"dump": dump, "frozen": frozen, "restore": subject.restore()}
+    finally:
+        subject.end()
+
+
+class Report:
+    """Figures as they come: a line each, and all of them as JSON."""
+
+    def __init__(self):
+        self.figures = []
+
+    def add(self, name, values, unit, target, detail):
+        value = statistics.median(values)
+        verdict = "ok" if value <= target else "over"
+        self.figures.append({"name": name, "value": round(value, 3), "unit": unit, "target": target,
+                             "verdict": verdict, "values": [round(v, 3) for v in values],
+                             "detail": detail})
+        print(f"  {name:<44} {value:8.2f} {unit:<12} target {target:<6} {verdict}   {words(detail)}",
+              flush=True)
+
+    def save(self, path):
+        machine = {"kernel": platform.release(), "processor": processor(), "cpus": os.cpu_count(),
+                   "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"machine": machine, "figures": self.figures}, file, indent=1)
+            file.write("\n")
+
+
+def processor():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        return next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "")
+
+
+def words(detail):
+    """The medians of what was measured, for a person."""
+    return ", ".join(f"{name} {statistics.median(values) / 1000:.2f} ms" for name, values in detail.items())
+
+
+def several(runs, measure):
+    """A dictionary of lists from a function that gives a dictionary of numbers."""
+    took = {}
+    for _ in range(runs):
+        for name, value in measure().items():
+            took.setdefault(name, []).append(value)
+    return took
+
+
+def pick(took, *names):
+    return {name: took[name] for name in names}
+
+
+def ratios(took, above, under):
+    return [a / b for a, b in zip(took[above], took[under])]
+
+
+def memory(report, folder, runs):
+    def measure(mib):
+        file = os.path.join(folder, "floor")
+        took = {"write": microseconds(tool("floor", "write", file, mib)),
+                "read": microseconds(tool("floor", "read", file, mib))}
+        os.unlink(file)
+        return took | once(folder, "memory", mib)
+
+    tool("floor", "touch", 10 << 10)
+    for gib in 1, 4:
+        took = several(runs if gib == 1 else (runs + 1) // 2, lambda: measure(gib << 10))
+        report.add(f"{gib} GiB: frozen / write", ratios(took, "frozen", "write"), "x", 1.15,
+                   pick(took, "frozen", "write", "dump"))
+        report.add(f"{gib} GiB: restore / read", ratios(took, "restore", "read"), "x", 1.15,
+                   pick(took, "restore", "read"))
+
+
+def small(report, folder, runs):
+    nothing = os.path.join(BENCH, "nothing")
+
+    def measure():
+        floor = min(microseconds(tool("clock", nothing)) for _ in range(3))
+        return {"fork+exec+exit": floor} | once(folder, "memory", 2)
+
+    took = several(runs * 4, measure)
+    for name in "dump", "restore":
+        report.add(f"small process: {name} / fork+exec+exit", ratios(took, name, "fork+exec+exit"), "x",
+                   15, pick(took, name, "fork+exec+exit"))
+
+
+def each(report, folder, runs, many, limit):
+    """What one more of something costs, in microseconds."""
+    what, count = many
+
+    def measure():
+        few, lot = once(folder, what, 1), once(folder, what, count)
+        return {f"{name} {n}": took[name] for n, took in ((1, few), (count, lot))
+                for name in ("dump", "restore")}
+
+    took = several(runs, measure)
+    for name in "dump", "restore":
+        pair = f"{name} {count}", f"{name} 1"
+        more = [(lot - few) / (count - 1) for lot, few in zip(took[pair[0]], took[pair[1]])]
+        report.add(f"{count} {what}: {name}, each more", more, "us", limit, pick(took, *pair))
+
+
+def threads(report, folder, runs):
+    each(report, folder, runs, ("threads", 1000), 100)
+
+
+def tasks(report, folder, runs):
+    each(report, folder, runs, ("tasks", 200), 1000)
+
+
+def linear(report, folder, runs, what):
+    """What ten times as many cost, the cost of having none taken off."""
+    def measure():
+        took = {n: once(folder, what, n) for n in (1, 1000, 10000)}
+        return {f"{name} {n}": took[n][name] for name in ("dump", "restore") for n in took}
+
+    took = several(runs, measure)
+    for name in "dump", "restore":
+        none, some, lot = (took[f"{name} {n}"] for n in (1, 1000, 10000))
+        growth = [(c - a) / max(b - a, 1) for a, b, c in zip(none, some, lot)]
+        report.add(f"{what}: {name}, 10,000 / 1,000", growth, "x", 12,
+                   pick(took, f"{name} 10000", f"{name} 1000", f"{name} 1"))
+
+
+def mappings(report, folder, runs):
+    linear(report, folder, runs, "mappings")
+
+
+def descriptors(report, folder, runs):
+    linear(report, folder, runs, "descriptors")
+
+
+FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, memory)}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("figures", nargs="*", metavar="FIGURE", help=" ".join(FIGURES))
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--json", default=os.path.join(BUILD, "bench.json"))
+    options = parser.parse_args()
+    report = Report()
+    for name in options.figures or FIGURES:
+        if name not in FIGURES:
+            parser.error(f"no figure is called '{name}'")
+    with tempfile.TemporaryDirectory(prefix="stasis-bench.", dir="/dev/shm") as folder:
+        for name in options.figures or FIGURES:
+            FIGURES[name](report, folder, options.runs)
+    report.save(options.json)
+    over = sum(figure["verdict"] == "over" for figure in report.figures)
+    print(f"{len(report.figures) - over} figures ok, {over} over their target; numbers in {options.json}")
+
+
+try:
+    main()
+except Broken as broken:
+    sys.exit(f"the benchmark broke: {broken}")

@@ -1,0 +1,96 @@
+/*
+ * The least that saving and restoring memory can cost: one thread that writes it to a fresh file, and one
+ * that reads the file into fresh memory. Says how many microseconds the calls took.
+ *
+ *   floor write FILE MIB
+ *   floor read FILE MIB
+ *   floor touch MIB         only touches memory, so that the machine behind this one has it
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+static long long now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static char *memory(size_t size)
+{
+	char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		die("mmap");
+	return at;
+}
+
+/* No page is zero, and no two are equal. */
+static void fill(char *at, size_t size)
+{
+	for (size_t i = 0; i < size; i += 512)
+		*(size_t *)(at + i) = i + 1;
+}
+
+static void write_all(const char *path, size_t size)
+{
+	char *at = memory(size);
+	long long from;
+	int fd;
+
+	fill(at, size);
+	unlink(path);
+	from = now_us();
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	for (size_t done = 0; done < size;) {
+		ssize_t n = write(fd, at + done, size - done);
+
+		if (n <= 0)
+			die(path);
+		done += n;
+	}
+	printf("%lld us\n", now_us() - from);
+}
+
+static void read_all(const char *path, size_t size)
+{
+	long long from = now_us();
+	int fd = open(path, O_RDONLY);
+	char *at = memory(size);
+
+	for (size_t done = 0; done < size;) {
+		ssize_t n = read(fd, at + done, size - done);
+
+		if (n <= 0)
+			die(path);
+		done += n;
+	}
+	printf("%lld us\n", now_us() - from);
+}
+
+int main(int argc, char **argv)
+{
+	size_t size = argc > 2 ? strtoull(argv[argc - 1], NULL, 10) << 20 : 0;
+
+	if (argc == 4 && strcmp(argv[1], "write") == 0)
+		write_all(argv[2], size);
+	else if (argc == 4 && strcmp(argv[1], "read") == 0)
+		read_all(argv[2], size);
+	else if (argc == 3 && strcmp(argv[1], "touch") == 0)
+		fill(memory(size), size);
+	else
+		return 2;
+	return 0;
+}

@@ -1,0 +1,115 @@
+/*
+ * What the benchmark saves and restores: a process that has much of one thing and waits. It says that it
+ * is ready by creating a file.
+ *
+ *   subject READY memory MIB | threads N | tasks N | mappings N | descriptors N
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define PAGE 4096
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static char *map(size_t size)
+{
+	char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		die("mmap");
+	return at;
+}
+
+/* No page is zero, and no two are equal. */
+static void have_memory(size_t mib)
+{
+	char *at = map(mib << 20);
+
+	for (size_t i = 0; i < mib << 20; i += 512)
+		*(size_t *)(at + i) = i + 1;
+}
+
+static void *wait_forever(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+static void have_threads(size_t n)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 64 << 10);
+	for (size_t i = 1; i < n; i++)
+		if (pthread_create(&thread, &attr, wait_forever, NULL) != 0)
+			die("pthread_create");
+}
+
+static void have_tasks(size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			die("fork");
+		if (pid == 0)
+			wait_forever(NULL);
+	}
+}
+
+/* Neighbours differ in protection, so that none are merged; each has a page of its own. */
+static void have_mappings(size_t n)
+{
+	char *at = map(n * PAGE);
+
+	for (size_t i = 0; i < n; i++) {
+		*(size_t *)(at + i * PAGE) = i + 1;
+		if (i % 2 && mprotect(at + i * PAGE, PAGE, PROT_READ) < 0)
+			die("mprotect");
+	}
+}
+
+static void have_descriptors(size_t n)
+{
+	struct rlimit limit = { n + 64, n + 64 };
+
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		die("setrlimit");
+	for (size_t i = 0; i < n; i++)
+		if (open("/proc/self/exe", O_RDONLY | O_CLOEXEC) < 0)
+			die("open");
+}
+
+static const struct {
+	const char *name;
+	void (*have)(size_t n);
+} subjects[] = {
+	{ "memory", have_memory },     { "threads", have_threads },	    { "tasks", have_tasks },
+	{ "mappings", have_mappings }, { "descriptors", have_descriptors },
+};
+
+int main(int argc, char **argv)
+{
+	if (argc != 4)
+		return 2;
+	close_range(3, ~0U, 0);
+	for (size_t i = 0; i < sizeof(subjects) / sizeof(*subjects); i++)
+		if (strcmp(argv[2], subjects[i].name) == 0)
+			subjects[i].have(strtoull(argv[3], NULL, 10));
+	close(open(argv[1], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+	wait_forever(NULL);
+	return 0;
+}
