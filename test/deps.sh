@@ -1,13 +1,20 @@
 #!/usr/bin/env bash
 # Installs what is missing from Debian's packages, and does nothing, fast, when all is there.
-# The packages for building and testing are always looked for, those for linting with the word 'lint'.
+# The packages for building and for the demo are always looked for, those for linting with the word 'lint', and
+# with 'check' the large programs that are saved and restored in tests, unless some other node or java is there.
 set -eu
 
 packages=(
 	gcc make libc6-dev pkg-config protobuf-c-compiler libprotobuf-c-dev libnl-3-dev libcap-dev
 	bats procps util-linux python3 perl sqlite3 xz-utils
 )
-[ "${1:-}" = lint ] && packages+=(clang-format cppcheck shellcheck)
+case ${1:-} in
+lint) packages+=(clang-format cppcheck shellcheck) ;;
+check)
+	command -v node >/dev/null || packages+=(nodejs)
+	command -v javac >/dev/null || packages+=(default-jdk-headless)
+	;;
+esac
 
 missing=()
 for p in "${packages[@]}"; do

@@ -1,0 +1,104 @@
+import java.io.*;
+import java.net.*;
+import java.nio.*;
+import java.nio.channels.*;
+import java.nio.file.*;
+import java.security.*;
+import java.util.*;
+import java.util.concurrent.*;
+import java.util.concurrent.atomic.*;
+
+/** Threads, locks, garbage, a scheduled task, a mapped file and a child process; with an argument, only a port. */
+public class Workers {
+	static final String READY = System.getenv("VICTIM_READY"), GO = System.getenv("VICTIM_GO");
+	static final String RESULT = System.getenv("VICTIM_RESULT");
+
+	static void check(boolean right, String what) {
+		if (!right)
+			throw new IllegalStateException(what);
+	}
+
+	static String chain(String seed, int links) throws Exception {
+		byte[] value = seed.getBytes();
+		for (int i = 0; i < links; i++)
+			value = MessageDigest.getInstance("SHA-256").digest(value);
+		return HexFormat.of().formatHex(value);
+	}
+
+	static void write(String path, String text) throws IOException {
+		Files.writeString(Path.of(path + ".part"), text);
+		Files.move(Path.of(path + ".part"), Path.of(path));
+	}
+
+	static boolean mayGo() {
+		return Files.exists(Path.of(GO + ".1"));
+	}
+
+	static void work() throws Exception {
+		ExecutorService pool = Executors.newFixedThreadPool(3);
+		ScheduledExecutorService clock = Executors.newScheduledThreadPool(1);
+		AtomicInteger ticks = new AtomicInteger();
+		clock.scheduleAtFixedRate(ticks::incrementAndGet, 5, 5, TimeUnit.MILLISECONDS);
+		Process child = new ProcessBuilder("sed", "-u", "s/number/answer/").start();
+		BufferedReader from = child.inputReader();
+		BufferedWriter to = child.outputWriter();
+		FileChannel file = FileChannel.open(Path.of(RESULT + ".map"), StandardOpenOption.CREATE,
+			StandardOpenOption.READ, StandardOpenOption.WRITE);
+		MappedByteBuffer map = file.map(FileChannel.MapMode.READ_WRITE, 0, 1 << 16);
+		Map<Integer, String> kept = new ConcurrentHashMap<>();
+		int n = 0;
+		while (n < 30 || !mayGo()) {
+			int number = ++n;
+			List<Future<String>> sums = new ArrayList<>();
+			for (int i = 0; i < 3; i++)
+				sums.add(pool.submit(() -> chain("seed " + number, 50)));
+			for (Future<String> sum : sums)
+				check(sum.get().equals(chain("seed " + number, 50)), "sum " + number);
+			to.write("number " + number + "\n");
+			to.flush();
+			check(("answer " + number).equals(from.readLine()), "answer " + number);
+			byte[][] garbage = new byte[64][];
+			for (int i = 0; i < garbage.length; i++)
+				garbage[i] = ("" + number + i).repeat(300).getBytes();
+			kept.put(number, new String(garbage[number % 64], 0, 20));
+			map.putInt(number % 1000 * 4, number);
+			if (number == 30)
+				write(READY + ".1", "");
+		}
+		for (int i = 1; i <= n; i++)
+			check(kept.get(i).equals(("" + i + i % 64).repeat(300).substring(0, 20)), "kept " + i);
+		check(map.getInt(n % 1000 * 4) == n, "map");
+		int before = ticks.get();
+		Thread.sleep(100);
+		check(ticks.get() > before, "the clock has stopped");
+		to.close();
+		check(child.waitFor() == 0, "child");
+		pool.shutdown();
+		clock.shutdownNow();
+		check(pool.awaitTermination(10, TimeUnit.SECONDS), "pool");
+	}
+
+	static void listen() throws Exception {
+		try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+			write(READY + ".1", "" + socket.getLocalPort());
+			while (!mayGo())
+				Thread.sleep(5);
+			check(socket.isBound(), "bound");
+		}
+	}
+
+	public static void main(String[] arguments) throws IOException {
+		String result = "ok\n";
+		try {
+			if (arguments.length > 0)
+				listen();
+			else
+				work();
+		} catch (Throwable error) {
+			StringWriter text = new StringWriter();
+			error.printStackTrace(new PrintWriter(text));
+			result = "FAIL " + text;
+		}
+		write(RESULT, result);
+	}
+}

@@ -1,0 +1,32 @@
+load ../lib
+
+here=$BATS_TEST_DIRNAME
+
+@test "python3: threads that hand work on, subprocesses, a deleted file" {
+	start_program python3 "$here/threads.py"
+	dump_and_restore
+	check
+	nothing_left
+}
+
+@test "python3: a dump that leaves it running" {
+	start_program python3 "$here/threads.py"
+	dump --leave-running
+	next_images again
+	dump --leave-running
+	check
+}
+
+@test "python3: a pool of processes" {
+	start_program python3 "$here/pool.py"
+	dump_and_restore
+	check
+	nothing_left
+}
+
+@test "python3: an event loop is refused for its socket" {
+	start_program python3 "$here/loop.py"
+	local fd peer
+	read -r fd peer <"$TEST_DIR/ready.1" || true
+	refuse "cannot dump $PID: fd $fd (socket: unix stream without a name, peer inode $peer) of pid $PID is not supported yet; let the program close it before the dump"
+}

@@ -1,0 +1,57 @@
+"""A job of an interactive shell, saved from elsewhere and restored by typing it into the same or another terminal.
+
+    shell_job.py STASIS IMAGES same|other
+"""
+import os
+import re
+import subprocess
+import sys
+
+import terminal
+
+stasis, images, where = sys.argv[1:]
+shell = ["bash", "--norc", "--noprofile", "-i"]
+
+
+def wrong(*command):
+    """What a command says that should have failed."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 1, f"ended with {done.returncode}: {done.stdout}"
+    return done.stdout.strip()
+
+
+first = terminal.Shell(*shell)
+first.expect("PROMPT> ")
+first.type(f"bash {os.path.dirname(__file__)}/job.sh")
+pid = int(re.search(r"job of pid (\d+)", first.expect(" runs\r\n") + " ").group(1))
+first.type("one")
+first.expect("heard <ONE>")
+first.press(b"\x03")
+first.expect("interrupt 1")
+
+print("without --shell-job:", wrong(stasis, "dump", "-t", str(pid), "-D", images)
+      .replace(str(pid), "PID").replace(str(first.pid), "SHELL"), flush=True)
+first.type("two")
+first.expect("heard <TWO>")
+
+subprocess.run([stasis, "dump", "--shell-job", "-t", str(pid), "-D", images, "-v4", "-o", "dump.log"],
+               stdin=subprocess.DEVNULL, check=True)
+first.expect("Killed")
+first.expect("PROMPT> ")
+
+second = first if where == "same" else terminal.Shell(*shell)
+if second is not first:
+    second.expect("PROMPT> ")
+second.type(f"{stasis} restore --shell-job -D {images} -v4 -o restore.log; echo back with $?")
+second.expect("$?\r\n")
+second.type("three")
+second.expect("heard <THREE>")
+second.press(b"\x03")
+second.expect("interrupt 2")
+second.type("end")
+second.expect("over after 2 interrupts")
+second.expect("back with 0")
+second.type("exit")
+assert os.waitpid(second.pid, 0)[1] == 0
+print("ok")
