@@ -155,7 +155,7 @@ static int join_groups(struct restore *r, bool leaders, struct err *e)
 	return 0;
 }
 
-enum { ZOMBIE_PATIENCE_MS = 2000 };
+enum { ZOMBIE_PATIENCE_MS = 5000 };
 
 /* The process that was dumped may not have been reaped by its parent yet: that is given a moment. */
 static bool in_use(int tid, int *patience_ms)

@@ -144,8 +144,17 @@ static int clone_root(struct rtask *t, const struct newborn *n, struct err *e)
 		.set_tid = (uintptr_t)&tid,
 		.set_tid_size = 1,
 	};
-	long pid = syscall(SYS_clone3, &args, sizeof(args));
+	char proc[32];
+	long pid;
 
+	snprintf(proc, sizeof(proc), "/proc/%d", t->pid);
+	/* A process leaves /proc a moment before the kernel gives up its number. */
+	for (int i = 0; i < 100; i++) {
+		pid = syscall(SYS_clone3, &args, sizeof(args));
+		if (pid >= 0 || errno != EEXIST || access(proc, F_OK) == 0)
+			break;
+		usleep(1000);
+	}
 	if (pid == 0)
 		become_stub(n);
 	if (pid < 0 && errno == EEXIST)
