@@ -168,9 +168,10 @@ static bool in_use(int tid, int *patience_ms)
 
 		if (proc_open(tid, &proc, &ignored) < 0)
 			return false;
-		if (*patience_ms <= 0 || proc_stat_read(proc, &st, &ignored) < 0 || st.state != 'Z')
+		if (proc_stat_read(proc, &st, &ignored) == 0 && st.state != 'Z')
 			return true;
-		(*patience_ms)--;
+		if ((*patience_ms)-- <= 0)
+			return true;
 	}
 }
 
