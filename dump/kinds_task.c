@@ -3,38 +3,38 @@
  */
 #include "dump/dump.h"
 
-#define KINDS                                                                                  \
-	KIND(unsupported)                                                                      \
-	/* Both change the registers, which are saved behind them. */                          \
-	KIND(restart)                                                                          \
-	KIND(rseq)                                                                             \
-	KIND(regs)                                                                             \
-	KIND(comm)                                                                             \
-	KIND(sigactions)                                                                       \
-	KIND(sigaltstack)                                                                      \
+#define KINDS                                                                                   \
+	KIND(unsupported)                                                                       \
+	/* Both change the registers, which are saved behind them. */                           \
+	KIND(restart)                                                                           \
+	KIND(rseq)                                                                              \
+	KIND(regs)                                                                              \
+	KIND(comm)                                                                              \
+	KIND(sigactions)                                                                        \
+	KIND(sigaltstack)                                                                       \
 	/* Takes timers' signals and puts them back before it is asked how the timers stand. */ \
-	KIND(sigpending)                                                                       \
-	KIND(itimers)                                                                          \
-	KIND(posix_timers)                                                                     \
-	KIND(creds)                                                                            \
-	KIND(seccomp)                                                                          \
-	KIND(rlimits)                                                                          \
-	KIND(sched)                                                                            \
-	KIND(ioprio)                                                                           \
-	KIND(timerslack)                                                                       \
-	KIND(personality)                                                                      \
-	KIND(pdeathsig)                                                                        \
-	KIND(subreaper)                                                                        \
-	KIND(membarrier)                                                                       \
-	KIND(robust_list)                                                                      \
-	KIND(tid_address)                                                                      \
-	KIND(oom_score_adj)                                                                    \
-	KIND(loginuid)                                                                         \
-	KIND(coredump_filter)                                                                  \
-	KIND(mm)                                                                               \
-	KIND(dumpable)                                                                         \
-	KIND(thp)                                                                              \
-	/* Writes down what the others have left over. */                                      \
+	KIND(sigpending)                                                                        \
+	KIND(itimers)                                                                           \
+	KIND(posix_timers)                                                                      \
+	KIND(creds)                                                                             \
+	KIND(seccomp)                                                                           \
+	KIND(rlimits)                                                                           \
+	KIND(sched)                                                                             \
+	KIND(ioprio)                                                                            \
+	KIND(timerslack)                                                                        \
+	KIND(personality)                                                                       \
+	KIND(pdeathsig)                                                                         \
+	KIND(subreaper)                                                                         \
+	KIND(membarrier)                                                                        \
+	KIND(robust_list)                                                                       \
+	KIND(tid_address)                                                                       \
+	KIND(oom_score_adj)                                                                     \
+	KIND(loginuid)                                                                          \
+	KIND(coredump_filter)                                                                   \
+	KIND(mm)                                                                                \
+	KIND(dumpable)                                                                          \
+	KIND(thp)                                                                               \
+	/* Writes down what the others have left over. */                                       \
 	KIND(extra)
 
 #define KIND(name) extern const struct task_kind name##_task_kind;

@@ -10,8 +10,8 @@ struct sched_attr {
 	uint32_t size;
 	uint32_t policy;
 	uint64_t flags;
-	int32_t nice;	   /* SCHED_OTHER, SCHED_BATCH */
-	uint32_t priority; /* SCHED_FIFO, SCHED_RR */
+	int32_t nice;			    /* SCHED_OTHER, SCHED_BATCH */
+	uint32_t priority;		    /* SCHED_FIFO, SCHED_RR */
 	uint64_t runtime, deadline, period; /* SCHED_DEADLINE */
 };
 

@@ -3,37 +3,37 @@
  */
 #include "restore/restore.h"
 
-#define KINDS                                                                               \
-	/* Loading: what a thread was doing in a system call, before its registers. */      \
-	KIND(extra)                                                                         \
-	KIND(regs)                                                                          \
-	KIND(mm)                                                                            \
-	KIND(thp)                                                                           \
-	KIND(membarrier)                                                                    \
-	KIND(comm)                                                                          \
-	KIND(tid_address)                                                                   \
-	KIND(robust_list)                                                                   \
-	KIND(rseq)                                                                          \
-	KIND(sigaltstack)                                                                   \
-	/* A signal that is set to be ignored is thrown away if it waits. */                \
-	KIND(sigactions)                                                                    \
-	KIND(sigpending)                                                                    \
-	KIND(oom_score_adj)                                                                 \
-	KIND(loginuid)                                                                      \
-	KIND(coredump_filter)                                                               \
-	/* From here on: all that needs privileges, giving them up, what that resets. */    \
-	KIND(seccomp)                                                                       \
-	KIND(rlimits)                                                                       \
-	KIND(sched)                                                                         \
-	KIND(ioprio)                                                                        \
-	KIND(timerslack)                                                                    \
-	KIND(personality)                                                                   \
-	KIND(creds)                                                                         \
-	KIND(dumpable)                                                                      \
-	KIND(pdeathsig)                                                                     \
-	KIND(subreaper)                                                                     \
-	/* Time runs from here on. */                                                       \
-	KIND(posix_timers)                                                                  \
+#define KINDS                                                                            \
+	/* Loading: what a thread was doing in a system call, before its registers. */   \
+	KIND(extra)                                                                      \
+	KIND(regs)                                                                       \
+	KIND(mm)                                                                         \
+	KIND(thp)                                                                        \
+	KIND(membarrier)                                                                 \
+	KIND(comm)                                                                       \
+	KIND(tid_address)                                                                \
+	KIND(robust_list)                                                                \
+	KIND(rseq)                                                                       \
+	KIND(sigaltstack)                                                                \
+	/* A signal that is set to be ignored is thrown away if it waits. */             \
+	KIND(sigactions)                                                                 \
+	KIND(sigpending)                                                                 \
+	KIND(oom_score_adj)                                                              \
+	KIND(loginuid)                                                                   \
+	KIND(coredump_filter)                                                            \
+	/* From here on: all that needs privileges, giving them up, what that resets. */ \
+	KIND(seccomp)                                                                    \
+	KIND(rlimits)                                                                    \
+	KIND(sched)                                                                      \
+	KIND(ioprio)                                                                     \
+	KIND(timerslack)                                                                 \
+	KIND(personality)                                                                \
+	KIND(creds)                                                                      \
+	KIND(dumpable)                                                                   \
+	KIND(pdeathsig)                                                                  \
+	KIND(subreaper)                                                                  \
+	/* Time runs from here on. */                                                    \
+	KIND(posix_timers)                                                               \
 	KIND(itimers)
 
 #define KIND(name) extern const struct restore_kind name##_restore_kind;

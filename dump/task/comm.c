@@ -19,8 +19,8 @@ static int comm_ask(struct thread *th, struct plan *p, void **note, struct err *
 static int comm_save(struct thread *th, const struct plan *p, void *note, struct err *e)
 {
 	(void)p, (void)e;
-	th->core->thread_core->comm = pool_format(&th->task->dump->pool, "%.*s", NAME_SIZE - 1,
-						  (const char *)note);
+	th->core->thread_core->comm =
+		pool_format(&th->task->dump->pool, "%.*s", NAME_SIZE - 1, (const char *)note);
 	return 0;
 }
 

@@ -60,11 +60,10 @@ static int creds_ask(struct thread *th, struct plan *p, void **ret_note, struct 
 	/* An id that cannot be: the answer is the one in force. */
 	n->fsuid = plan_try(p, "ask for the filesystem uid", SYS_setfsuid, ARG(-1));
 	n->fsgid = plan_try(p, "ask for the filesystem gid", SYS_setfsgid, ARG(-1));
-	n->groups = plan_try(p, "ask for the groups", SYS_getgroups, ARG(GROUPS),
-			     DATA(p, a->groups));
+	n->groups =
+		plan_try(p, "ask for the groups", SYS_getgroups, ARG(GROUPS), DATA(p, a->groups));
 	a->header.version = _LINUX_CAPABILITY_VERSION_3;
-	plan_call(p, "ask for the capabilities", SYS_capget, DATA(p, &a->header),
-		  DATA(p, a->caps));
+	plan_call(p, "ask for the capabilities", SYS_capget, DATA(p, &a->header), DATA(p, a->caps));
 	n->securebits = plan_call(p, "ask for the securebits", SYS_prctl, ARG(PR_GET_SECUREBITS));
 	n->no_new_privs = plan_call(p, "ask for no_new_privs", SYS_prctl, ARG(PR_GET_NO_NEW_PRIVS));
 	n->caps = count_caps();

@@ -70,8 +70,9 @@ static int parse_timer(struct pool *pool, char **text, PosixTimerEntry **ret, st
 	*ret = NULL;
 	if (!**text)
 		return 0;
-	if (sscanf(*text, "ID: %d\nsignal: %d/%lx\nnotify: %63s\nClockID: %d\n%n", &id, &sig, &value,
-		   notify, &clock, &used) != 5 || !used)
+	if (sscanf(*text, "ID: %d\nsignal: %d/%lx\nnotify: %63s\nClockID: %d\n%n", &id, &sig,
+		   &value, notify, &clock, &used) != 5 ||
+	    !used)
 		return err_say(e, "/proc/PID/timers has an unknown form");
 	*text += used;
 	posix_timer_entry__init(t);
@@ -89,7 +90,8 @@ static int check(const struct task *t, const PosixTimerEntry *timer, struct err 
 	    !(timer->it_sigev_notify & SIGEV_THREAD_ID))
 		return err_code(e, ENOTSUP,
 				"timer %u measures the CPU time of one thread, and the kernel does "
-				"not tell of which", timer->it_id);
+				"not tell of which",
+				timer->it_id);
 	return 0;
 }
 

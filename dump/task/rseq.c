@@ -46,8 +46,9 @@ static int leave_section(struct thread *th, uint64_t area, struct err *e)
 	if (th->regs.rip - cs.start_ip >= cs.post_commit_offset)
 		return 0; /* it has left, and nobody has cleared the pointer yet */
 	if ((flags | cs.flags) & RSEQ_CS_FLAG_NO_RESTART_ON_SIGNAL)
-		return err_code(e, EAGAIN, "it is inside a sequence that must not be restarted; "
-					   "try again a moment later");
+		return err_code(e, EAGAIN,
+				"it is inside a sequence that must not be restarted; "
+				"try again a moment later");
 	th->regs.rip = cs.abort_ip;
 	return 0;
 }

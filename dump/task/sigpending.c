@@ -164,7 +164,8 @@ static void take_and_put_back(struct thread *th, bool shared, struct plan *p)
 				  ARG(s->si_signo), DATA(p, info));
 		else
 			plan_call(p, "put the signal back", SYS_rt_tgsigqueueinfo,
-				  ARG(th->task->pid), ARG(th->tid), ARG(s->si_signo), DATA(p, info));
+				  ARG(th->task->pid), ARG(th->tid), ARG(s->si_signo),
+				  DATA(p, info));
 	}
 }
 

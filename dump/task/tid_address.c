@@ -9,7 +9,8 @@ static int tid_address_ask(struct thread *th, struct plan *p, void **note, struc
 	uint64_t *address = plan_data(p, sizeof(*address));
 
 	(void)th, (void)e;
-	plan_call(p, "ask for clear_child_tid", SYS_prctl, ARG(PR_GET_TID_ADDRESS), DATA(p, address));
+	plan_call(p, "ask for clear_child_tid", SYS_prctl, ARG(PR_GET_TID_ADDRESS),
+		  DATA(p, address));
 	*note = address;
 	return 0;
 }

@@ -23,8 +23,9 @@ static int dispatch_thread_read(struct thread *th, struct err *e)
 
 	if (ptrace(PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG, th->tid, sizeof(d), &d) < 0 || !d.mode)
 		return 0; /* before 6.4 the kernel does not tell */
-	return err_code(e, ENOTSUP, "it catches its own system calls (PR_SET_SYSCALL_USER_DISPATCH, "
-				    "as Wine does), which is not supported");
+	return err_code(e, ENOTSUP,
+			"it catches its own system calls (PR_SET_SYSCALL_USER_DISPATCH, "
+			"as Wine does), which is not supported");
 }
 
 struct note {
@@ -71,8 +72,9 @@ static int ldt_save(struct task *t, const struct plan *p, void *note, struct err
 	(void)t;
 	if (plan_result(p, *(int *)note) <= 0)
 		return 0;
-	return err_code(e, ENOTSUP, "it has a local descriptor table (modify_ldt), which is not "
-				    "supported");
+	return err_code(e, ENOTSUP,
+			"it has a local descriptor table (modify_ldt), which is not "
+			"supported");
 }
 
 const struct task_kind unsupported_task_kind = {

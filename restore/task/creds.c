@@ -56,8 +56,10 @@ static int check(const struct rthread *th, uint64_t known, uint64_t own, struct 
 	if (!c)
 		return err_say(e, "'core-%d.img' has no credentials", th->tid);
 	if (c->lsm_profile)
-		return err_code(e, ENOTSUP, "thread %d had the security label '%s', which cannot be "
-					    "restored", th->tid, c->lsm_profile);
+		return err_code(e, ENOTSUP,
+				"thread %d had the security label '%s', which cannot be "
+				"restored",
+				th->tid, c->lsm_profile);
 	missing = (SET(c, prm) | SET(c, inh)) & known & ~own;
 	if (missing)
 		return err_code(e, EPERM, "thread %d had %s, which this program does not have",
@@ -82,8 +84,9 @@ static int creds_load(struct restore *r, struct err *e)
 		}
 	/* Nobody has it; a program that is started later cannot get it either. */
 	if (lost)
-		log_warn("%s is not in our bounding set, so it is lost from that of the restored tasks",
-			 first_name(lost, name, sizeof(name)));
+		log_warn(
+			"%s is not in our bounding set, so it is lost from that of the restored tasks",
+			first_name(lost, name, sizeof(name)));
 	return 0;
 }
 

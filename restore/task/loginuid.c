@@ -28,8 +28,8 @@ static int loginuid_outside(struct rtask *t, struct err *e)
 		return 0;
 	snprintf(text, sizeof(text), "%u", tc->loginuid);
 	if (io_put(AT_FDCWD, path, text, &refused) < 0)
-		log_warn("pid %d: its loginuid was %u and becomes %s: %s", t->pid, tc->loginuid, now,
-			 refused.text);
+		log_warn("pid %d: its loginuid was %u and becomes %s: %s", t->pid, tc->loginuid,
+			 now, refused.text);
 	return 0;
 }
 

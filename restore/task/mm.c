@@ -62,8 +62,8 @@ static int mm_state(struct rtask *t, struct plan *p, struct err *e)
 	 * takes it there: nobody needs that before the registers are set.
 	 */
 	fd = memory_fetch(t, exe, p);
-	plan_call(p, "take the number of the program's descriptor", SYS_arch_prctl, ARG(ARCH_SET_GS),
-		  fd);
+	plan_call(p, "take the number of the program's descriptor", SYS_arch_prctl,
+		  ARG(ARCH_SET_GS), fd);
 	plan_call(p, "write it down", SYS_arch_prctl, ARG(ARCH_GET_GS), DATA(p, &map->exe_fd));
 	plan_call(p, "set the layout of memory and the program's file", SYS_prctl, ARG(PR_SET_MM),
 		  ARG(PR_SET_MM_MAP), DATA(p, map), ARG(sizeof(*map)));

@@ -64,7 +64,8 @@ static int check(const struct rtask *t, const PosixTimerEntry *timer, struct err
 		return err_say(e, "timer %u of pid %d has impossible times", timer->it_id, t->pid);
 	if (kernel_has(KERNEL_TIMER_CR_IDS) || (timer->it_id <= GAP_MAX && !of_thread(timer)))
 		return 0;
-	return err_code(e, ENOTSUP, "timer %u of pid %d cannot get its id back; this needs Linux 6.15",
+	return err_code(e, ENOTSUP,
+			"timer %u of pid %d cannot get its id back; this needs Linux 6.15",
 			timer->it_id, t->pid);
 }
 

@@ -12,10 +12,11 @@ static int rseq_load(struct restore *r, struct err *e)
 
 			if (core && core->thread_core && core->thread_core->rseq_entry &&
 			    core->thread_core->rseq_entry->has_rseq_cs_pointer)
-				return err_code(e, ENOTSUP,
-						"thread %d was saved inside a sequence that must not "
-						"be restarted, which is not supported",
-						r->tasks[i]->threads[k].tid);
+				return err_code(
+					e, ENOTSUP,
+					"thread %d was saved inside a sequence that must not "
+					"be restarted, which is not supported",
+					r->tasks[i]->threads[k].tid);
 		}
 	return 0;
 }

@@ -33,8 +33,7 @@ static bool filtered(const struct rthread *th)
 /* The filter that was installed first, or next; NULL behind the last. */
 static const SeccompFilter *first(const struct rthread *th)
 {
-	return th->task->restore->seccomp
-		->seccomp_filters[th->core->thread_core->seccomp_filter];
+	return th->task->restore->seccomp->seccomp_filters[th->core->thread_core->seccomp_filter];
 }
 
 static const SeccompFilter *next(const struct rthread *th, const SeccompFilter *f)
@@ -63,7 +62,8 @@ static int check_thread(const struct rthread *th, struct err *e)
 
 	if (th->core && th->core->tc && th->core->tc->has_old_seccomp_mode && tc &&
 	    !tc->has_seccomp_mode && th->core->tc->old_seccomp_mode != SECCOMP_MODE__disabled)
-		return err_say(e, "'core-%d.img' has seccomp in an old layout that is not supported",
+		return err_say(e,
+			       "'core-%d.img' has seccomp in an old layout that is not supported",
 			       th->tid);
 	if (!filtered(th))
 		return 0;
