@@ -1,0 +1,113 @@
+/*
+ * AIO contexts: results that wait in the ring, a ring that has turned ("turned"), and a second context; afterwards
+ * they take as many requests as a fresh one.
+ */
+#include <fcntl.h>
+#include <linux/aio_abi.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "test/mm/smaps.h"
+
+#define WAITING 5
+
+static aio_context_t ctx, other;
+static int null, file;
+static char data[4096];
+
+static int submit_one(aio_context_t to, int fd, uint64_t tag, size_t size)
+{
+	struct iocb request = { .aio_data = tag,
+				.aio_lio_opcode = IOCB_CMD_PWRITE,
+				.aio_fildes = fd,
+				.aio_buf = (uintptr_t)data,
+				.aio_nbytes = size };
+	struct iocb *list[1] = { &request };
+
+	return syscall(SYS_io_submit, to, 1, list);
+}
+
+static long get(aio_context_t from, long min, long max, struct io_event *events)
+{
+	struct timespec none = { 0, 0 };
+
+	return syscall(SYS_io_getevents, from, min, max, events, min ? NULL : &none);
+}
+
+static uint32_t ring_size(aio_context_t of)
+{
+	return ((uint32_t *)of)[1];
+}
+
+static void pass(aio_context_t through, int count)
+{
+	struct io_event event;
+
+	for (int i = 0; i < count; i++) {
+		SAME(submit_one(through, null, 0, 0), 1);
+		SAME(get(through, 1, 1, &event), 1);
+	}
+}
+
+/* Until there is no room, and all out again. */
+static int fill_up(aio_context_t to)
+{
+	struct io_event event;
+	int count = 0;
+
+	while (submit_one(to, null, count, 0) == 1)
+		count++;
+	CHECK(errno == EAGAIN, "%s", strerror(errno));
+	for (int i = 0; i < count; i++) {
+		SAME(get(to, 0, 1, &event), 1);
+		SAME(event.data, i);
+	}
+	SAME(get(to, 0, 1, &event), 0);
+	return count;
+}
+
+static int room_of_fresh(void)
+{
+	aio_context_t fresh = 0;
+	int count;
+
+	SYS(syscall(SYS_io_setup, 100, &fresh));
+	count = fill_up(fresh);
+	SYS(syscall(SYS_io_destroy, fresh));
+	return count;
+}
+
+int main(int argc, char **argv)
+{
+	bool turned = argc > 1 && strcmp(argv[1], "turned") == 0;
+	struct io_event events[WAITING + 1];
+	char path[256];
+	int room;
+
+	if (syscall(SYS_io_setup, 100, &ctx) < 0)
+		victim_skip("this kernel has no AIO");
+	SYS(syscall(SYS_io_setup, 1000, &other));
+	null = SYS(open("/dev/null", O_WRONLY | O_CLOEXEC));
+	snprintf(path, sizeof(path), "%s/file", getenv("TEST_DIR"));
+	file = SYS(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	room = room_of_fresh();
+	pass(ctx, turned ? (int)ring_size(ctx) - 3 : 17);
+	fill(data, sizeof(data), 1);
+	for (int i = 0; i < WAITING; i++)
+		SAME(submit_one(ctx, file, 100 + i, 512 + i), 1);
+	victim_ready();
+	for (int i = 0; i < WAITING; i++) {
+		SAME(get(ctx, 1, 1, &events[i]), 1);
+		SAME(events[i].data, 100 + i);
+		SAME(events[i].res, 512 + i);
+	}
+	SAME(get(ctx, 0, 1, events), 0);
+	SAME(fill_up(ctx), room);
+	pass(ctx, 500);
+	SAME(submit_one(other, file, 7, 4096), 1);
+	SAME(get(other, 1, 1, events), 1);
+	SAME(events[0].res, 4096);
+	SYS(syscall(SYS_io_destroy, ctx));
+	SYS(syscall(SYS_io_destroy, other));
+	victim_ok();
+}

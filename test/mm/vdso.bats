@@ -1,0 +1,23 @@
+load ../lib
+
+@test "vdso: it is at its place, and tells the time" {
+	start mm/vdso
+	dump_and_restore
+	check
+}
+
+@test "vdso: of another kernel, three times over" {
+	start mm/vdso foreign
+	dump_and_restore
+	go
+	dump_and_restore
+	go
+	dump_and_restore
+	check
+}
+
+@test "vdso: a process that has unmapped it gets none" {
+	start mm/vdso gone
+	dump_and_restore
+	check
+}
