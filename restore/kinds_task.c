@@ -4,8 +4,10 @@
 #include "restore/restore.h"
 
 #define KINDS                                                                            \
-	/* Loading: what a thread was doing in a system call, before its registers. */   \
+	/* What the others read. */                                                      \
 	KIND(extra)                                                                      \
+	/* Changes the registers as they are loaded. */                                  \
+	KIND(restart)                                                                    \
 	KIND(regs)                                                                       \
 	KIND(mm)                                                                         \
 	KIND(thp)                                                                        \

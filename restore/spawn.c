@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/io.h"
@@ -133,40 +134,80 @@ static void become_stub(const struct newborn *n)
 	_exit(127);
 }
 
-static int clone_root(struct rtask *t, const struct newborn *n, struct err *e)
+/* Returns the pid or -errno; the new process does not come back. */
+static long clone_with_pid(pid_t pid, uint64_t flags, int exit_signal, const struct newborn *n)
 {
-	char name[64];
-	pid_t tid = t->pid;
-	bool sibling = t->restore->opt->restore_sibling;
 	struct clone_args args = {
-		.flags = sibling ? CLONE_PARENT : 0,
-		.exit_signal = sibling ? 0 : SIGCHLD,
-		.set_tid = (uintptr_t)&tid,
+		.flags = flags,
+		.exit_signal = exit_signal,
+		.set_tid = (uintptr_t)&pid,
 		.set_tid_size = 1,
 	};
 	char proc[32];
-	long pid;
+	long got;
 
-	snprintf(proc, sizeof(proc), "/proc/%d", t->pid);
+	snprintf(proc, sizeof(proc), "/proc/%d", pid);
 	/* A process leaves /proc a moment before the kernel gives up its number. */
 	for (int i = 0; i < 100; i++) {
-		pid = syscall(SYS_clone3, &args, sizeof(args));
-		if (pid >= 0 || errno != EEXIST || access(proc, F_OK) == 0)
+		got = syscall(SYS_clone3, &args, sizeof(args));
+		if (got >= 0 || errno != EEXIST || access(proc, F_OK) == 0)
 			break;
 		usleep(1000);
 	}
-	if (pid == 0)
+	if (got == 0)
 		become_stub(n);
-	if (pid < 0 && errno == EEXIST)
+	return got < 0 ? -errno : got;
+}
+
+/*
+ * By a process that ends at once, so that nobody's end can be taken for that of the parent later on: ours, when the
+ * tree runs by itself, would send the parent-death signal.
+ */
+static long clone_orphan(pid_t pid, const struct newborn *n)
+{
+	enum { IN_THE_WAY = 255 };
+	int status;
+	pid_t middle;
+
+	do {
+		middle = vfork();
+		if (middle == 0) {
+			long got = getpid() == pid ? -IN_THE_WAY :
+						     clone_with_pid(pid, 0, SIGCHLD, n);
+
+			_exit(got < 0 ? (int)-got : 0);
+		}
+		if (middle < 0)
+			return -errno;
+		while (waitpid(middle, &status, 0) < 0 && errno == EINTR)
+			;
+	} while (WIFEXITED(status) && WEXITSTATUS(status) == IN_THE_WAY);
+	if (!WIFEXITED(status))
+		return -ECHILD;
+	return WEXITSTATUS(status) ? -WEXITSTATUS(status) : pid;
+}
+
+static int clone_root(struct rtask *t, const struct newborn *n, struct err *e)
+{
+	const struct options *opt = t->restore->opt;
+	char name[64];
+	long pid;
+
+	if (opt->restore_sibling)
+		pid = clone_with_pid(t->pid, CLONE_PARENT, 0, n);
+	else if (opt->detached)
+		pid = clone_orphan(t->pid, n);
+	else
+		pid = clone_with_pid(t->pid, 0, SIGCHLD, n);
+	if (pid >= 0)
+		return 0;
+	if (pid == -EEXIST)
 		return err_code(e, EEXIST, "pid %d is in use by %s", t->pid,
 				proc_name(t->pid, name, sizeof(name)));
-	if (pid < 0) {
-		err_sys(e, "clone3 with pid %d", t->pid);
-		if (errno == EPERM)
-			err_hint(e, "this needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN");
-		return e->code;
-	}
-	return 0;
+	err_res(e, pid, "clone3 with pid %d", t->pid);
+	if (pid == -EPERM)
+		err_hint(e, "this needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN");
+	return e->code;
 }
 
 static int wait_trap(int pid, struct err *e)

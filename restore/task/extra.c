@@ -1,16 +1,9 @@
-/*
- * stasis-extra.img: what threads have beyond CRIU's messages. Images of CRIU have no such file.
- *
- * Above all it says of system calls in progress how they were leaving. The core image has them put so that they are
- * made again whatever happens; that is taken back here, and the kernel decides when the thread goes on.
- */
+/* stasis-extra.img: what threads have beyond CRIU's messages. Images of CRIU have no such file. */
 #include "restore/extra.h"
 
 #include <errno.h>
 
 #include "images/image.h"
-
-enum { SYSCALL_SIZE = 2, ERESTARTSYS = 512, ERESTARTNOHAND = 514 };
 
 /* Records come in the order of the threads; where the search stands is kept. */
 struct cursor {
@@ -33,23 +26,6 @@ static struct rthread *find(struct restore *r, struct cursor *c, int tid)
 	return NULL;
 }
 
-static int take_back_restart(struct rthread *th, struct err *e)
-{
-	UserX86RegsEntry *regs = th->core->thread_info->gpregs;
-
-	if (!th->extra->has_restart)
-		return 0;
-	if (th->extra->restart < ERESTARTSYS || th->extra->restart > ERESTARTNOHAND ||
-	    (int64_t)regs->orig_ax < 0 || regs->ax != regs->orig_ax)
-		return err_say(e,
-			       "'stasis-extra.img' has thread %d in a system call, 'core-%d.img' "
-			       "does not",
-			       th->tid, th->tid);
-	regs->ip += SYSCALL_SIZE;
-	regs->ax = -(int64_t)th->extra->restart;
-	return 0;
-}
-
 static int load_records(struct restore *r, struct image *img, struct err *e)
 {
 	struct cursor c = { 0 };
@@ -68,10 +44,7 @@ static int load_records(struct restore *r, struct image *img, struct err *e)
 				       "'stasis-extra.img' has a record of thread %u, which is not "
 				       "where it belongs",
 				       x->tid);
-		th->extra = x;
-		x = NULL;
-		if (take_back_restart(th, e) < 0)
-			return e->code;
+		th->extra = take_mem(x);
 	}
 }
 
