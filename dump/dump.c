@@ -214,15 +214,15 @@ static int step_go(void *job, struct err *e)
 	if (d->opt->leave_running || d->opt->leave_stopped)
 		undo_files(d);
 	guard_commit(d->guard);
-	if (d->task_count) {
-		if (d->opt->leave_running)
-			freeze_let_go(d);
-		else if (d->opt->leave_stopped)
-			freeze_leave_stopped(d);
-		else
-			freeze_kill(d);
-		note_frozen(d);
-	}
+	if (d->task_count == 0)
+		return 0; /* let go early */
+	if (d->opt->leave_running)
+		freeze_let_go(d);
+	else if (d->opt->leave_stopped)
+		freeze_leave_stopped(d);
+	note_frozen(d);
+	if (d->task_count)
+		freeze_kill(d);
 	return 0;
 }
 
