@@ -15,6 +15,7 @@
 
 #include "images/vma.h"
 #include "lib/io.h"
+#include "restore/extra.h"
 #include "restore/run.h"
 
 enum { ENTRIES_PER_VMA = 14, SPARE = 256 };
@@ -188,6 +189,25 @@ static int map_one(struct rtask *t, const VmaEntry *v, struct plan *p, struct er
 	return 0;
 }
 
+/* mlock would bring in all pages of a mapping that has so far only kept those that were touched. */
+static bool is_locked_on_fault(const struct rtask *t, const VmaEntry *v)
+{
+	const ExtraEntry *x = t->threads[0].extra;
+	size_t low = 0, high = x ? x->n_locked_on_fault : 0;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (x->locked_on_fault[mid] == v->start)
+			return true;
+		if (x->locked_on_fault[mid] < v->start)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
+}
+
 static int finish_one(struct rtask *t, const VmaEntry *v, struct plan *p, struct err *e)
 {
 	const VmaEntry *its = memory_inherited(t, v);
@@ -198,8 +218,9 @@ static int finish_one(struct rtask *t, const VmaEntry *v, struct plan *p, struct
 		plan_call(p, "set the protection", SYS_mprotect, ARG(v->start),
 			  ARG(v->end - v->start), ARG(v->prot));
 	if (v->flags & MAP_LOCKED)
-		plan_call(p, plan_words(p, "lock %lx", (unsigned long)v->start), SYS_mlock,
-			  ARG(v->start), ARG(v->end - v->start));
+		plan_call(p, plan_words(p, "lock %lx", (unsigned long)v->start), SYS_mlock2,
+			  ARG(v->start), ARG(v->end - v->start),
+			  ARG(is_locked_on_fault(t, v) ? MLOCK_ONFAULT : 0));
 	if (kind->after && kind->after(t, v, p, e) < 0)
 		return err_on(e, "mapping %lx-%lx of pid %d", (unsigned long)v->start,
 			      (unsigned long)v->end, t->pid);
