@@ -1,8 +1,26 @@
-/* The three interval timers of a process, armed as late as can be. */
+/*
+ * The three interval timers of a process, armed as late as can be. To those on processor time the kernel adds a tick
+ * each time they are set, so as not to be early; that is taken off first.
+ */
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <time.h>
 
 #include "restore/restore.h"
+
+static struct timeval without_tick(struct timeval t)
+{
+	struct timespec tick;
+	int64_t us = t.tv_sec * 1000000LL + t.tv_usec;
+
+	/* The coarse clocks go on by ticks. */
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) < 0)
+		return t;
+	us -= tick.tv_nsec / 1000;
+	if (us < 1)
+		us = 1;
+	return (struct timeval){ us / 1000000, us % 1000000 };
+}
 
 static void arm(struct plan *p, int which, const ItimerEntry *t)
 {
@@ -16,6 +34,8 @@ static void arm(struct plan *p, int which, const ItimerEntry *t)
 	/* It had just gone off. */
 	if (!(t->vsec || t->vusec))
 		v->it_value = v->it_interval;
+	if (which != ITIMER_REAL)
+		v->it_value = without_tick(v->it_value);
 	plan_call(p, "arm an interval timer", SYS_setitimer, ARG(which), DATA(p, v), ARG(0));
 }
 
