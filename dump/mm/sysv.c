@@ -25,6 +25,7 @@ struct sysv_segment {
 	struct task *task; /* who has it attached, and where */
 	const char *link;
 	uint64_t id, huge_page;
+	uint32_t key; /* that it was made with */
 };
 
 static bool sysv_match(const struct task *t, const struct vma *v)
@@ -48,6 +49,7 @@ static void add_segment(struct task *t, const struct vma *v)
 	s->task = t;
 	s->link = pool_text(&d->pool, vma_link(link, v));
 	s->id = v->inode;
+	s->key = strtoul(v->name + strlen("/SYSV"), NULL, 16);
 	s->huge_page = shmem_huge_page(d, makedev(v->dev_major, v->dev_minor));
 	s->next = *list;
 	*list = s;
@@ -85,7 +87,8 @@ static int save_segment(struct dump *d, const struct sysv_segment *s, struct ima
 
 	if (shmctl(s->id, IPC_STAT, &ds) < 0)
 		return err_sys(e, "shmctl(IPC_STAT)");
-	desc.key = ds.shm_perm.__key;
+	/* A removed segment cannot be found by its key any more, but its mappings are still called so. */
+	desc.key = ds.shm_perm.mode & SHM_DEST ? (int)s->key : ds.shm_perm.__key;
 	desc.uid = ds.shm_perm.uid;
 	desc.gid = ds.shm_perm.gid;
 	desc.cuid = ds.shm_perm.cuid;

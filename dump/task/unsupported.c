@@ -3,7 +3,6 @@
  * code: regs.c. A first thread that has exited: dump/freeze.c. Address spaces shared by processes: dump/ids.c.)
  */
 #include <errno.h>
-#include <linux/kcmp.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
@@ -27,23 +26,6 @@ static int dispatch_thread_read(struct thread *th, struct err *e)
 	return err_code(e, ENOTSUP,
 			"it catches its own system calls (PR_SET_SYSCALL_USER_DISPATCH, "
 			"as Wine does), which is not supported");
-}
-
-/*
- * The kernel takes back what the process has done to semaphores with SEM_UNDO when it ends, as it does at a dump, and does
- * not tell what that is; only that there may be something, since we have no such list and the process has.
- */
-static int undo_read(struct task *t, struct err *e)
-{
-	long r = syscall(SYS_kcmp, t->pid, getpid(), KCMP_SYSVSEM, 0, 0);
-
-	if (r == 0 || (r < 0 && errno == EOPNOTSUPP))
-		return 0;
-	if (r < 0)
-		return err_sys(e, "kcmp(KCMP_SYSVSEM)");
-	return err_code(e, ENOTSUP,
-			"it has changed SysV semaphores with SEM_UNDO, which the kernel would "
-			"take back");
 }
 
 struct note {
@@ -97,7 +79,6 @@ static int ldt_save(struct task *t, const struct plan *p, void *note, struct err
 
 const struct task_kind unsupported_task_kind = {
 	.name = "task/unsupported",
-	.read = undo_read,
 	.ask = ldt_ask,
 	.save = ldt_save,
 	.thread_read = dispatch_thread_read,

@@ -26,7 +26,7 @@ static void read_frames(uint64_t *frames)
 
 static void child(void)
 {
-	fill(mem + 100 * PAGE, 10 * PAGE, 100);
+	fill(mem + 100 * PAGE, 10 * PAGE, 5000);
 	SYS(madvise(mem + 200 * PAGE, PAGE, MADV_DONTNEED));
 	victim_set();
 	victim_wait();
@@ -34,7 +34,7 @@ static void child(void)
 	common->done = 1;
 	while (common->done == 1)
 		victim_sleep_ms(1);
-	CHECK(filled(mem + 100 * PAGE, 10 * PAGE, 100) && zeroed(mem + 200 * PAGE, PAGE));
+	CHECK(filled(mem + 100 * PAGE, 10 * PAGE, 5000) && zeroed(mem + 200 * PAGE, PAGE));
 	CHECK(filled(mem, PAGE, 1) && filled(mem + 300 * PAGE, PAGE, 300));
 	fill(mem, PAGE, 2);
 	_exit(0);

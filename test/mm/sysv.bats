@@ -51,8 +51,3 @@ remove_segment()
 	[ "$status" = 1 ] || fail "$output"
 	! ipcs -m | grep -qi "$(printf '0x%08x' "$(key)")" || fail "$(ipcs -m)"
 }
-
-@test "sysv: semaphores changed with SEM_UNDO are refused" {
-	start mm/sysv undo
-	refuse "cannot dump $PID: task/unsupported of pid $PID: it has changed SysV semaphores with SEM_UNDO, which the kernel would take back"
-}

@@ -1,11 +1,10 @@
 /*
  * SysV shared memory of a parent and a child: attached twice, in part, read-only; with a key, or removed while
- * attached ("removed"). And a semaphore with SEM_UNDO ("undo"), which is refused.
+ * attached ("removed").
  */
 #include <fcntl.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
-#include <sys/sem.h>
 #include <sys/shm.h>
 
 #include "test/mm/smaps.h"
@@ -80,26 +79,12 @@ static void child(void)
 	_exit(0);
 }
 
-static void undo(void)
-{
-	struct sembuf up = { 0, 1, SEM_UNDO };
-	int set = SYS(semget(IPC_PRIVATE, 1, 0600));
-
-	SYS(semop(set, &up, 1));
-	victim_ready();
-	SAME(semctl(set, 0, GETVAL), 1);
-	SYS(semctl(set, 0, IPC_RMID));
-	victim_ok();
-}
-
 int main(int argc, char **argv)
 {
 	bool removed = argc > 1 && strcmp(argv[1], "removed") == 0;
 	key_t key = 0x57a515 + getpid();
 	pid_t pid;
 
-	if (argc > 1 && strcmp(argv[1], "undo") == 0)
-		undo();
 	set_up(key, removed);
 	pid = victim_fork();
 	if (pid == 0)

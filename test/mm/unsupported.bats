@@ -8,7 +8,7 @@ mapping_refused()
 	start mm/unsupported "$1"
 	from=$(cat "$TEST_DIR"/address)
 	to=$(printf '%x' $((0x$from + 4096 * $2)))
-	refuse "cannot dump pid $PID: mapping $from-$to (mm/unsupported) of pid $PID: $3"
+	refuse "cannot dump $PID: mapping $from-$to (mm/unsupported) of pid $PID: $3"
 }
 
 @test "unsupported: sealed memory" {
