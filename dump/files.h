@@ -13,29 +13,60 @@
 #include "dump/dump.h"
 #include "images/file.pb-c.h"
 
-/* One open file description, seen through one of its descriptors. */
+/* One open file description, seen through one of its descriptors, or a file known by a link of /proc. */
 struct file {
 	struct dump *dump;
 	uint32_t id;
-	struct task *task; /* a task that has it, as number num */
-	int num;
-	int fd; /* our copy (pidfd_getfd): shares position and queue, so peek only */
+	/* Of those that have it, the task with the smallest pid, and its smallest number for it. */
+	struct task *task;
+	int num;	   /* -1: known by its link only */
+	const char *where; /* the link below /proc/PID: "fd/7", "exe" */
+	/*
+	 * Our copy (pidfd_getfd) during match and dump, else -1: shares position and queue, so peek only. An
+	 * O_PATH descriptor for a file known by its link.
+	 */
+	int fd;
 	struct stat st;
-	const char *link;   /* text of /proc/PID/fd/N, " (deleted)" included */
+	const char *link;   /* text of the link, " (deleted)" included */
 	const char *fdinfo; /* the whole text */
 	int flags;	    /* O_*, without O_CLOEXEC */
 	uint64_t pos;
 	int mnt_id;
 	FownEntry *fown;
+	const struct fd_kind *kind;
+	FileEntry *entry;
+	void *note;	   /* the kind's own */
+	uint32_t locks_of; /* the table whose POSIX locks on it are known (dump/fd/lock.c) */
+	struct file *next;
+};
+
+/* One number in one table. */
+struct descriptor {
+	int num;
+	bool cloexec;
+	bool first; /* the description was not seen before */
+	struct file *file;
+};
+
+/* A table of descriptors; tasks cloned with CLONE_FILES share one. */
+struct fd_table {
+	uint32_t id;
+	struct task *task;     /* the topmost one that has it */
+	struct descriptor *at; /* ascending */
+	size_t count;
+	struct fd_table *next;
 };
 
 struct fd_kind {
 	const char *name; /* "fd/pipe" */
 	FdTypes type;
-	/* Whether this description is of the kind; asked in the order of the table. */
+	/* Whether this description is of the kind; asked in the order of the table. NULL: not a kind of description. */
 	bool (*match)(const struct file *f);
 	/* Fills entry (id and type are set); further images are written in finish. */
 	int (*dump)(struct file *f, FileEntry *entry, struct err *e);
+	/* For every descriptor, whatever its kind: what the kernel keeps by number. fdinfo is this one's text. */
+	int (*seen)(const struct fd_table *t, const struct descriptor *at, const char *fdinfo,
+		    struct err *e);
 	/* Once, when all descriptions of the dump are known. */
 	int (*finish)(struct dump *d, struct err *e);
 };
@@ -46,15 +77,36 @@ extern const size_t fd_kind_count;
 /* Reads every descriptor of a task and its cwd, root and umask; refuses what cannot be carried. Needs no code in it. */
 must_check int files_read_task(struct task *t, struct err *e);
 /*
- * The id of a file known by a link below /proc/PID ("exe", "cwd", "root", "map_files/START-END"); fd_flags as of
- * reg_file_entry.flags. The same inode gets the same id.
+ * The id of a file known by a link below /proc/PID ("exe", "cwd", "root", "map_files/START-END"). The same inode under the
+ * same path gets the same id.
  */
 must_check int files_add_link(struct task *t, const char *link, uint32_t *ret_id, struct err *e);
 /* A FileEntry of a mapping (MEMFD) made by dump/mm; takes the next id. entry lives in the pool. */
 uint32_t files_add_entry(struct dump *d, FileEntry *entry);
-/* Writes files.img, fdinfo-*.img, fs-*.img, remap-fpath.img and what the kinds have to write. */
+/* Writes files.img, fdinfo-*.img, remap-fpath.img and what the kinds have to write. */
 must_check int files_save(struct dump *d, struct err *e);
-/* Takes back what was changed in the file system (link remaps); also after SIGKILL of the dumper, by the guardian. */
+/* Frees what is ours. Link remaps are noted with the guardian, which removes them. */
 void files_undo(struct dump *d);
+
+/* --- for kinds -------------------------------------------------------------------------------- */
+
+/* The next description of a kind after that one (NULL: the first). */
+struct file *files_next(const struct dump *d, const struct fd_kind *kind, const struct file *after);
+/* A copy of the descriptor, after dump() is over. */
+must_check int files_copy(const struct file *f, int *ret_fd, struct err *e);
+/* Puts the description in front of an error: "fd 7 (pipe) of pid 12". */
+int files_blame(const struct file *f, struct err *e);
+/* An id for an entry of another file. */
+uint32_t files_new_id(struct dump *d);
+/* A REG entry, with an id of its own, for the node that a FIFO or terminal was opened by. */
+must_check int files_add_node(struct file *f, uint32_t *ret_id, struct err *e);
+/* The same for a node whose path is known to lead there and is not looked at. */
+must_check int files_add_named(struct file *f, const char *name, uint32_t *ret_id, struct err *e);
+/* What is written for a file with a path: name, size, mode, build-id; ghosts and remaps where the path is gone. */
+must_check int files_path_entry(struct file *f, uint32_t id, RegFileEntry **ret, struct err *e);
+/* The table of a task. */
+const struct fd_table *files_table(const struct task *t);
+/* The number behind "name:" in a text of fdinfo, in a base of strtoull; false when there is no such line. */
+bool files_number(const char *fdinfo, const char *name, int base, uint64_t *ret);
 
 #endif

@@ -59,6 +59,8 @@ int proc_stat_read(int proc_fd, struct proc_stat *ret, struct err *e)
 		.ppid = atoi(f[4]),
 		.pgrp = atoi(f[5]),
 		.session = atoi(f[6]),
+		.tty = atoi(f[7]),
+		.tty_pgrp = atoi(f[8]),
 		.flags = NUMBER(9),
 		.nice = atoll(f[19]),
 		.start_time = NUMBER(22),

@@ -12,6 +12,8 @@ struct proc_stat {
 	char comm[64];
 	char state;
 	int ppid, pgrp, session;
+	unsigned int tty; /* device of the controlling terminal, 0: none */
+	int tty_pgrp;	  /* its foreground process group */
 	unsigned int flags;
 	int64_t nice;
 	uint64_t start_time; /* clock ticks since boot */

@@ -1,0 +1,157 @@
+/*
+ * epoll: what it watches, from the tfd: lines of fdinfo.
+ *
+ * The kernel watches files and remembers the numbers that they were added by; since then a number may have been closed or
+ * given to another file, and the watch goes on as long as the file is open under another. So each one
+ * is proven by kcmp(KCMP_EPOLL_TFD), and if need be looked for among the descriptors of the same task.
+ *
+ * A one-shot watch that has fired is restored without the hang-up and error events that it had ignored.
+ */
+#include "images/fd/eventpoll.pb-c.h"
+
+#include <errno.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "dump/files.h"
+#include "lib/io.h"
+
+extern const struct fd_kind eventpoll_fd_kind;
+
+static bool eventpoll_match(const struct file *f)
+{
+	return strcmp(f->link, "anon_inode:[eventpoll]") == 0;
+}
+
+static bool parse_target(const char *line, EventpollTfdEntry *t)
+{
+	unsigned long long data;
+	unsigned int tfd, events, dev;
+	unsigned long ino;
+	long long pos;
+	int n = sscanf(line, "tfd: %u events: %x data: %llx pos:%lli ino:%lx sdev:%x", &tfd,
+		       &events, &data, &pos, &ino, &dev);
+
+	if (n < 3)
+		return false;
+	t->tfd = tfd;
+	t->events = events;
+	t->data = data;
+	t->has_pos = t->has_inode = t->has_dev = n == 6;
+	if (n == 6) {
+		t->pos = pos;
+		t->inode = ino;
+		t->dev = dev;
+	}
+	return true;
+}
+
+static size_t count_targets(const char *text)
+{
+	size_t n = 0;
+
+	for (const char *p = text; (p = strstr(p, "tfd:")); p++)
+		n++;
+	return n;
+}
+
+static int eventpoll_dump(struct file *f, FileEntry *entry, struct err *e)
+{
+	EventpollFileEntry *ep = pool_new(&f->dump->pool, EventpollFileEntry);
+	size_t count = count_targets(f->fdinfo);
+
+	eventpoll_file_entry__init(ep);
+	ep->id = f->id;
+	ep->flags = f->flags;
+	ep->fown = f->fown;
+	ep->tfd = pool_array(&f->dump->pool, EventpollTfdEntry *, count + 1);
+	for (const char *p = f->fdinfo; (p = strstr(p, "tfd:")); p++) {
+		EventpollTfdEntry *t = pool_new(&f->dump->pool, EventpollTfdEntry);
+
+		eventpoll_tfd_entry__init(t);
+		if (!parse_target(p, t))
+			return err_code(e, ENOTSUP, "what it watches is told in an unknown form");
+		ep->tfd[ep->n_tfd++] = t;
+	}
+	entry->epfd = ep;
+	return 0;
+}
+
+/* Whether number num is what the watch at this place, the nth of its number, is of. */
+static bool is_target(const struct file *f, struct kcmp_epoll_slot *slot, int num)
+{
+	int pid = f->task->pid;
+
+	return syscall(SYS_kcmp, pid, pid, KCMP_EPOLL_TFD, num, slot) == 0;
+}
+
+static bool may_be(const struct file *f, const EventpollTfdEntry *t)
+{
+	return !t->has_inode || f->st.st_ino == t->inode;
+}
+
+static int find_target(const struct file *f, EventpollTfdEntry *t, struct kcmp_epoll_slot *slot,
+		       struct err *e)
+{
+	const struct fd_table *table = files_table(f->task);
+
+	if (is_target(f, slot, t->tfd))
+		return 0;
+	for (size_t i = 0; table && i < table->count; i++)
+		if (may_be(table->at[i].file, t) && is_target(f, slot, table->at[i].num)) {
+			t->tfd = table->at[i].num;
+			return 0;
+		}
+	err_code(e, ENOTSUP,
+		 "it watches what was fd %u when it was added, which is open no more in "
+		 "that process but in another",
+		 t->tfd);
+	return err_hint(e, "let the program remove the watch before it closes the descriptor");
+}
+
+/* How many watches before this one were added by the same number. */
+static uint32_t count_before(const EventpollFileEntry *ep, const uint32_t *number, size_t at)
+{
+	uint32_t n = 0;
+
+	/* The kernel lists watches by file, so those of one number may be anywhere. */
+	for (size_t i = 0; i < at && ep->n_tfd > 1; i++)
+		n += number[i] == number[at];
+	return n;
+}
+
+static int find_targets(const struct file *f, struct err *e)
+{
+	EventpollFileEntry *ep = f->entry->epfd;
+	uint32_t *number = pool_array(&f->dump->pool, uint32_t, ep->n_tfd + 1);
+
+	for (size_t i = 0; i < ep->n_tfd; i++) {
+		struct kcmp_epoll_slot slot;
+
+		number[i] = ep->tfd[i]->tfd;
+		slot = (struct kcmp_epoll_slot){ f->num, number[i], count_before(ep, number, i) };
+		if (find_target(f, ep->tfd[i], &slot, e) < 0)
+			return files_blame(f, e);
+	}
+	return 0;
+}
+
+static int eventpoll_finish(struct dump *d, struct err *e)
+{
+	struct file *f = NULL;
+
+	while ((f = files_next(d, &eventpoll_fd_kind, f)))
+		if (find_targets(f, e) < 0)
+			return e->code;
+	return 0;
+}
+
+const struct fd_kind eventpoll_fd_kind = {
+	.name = "fd/eventpoll",
+	.type = FD_TYPES__EVENTPOLL,
+	.match = eventpoll_match,
+	.dump = eventpoll_dump,
+	.finish = eventpoll_finish,
+};

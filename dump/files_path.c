@@ -1,0 +1,238 @@
+/*
+ * Files with a path: whether the path still leads to the file, and what stands in for it if not.
+ *
+ * The kernel tells the path as it was opened or renamed since, with " (deleted)" behind it once that name is gone.
+ * A name may really end so, and another file may have come under the old name; so device and inode decide, never
+ * the text. The text has no symbolic links in it, so none is followed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#include "dump/files.h"
+#include "dump/files_table.h"
+#include "lib/buildid.h"
+#include "lib/io.h"
+
+#ifndef SECRETMEM_MAGIC
+#define SECRETMEM_MAGIC 0x5345434d
+#endif
+#define MQUEUE_MAGIC 0x19800202
+
+static bool leads_to(const char *path, const struct stat *st)
+{
+	struct stat there;
+
+	return fstatat(AT_FDCWD, path, &there, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 &&
+	       there.st_dev == st->st_dev && there.st_ino == st->st_ino;
+}
+
+/* The text without " (deleted)", NULL when it does not end so. */
+static const char *without_suffix(struct file *f)
+{
+	static const char suffix[] = " (deleted)";
+	size_t size = strlen(f->link), end = sizeof(suffix) - 1;
+	char *name;
+
+	if (size <= end || strcmp(f->link + size - end, suffix) != 0)
+		return NULL;
+	name = pool_text(&f->dump->pool, f->link);
+	name[size - end] = 0;
+	return name;
+}
+
+static bool is_device(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode);
+}
+
+/* --evasive-devices: any node of the same device is as good. The kernel keeps the usual name of each. */
+static const char *other_node(const struct file *f)
+{
+	const char *sort = S_ISCHR(f->st.st_mode) ? "char" : "block", *name, *path;
+	own_mem char *text = NULL;
+	struct err e = { 0 };
+	struct stat st;
+	char at[64];
+
+	snprintf(at, sizeof(at), "/sys/dev/%s/%u:%u/uevent", sort, major(f->st.st_rdev),
+		 minor(f->st.st_rdev));
+	if (io_slurp(AT_FDCWD, at, &text, NULL, &e) < 0)
+		return NULL;
+	name = strstr(text, "DEVNAME=");
+	if (!name)
+		return NULL;
+	name += strlen("DEVNAME=");
+	path = pool_format(&f->dump->pool, "/dev/%.*s", (int)strcspn(name, "\n"), name);
+	if (stat(path, &st) < 0 || st.st_rdev != f->st.st_rdev ||
+	    (st.st_mode & S_IFMT) != (f->st.st_mode & S_IFMT))
+		return NULL;
+	return path;
+}
+
+/* The file system, when it is one whose files have no other names to be found by. */
+static int check_filesystem(const struct file *f, const char *name, struct err *e)
+{
+	struct statfs fs;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
+	if (statfs(path, &fs) < 0)
+		return err_sys(e, "'%s': statfs", name);
+	if (fs.f_type == PROC_SUPER_MAGIC)
+		return err_code(e, ENOTSUP, "'%s' is of a process that is gone", name);
+	if (fs.f_type == MQUEUE_MAGIC)
+		return err_code(e, ENOTSUP,
+				"'%s' is a POSIX message queue, which is not "
+				"supported yet",
+				name);
+	if (fs.f_type == SECRETMEM_MAGIC)
+		return err_code(e, ENOTSUP, "it is secret memory, which is not supported");
+	return 0;
+}
+
+/* The path is gone or another file has it. */
+static int stand_in(struct file *f, uint32_t id, const char *name, bool deleted, struct err *e)
+{
+	bool dir = S_ISDIR(f->st.st_mode);
+
+	if (check_filesystem(f, name, e) < 0)
+		return e->code;
+	/* Some file systems keep a link count for a directory that was removed. */
+	if (f->st.st_nlink == 0 || (deleted && dir))
+		return ghost_add(f, id, e);
+	if (!deleted) {
+		err_code(e, ENOTSUP, "'%s' does not lead to it: another file or mount covers it",
+			 name);
+		return err_hint(e, "unmount what covers it, or run stasis where it can be seen");
+	}
+	if (f->dump->opt->link_remap)
+		return remap_add_link(f, id, name, e);
+	err_say(e, "'%s' was removed or replaced, but the file has other names (%lu)", name,
+		(unsigned long)f->st.st_nlink);
+	return err_hint(e, "--link-remap lets the dump make a temporary one");
+}
+
+static bool is_external(struct file *f, RegFileEntry *reg)
+{
+	const char *key = pool_format(&f->dump->pool, "file[%x:%lx]", f->mnt_id, f->st.st_ino);
+
+	if (f->num < 0 || !options_external(f->dump->opt, key, NULL))
+		return false;
+	reg->name = (char *)key;
+	reg->has_ext = reg->ext = 1;
+	return true;
+}
+
+static int find_name(struct file *f, RegFileEntry *reg, struct err *e)
+{
+	const char *base, *other;
+
+	reg->name = (char *)f->link;
+	if (leads_to(f->link, &f->st) || is_external(f, reg))
+		return 0;
+	base = without_suffix(f);
+	if (base) {
+		reg->name = (char *)base;
+		if (leads_to(base, &f->st)) /* removed, and linked again */
+			return 0;
+	}
+	if (is_device(&f->st) && f->dump->opt->evasive_devices) {
+		other = other_node(f);
+		if (other) {
+			reg->name = (char *)other;
+			return 0;
+		}
+	}
+	return stand_in(f, reg->id, reg->name, base != NULL, e);
+}
+
+/* A descriptor that cannot be read (O_PATH, write-only) is opened once more; that takes no data and harms nobody. */
+static void add_build_id(const struct file *f, RegFileEntry *reg)
+{
+	own_fd again = -1;
+	int fd = f->fd;
+	_Alignas(4) uint8_t id[BUILDID_MAX] = { 0 };
+	char path[32];
+	size_t size;
+
+	if (f->num < 0 || f->flags & O_PATH || (f->flags & O_ACCMODE) == O_WRONLY) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
+		fd = again = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	}
+	size = fd < 0 ? 0 : buildid_read(fd, id);
+	if (!size)
+		return;
+	reg->n_build_id = (size + 3) / 4;
+	reg->build_id = pool_copy(&f->dump->pool, id, reg->n_build_id * 4);
+}
+
+static bool grows_by_itself(const struct file *f)
+{
+	return (f->flags & O_ACCMODE) == O_WRONLY && f->flags & O_APPEND;
+}
+
+int files_path_entry(struct file *f, uint32_t id, RegFileEntry **ret, struct err *e)
+{
+	RegFileEntry *reg = pool_new(&f->dump->pool, RegFileEntry);
+
+	reg_file_entry__init(reg);
+	reg->id = id;
+	reg->flags = f->flags;
+	reg->pos = f->pos;
+	reg->fown = f->fown;
+	if (find_name(f, reg, e) < 0)
+		return e->code;
+	*ret = reg;
+	if (reg->ext)
+		return 0;
+	reg->has_mode = 1;
+	reg->mode = f->st.st_mode;
+	if (!S_ISREG(f->st.st_mode) || grows_by_itself(f))
+		return 0;
+	reg->has_size = 1;
+	reg->size = f->st.st_size;
+	if (f->dump->opt->file_validation == FILE_VALIDATION_BUILDID && f->st.st_size)
+		add_build_id(f, reg);
+	return 0;
+}
+
+static int add_node(struct file *f, RegFileEntry *reg, struct err *e)
+{
+	FileEntry *entry = pool_new(&f->dump->pool, FileEntry);
+
+	file_entry__init(entry);
+	entry->id = reg->id;
+	entry->type = FD_TYPES__REG;
+	entry->reg = reg;
+	return files_put(f->dump->files, entry, e);
+}
+
+int files_add_named(struct file *f, const char *name, uint32_t *ret_id, struct err *e)
+{
+	RegFileEntry *reg = pool_new(&f->dump->pool, RegFileEntry);
+
+	reg_file_entry__init(reg);
+	reg->id = *ret_id = files_new_id(f->dump);
+	reg->flags = f->flags;
+	reg->fown = f->fown;
+	reg->name = (char *)name;
+	reg->has_mode = 1;
+	reg->mode = f->st.st_mode;
+	return add_node(f, reg, e);
+}
+
+int files_add_node(struct file *f, uint32_t *ret_id, struct err *e)
+{
+	uint32_t id = files_new_id(f->dump);
+	RegFileEntry *reg;
+
+	if (files_path_entry(f, id, &reg, e) < 0 || add_node(f, reg, e) < 0)
+		return e->code;
+	*ret_id = id;
+	return 0;
+}

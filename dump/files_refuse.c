@@ -1,0 +1,96 @@
+/* Descriptors that no kind knows: what they are, in words, and what can be done. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "dump/files.h"
+#include "dump/files_table.h"
+#include "lib/netlink.h"
+
+/* Links that have a kind in them, and what it is called. */
+static const struct {
+	const char *link, *name;
+} links[] = {
+	{ "anon_inode:inotify", "inotify" },
+	{ "anon_inode:[fanotify]", "fanotify" },
+	{ "anon_inode:[pidfd]", "pidfd" },
+	{ "anon_inode:[io_uring]", "io_uring" },
+	{ "anon_inode:[userfaultfd]", "userfaultfd" },
+	{ "anon_inode:[perf_event]", "performance counter" },
+	{ "anon_inode:bpf-map", "BPF map" },
+	{ "anon_inode:bpf-prog", "BPF program" },
+	{ "anon_inode:bpf_link", "BPF link" },
+	{ "anon_inode:[landlock-ruleset]", "Landlock ruleset" },
+	{ "anon_inode:seccomp notify", "seccomp listener" },
+	{ "anon_inode:[fscontext]", "file system context" },
+	{ "anon_inode:kvm-vm", "KVM virtual machine" },
+	{ "anon_inode:kvm-vcpu", "KVM processor" },
+	{ "anon_inode:", "anonymous inode" },
+	{ "/secretmem", "secret memory" },
+	{ "/memfd:", "memfd" },
+	{ "pidfd:", "pidfd" },
+	{ "pipe:", "pipe opened by O_PATH" },
+};
+
+static const struct {
+	unsigned int major, minor;
+	const char *name;
+} devices[] = {
+	{ 10, 200, "network tunnel" }, { 10, 229, "FUSE" },  { 10, 232, "KVM" },
+	{ 1, 11, "kernel log" },       { 1, 1, "/dev/mem" },
+};
+
+static void describe_device(const struct file *f, char *buf, size_t size)
+{
+	unsigned int ma = major(f->st.st_rdev), mi = minor(f->st.st_rdev);
+	const char *sort = S_ISCHR(f->st.st_mode) ? "character" : "block";
+
+	for (size_t i = 0; i < ARRAY_SIZE(devices) && S_ISCHR(f->st.st_mode); i++)
+		if (devices[i].major == ma && devices[i].minor == mi) {
+			snprintf(buf, size, "%s '%s'", devices[i].name, f->link);
+			return;
+		}
+	snprintf(buf, size, "%s device %u:%u '%s'", sort, ma, mi, f->link);
+}
+
+static void describe(const struct file *f, char *buf, size_t size)
+{
+	mode_t type = f->st.st_mode & S_IFMT;
+
+	if (type == S_IFSOCK) {
+		int n = snprintf(buf, size, "socket: ");
+
+		netlink_socket_describe(f->fd, buf + n, size - n);
+		return;
+	}
+	if (type == S_IFCHR || type == S_IFBLK) {
+		describe_device(f, buf, size);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		if (strncmp(f->link, links[i].link, strlen(links[i].link)) == 0) {
+			snprintf(buf, size, "%s '%s'", links[i].name, f->link);
+			return;
+		}
+	/* "net:[4026531840]" */
+	if (f->link[0] != '/' && strchr(f->link, '['))
+		snprintf(buf, size, "namespace '%s'", f->link);
+	else
+		snprintf(buf, size, "'%s'", f->link);
+}
+
+int files_refuse(const struct file *f, struct err *e)
+{
+	char what[512];
+
+	describe(f, what, sizeof(what));
+	if (f->num < 0) {
+		err_code(e, ENOTSUP, "%s, which is not supported yet", what);
+		return files_blame(f, e);
+	}
+	err_code(e, ENOTSUP, "fd %d (%s) of pid %d is not supported yet", f->num, what,
+		 f->task->pid);
+	return err_hint(e, "let the program close it before the dump");
+}
