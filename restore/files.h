@@ -14,10 +14,18 @@ struct fd_restore_kind {
 	int (*load)(struct restore *r, struct err *e);
 	/* Makes the description in our table; needs no other descriptor. O_CLOEXEC. */
 	int (*make)(struct restore *r, const FileEntry *f, int *ret_fd, struct err *e);
+	/* Once, when all descriptions are made: closes what was only needed meanwhile. */
+	int (*made)(struct restore *r, struct err *e);
 	/* All descriptions are made and in place: entries in a task that has it (fd: its number there). */
 	int (*join)(struct rtask *t, const FileEntry *f, int fd, struct plan *p, struct err *e);
 	/* With everybody stopped, as late as possible: arm timers, leave TCP repair. */
 	int (*late)(struct rtask *t, const FileEntry *f, int fd, struct plan *p, struct err *e);
+	/* Entries of a task that are of no descriptor: locks, the controlling terminal. After all joins. */
+	int (*task)(struct rtask *t, struct plan *p, struct err *e);
+	/* How many entries join and late need at most for a description; NULL: none. */
+	uint32_t (*room)(const FileEntry *f);
+	uint32_t (*task_room)(const struct rtask *t);
+	void (*close)(struct restore *r);
 };
 
 extern const struct fd_restore_kind *const fd_restore_kinds[];
@@ -42,9 +50,30 @@ uint32_t rfiles_room(const struct rtask *t);
 int rfiles_free_number(const struct rtask *t);
 must_check int rfiles_join(struct rtask *t, struct plan *p, struct err *e);
 must_check int rfiles_late(struct rtask *t, struct plan *p, struct err *e);
-/* With all tasks there, from outside: owners and signals of F_SETOWN, flock and OFD locks, unlinking of ghosts. */
+/* With all tasks there, from outside: owners and signals of F_SETOWN. */
 must_check int rfiles_outside(struct restore *r, struct err *e);
-/* Closes our copies, removes what was made in the file system. */
+/* The restore has succeeded: removes the links that the dump made (--link-remap). */
+void rfiles_done(struct restore *r);
+/* Closes our copies. */
 void rfiles_close(struct restore *r);
+
+/* --- for kinds -------------------------------------------------------------------------------- */
+
+/* Our descriptor of a description, -1: it is not made. */
+int rfiles_fd(const struct restore *r, uint32_t id);
+/* Opens the file of a REG entry with flags of open(2), and checks that it is the one that was dumped. */
+must_check int rfiles_open_path(struct restore *r, const RegFileEntry *reg, int flags, int *ret_fd,
+				struct err *e);
+/* A descriptor of ours that stands for the object of this key (--inherit-fd), opened for flags; -1: none. */
+must_check int rfiles_inherited(const struct restore *r, const char *key, int flags, int *ret_fd,
+				struct err *e);
+/* A path as the tree sees it (--root): openat2(2) there, an error is -errno. */
+int rfiles_path_open(const struct restore *r, const char *path, int flags);
+/* Opens again what one of our descriptors is of, as a description of its own. */
+must_check int rfiles_reopen(int fd, int flags, int *ret_fd, struct err *e);
+/* Flags of an image that open(2) takes. */
+int rfiles_open_flags(uint32_t flags);
+/* A number that the task's table does not use, above from. */
+int rfiles_gap(const struct rtask *t, int from);
 
 #endif

@@ -166,6 +166,7 @@ static int step_finish(void *job, struct err *e)
 
 	if (finish_threads(r, e) < 0)
 		return e->code;
+	rfiles_done(r);
 	if (scripts(r, "pre-resume", &later) < 0)
 		log_error("%s", later.text);
 	return 0;
