@@ -76,13 +76,14 @@ struct dump {
 	int images;	     /* directory, = opt->images_fd */
 	struct task **tasks; /* parents before children (preorder) */
 	size_t task_count;
-	struct files *files;	/* dump/files.h */
-	struct shmem *shmem;	/* dump/mm/shmem.h */
+	struct files *files;	      /* dump/files.h */
+	struct shmem *shmem;	      /* dump/mm/shmem.h */
 	struct SeccompEntry *seccomp; /* dump/task/seccomp.c */
-	struct id_counters ids; /* last used numbers; 1 is the dumper's own */
-	uint32_t pages_id;	/* last used number of a pages-N.img */
-	struct guard *guard;	/* dump/guard.h */
-	uint64_t frozen_at;	/* io_now_us() */
+	struct machine *machine;      /* dump/machine.h */
+	struct id_counters ids;	      /* last used numbers; 1 is the dumper's own */
+	uint32_t pages_id;	      /* last used number of a pages-N.img */
+	struct guard *guard;	      /* dump/guard.h */
+	uint64_t frozen_at;	      /* io_now_us() */
 };
 
 /*

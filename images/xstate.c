@@ -26,7 +26,6 @@ enum {
 	ST_WORDS = 32,
 	XMM_WORDS = 64,
 	FIRST_COMPONENT = 2,
-	COMPONENTS = 63,
 	LEGACY = 3, /* x87 and SSE in XSTATE_BV */
 	PKRU = 9,
 };
@@ -79,20 +78,19 @@ static uint64_t enabled(void)
 	return (uint64_t)d << 32 | a;
 }
 
-bool xstate_find(int number, struct xstate_part *ret)
+void xstate_layout_read(struct xstate_layout *ret)
 {
+	uint64_t on = enabled();
 	unsigned int a, b, c, d;
 
-	if (number < FIRST_COMPONENT || number >= COMPONENTS || !(enabled() >> number & 1) ||
-	    !__get_cpuid_count(0xd, number, &a, &b, &c, &d) || a == 0)
-		return false;
-	*ret = (struct xstate_part){
-		.number = number,
-		.offset = b,
-		.size = a,
-		.dynamic = c >> 2 & 1,
-	};
-	return true;
+	*ret = (struct xstate_layout){ .size = XSTATE_HEADER_END };
+	if (!on || !__get_cpuid_count(0xd, 0, &a, &b, &c, &d))
+		return;
+	if (b > ret->size)
+		ret->size = b;
+	for (int n = FIRST_COMPONENT; n < XSTATE_COMPONENTS; n++)
+		if (on >> n & 1 && __get_cpuid_count(0xd, n, &a, &b, &c, &d))
+			ret->part[n] = (struct xstate_part){ b, a, c >> 2 & 1 };
 }
 
 static uint64_t get(const void *buf, size_t at, size_t size)
@@ -115,36 +113,45 @@ static bool is_zero(const void *data, size_t size)
 	return size == 0 || (p[0] == 0 && memcmp(p, p + 1, size - 1) == 0);
 }
 
-/* Whether the component can lie in a buffer of that size. */
-static bool fits(const struct xstate_part *part, size_t size)
+/* The place of a component in the buffer, NULL: there is none. */
+static char *place(const struct xstate *x, int number)
 {
-	return part->offset >= XSTATE_HEADER_END && (uint64_t)part->offset + part->size <= size;
+	const struct xstate_part *part;
+
+	if (number < FIRST_COMPONENT || number >= XSTATE_COMPONENTS)
+		return NULL;
+	part = &x->layout->part[number];
+	if (!part->size || part->offset < XSTATE_HEADER_END ||
+	    (uint64_t)part->offset + part->size > x->size)
+		return NULL;
+	return (char *)x->data + part->offset;
 }
 
 /* --- to images ----------------------------------------------------------------------------------- */
 
-static UserX86XsaveEntry *xsave_to_image(struct pool *pool, const void *buf, size_t size)
+static UserX86XsaveEntry *xsave_to_image(struct pool *pool, const struct xstate *x)
 {
-	UserX86XsaveEntry *x = pool_new(pool, UserX86XsaveEntry);
+	UserX86XsaveEntry *ret = pool_new(pool, UserX86XsaveEntry);
 
-	user_x86_xsave_entry__init(x);
-	x->xstate_bv = get(buf, XSTATE_BV, 8);
+	user_x86_xsave_entry__init(ret);
+	ret->xstate_bv = get(x->data, XSTATE_BV, 8);
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
 		const struct field *f = &fields[i];
-		struct xstate_part part;
+		const char *data = place(x, f->number);
+		size_t size = (size_t)f->word * f->words;
 
-		if (!xstate_find(f->number, &part) || part.size != f->word * f->words ||
-		    !fits(&part, size))
+		if (!data || x->layout->part[f->number].size != size)
 			continue;
-		*count_of(x, f) = f->words;
-		*data_of(x, f) = pool_copy(pool, (const char *)buf + part.offset, part.size);
+		*count_of(ret, f) = f->words;
+		*data_of(ret, f) = pool_copy(pool, data, size);
 	}
-	return x;
+	return ret;
 }
 
-void xstate_to_image(struct pool *pool, const void *buf, size_t size, ThreadInfoX86 *ret)
+void xstate_to_image(struct pool *pool, const struct xstate *x, ThreadInfoX86 *ret)
 {
 	UserX86FpregsEntry *fp = pool_new(pool, UserX86FpregsEntry);
+	const char *buf = x->data;
 
 	user_x86_fpregs_entry__init(fp);
 	fp->cwd = get(buf, FX_CWD, 2);
@@ -156,48 +163,44 @@ void xstate_to_image(struct pool *pool, const void *buf, size_t size, ThreadInfo
 	fp->mxcsr = get(buf, FX_MXCSR, 4);
 	fp->mxcsr_mask = get(buf, FX_MXCSR_MASK, 4);
 	fp->n_st_space = ST_WORDS;
-	fp->st_space = pool_copy(pool, (const char *)buf + FX_ST, ST_WORDS * 4);
+	fp->st_space = pool_copy(pool, buf + FX_ST, ST_WORDS * 4);
 	fp->n_xmm_space = XMM_WORDS;
-	fp->xmm_space = pool_copy(pool, (const char *)buf + FX_XMM, XMM_WORDS * 4);
-	if (size >= XSTATE_HEADER_END)
-		fp->xsave = xsave_to_image(pool, buf, size);
+	fp->xmm_space = pool_copy(pool, buf + FX_XMM, XMM_WORDS * 4);
+	if (x->size >= XSTATE_HEADER_END)
+		fp->xsave = xsave_to_image(pool, x);
 	ret->fpregs = fp;
 }
 
-static void add_component(struct pool *pool, ExtraEntry *ret, const struct xstate_part *part,
-			  const void *buf)
+static void add_component(struct pool *pool, ExtraEntry *ret, int number, const struct xstate *x)
 {
 	XstateComponentEntry *c = pool_new(pool, XstateComponentEntry);
 	XstateComponentEntry **all = pool_array(pool, XstateComponentEntry *, ret->n_xstate + 1);
 
 	xstate_component_entry__init(c);
-	c->number = part->number;
-	c->data.len = part->size;
-	c->data.data = pool_copy(pool, (const char *)buf + part->offset, part->size);
+	c->number = number;
+	c->data.len = x->layout->part[number].size;
+	c->data.data = pool_copy(pool, place(x, number), c->data.len);
 	if (ret->n_xstate)
 		memcpy(all, ret->xstate, ret->n_xstate * sizeof(*all));
 	all[ret->n_xstate++] = c;
 	ret->xstate = all;
 }
 
-int xstate_rest_to_image(struct pool *pool, const void *buf, size_t size, ExtraEntry *ret,
-			 struct err *e)
+int xstate_rest_to_image(struct pool *pool, const struct xstate *x, ExtraEntry *ret, struct err *e)
 {
-	uint64_t bv = size >= XSTATE_HEADER_END ? get(buf, XSTATE_BV, 8) : 0;
+	uint64_t bv = x->size >= XSTATE_HEADER_END ? get(x->data, XSTATE_BV, 8) : 0;
 
-	for (int n = FIRST_COMPONENT; n < COMPONENTS; n++) {
-		struct xstate_part part;
-
-		if (!(bv >> n & 1) || field_find(n) || !xstate_find(n, &part) ||
-		    !fits(&part, size) || is_zero((const char *)buf + part.offset, part.size))
+	for (int n = FIRST_COMPONENT; n < XSTATE_COMPONENTS; n++) {
+		if (!(bv >> n & 1) || field_find(n) || !place(x, n) ||
+		    is_zero(place(x, n), x->layout->part[n].size))
 			continue;
-		if (part.dynamic)
+		if (x->layout->part[n].dynamic)
 			return err_code(
 				e, ENOTSUP,
 				"AMX tiles (xstate component %d) are in use, and the kernel "
 				"has no way to put them back; try again a moment later",
 				n);
-		add_component(pool, ret, &part, buf);
+		add_component(pool, ret, n, x);
 	}
 	return 0;
 }
@@ -236,88 +239,79 @@ static bool dispensable(int number, const void *data, size_t size)
 	return is_zero(data, size) || (number == PKRU && (get(data, 0, 4) & 3) == 0);
 }
 
-struct target {
-	void *buf;
-	size_t size;
-	uint64_t bv; /* what will be in use */
-};
-
-static int put_component(struct target *t, int number, const void *data, size_t size, struct err *e)
+static int put_component(const struct xstate *x, int number, const ProtobufCBinaryData *from,
+			 uint64_t *bv, struct err *e)
 {
 	const struct field *f = field_find(number);
+	char *to = place(x, number);
 	char other[40];
-	struct xstate_part part;
 
 	snprintf(other, sizeof(other), "xstate component %d", number);
-	if (!xstate_find(number, &part) || !fits(&part, t->size)) {
-		if (dispensable(number, data, size))
-			return 0;
+	if (!to && dispensable(number, from->data, from->len))
+		return 0;
+	if (!to)
 		return err_code(e, ENOTSUP, "it uses registers that this processor lacks (%s)",
 				f ? f->name : other);
-	}
-	if (size != part.size)
-		return err_say(e, "the image has %zu bytes of %s, this processor wants %u", size,
-			       f ? f->name : other, part.size);
-	memcpy((char *)t->buf + part.offset, data, size);
-	t->bv |= 1ULL << number;
+	if (from->len != x->layout->part[number].size)
+		return err_say(e, "the image has %zu bytes of %s, this processor wants %u",
+			       from->len, f ? f->name : other, x->layout->part[number].size);
+	memcpy(to, from->data, from->len);
+	*bv |= 1ULL << number;
 	return 0;
 }
 
-static int xsave_from_image(UserX86XsaveEntry *x, struct target *t, struct err *e)
+static int xsave_from_image(UserX86XsaveEntry *from, const struct xstate *x, uint64_t *bv,
+			    struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
 		const struct field *f = &fields[i];
-		size_t count = *count_of(x, f);
+		size_t count = *count_of(from, f);
+		ProtobufCBinaryData data = { count * f->word, *data_of(from, f) };
 
 		if (count == 0)
 			continue; /* the processor of the dump did not have it */
 		if (count != f->words)
 			return err_say(e, "the image has %zu words of %s registers instead of %u",
 				       count, f->name, f->words);
-		if (x->xstate_bv >> f->number & 1 &&
-		    put_component(t, f->number, *data_of(x, f), count * f->word, e) < 0)
+		if (from->xstate_bv >> f->number & 1 &&
+		    put_component(x, f->number, &data, bv, e) < 0)
 			return e->code;
 	}
 	return 0;
 }
 
-int xstate_from_image(const UserX86FpregsEntry *fp, const ExtraEntry *extra, void *buf, size_t size,
+int xstate_from_image(const UserX86FpregsEntry *fp, const ExtraEntry *extra, const struct xstate *x,
 		      struct err *e)
 {
-	struct target t = { buf, size, LEGACY };
+	uint64_t bv = LEGACY;
 
-	if (size < FX_SIZE)
-		return err_say(e, "the kernel gives only %zu bytes of extended state", size);
-	if (!fp)
-		return err_say(e, "the image lacks the floating point registers");
-	if (legacy_from_image(fp, buf, e) < 0)
+	if (x->size < FX_SIZE)
+		return err_say(e, "the kernel gives only %zu bytes of extended state", x->size);
+	if (legacy_from_image(fp, x->data, e) < 0)
 		return e->code;
 	/* Without protection keys in the image they stay as the kernel gives them to every program. */
-	if (size >= XSTATE_HEADER_END && !(fp->xsave && fp->xsave->n_pkru))
-		t.bv |= get(buf, XSTATE_BV, 8) & 1ULL << PKRU;
-	if (fp->xsave && xsave_from_image(fp->xsave, &t, e) < 0)
+	if (x->size >= XSTATE_HEADER_END && !(fp->xsave && fp->xsave->n_pkru))
+		bv |= get(x->data, XSTATE_BV, 8) & 1ULL << PKRU;
+	if (fp->xsave && xsave_from_image(fp->xsave, x, &bv, e) < 0)
 		return e->code;
 	for (size_t i = 0; extra && i < extra->n_xstate; i++)
-		if (put_component(&t, extra->xstate[i]->number, extra->xstate[i]->data.data,
-				  extra->xstate[i]->data.len, e) < 0)
+		if (put_component(x, (int)extra->xstate[i]->number, &extra->xstate[i]->data, &bv,
+				  e) < 0)
 			return e->code;
-	if (size >= XSTATE_HEADER_END)
-		put(buf, XSTATE_BV, 8, t.bv);
+	if (x->size >= XSTATE_HEADER_END)
+		put(x->data, XSTATE_BV, 8, bv);
 	return 0;
 }
 
-int xstate_check(const UserX86FpregsEntry *fp, const ExtraEntry *extra, struct err *e)
+int xstate_scratch(const struct xstate_layout *layout, struct xstate *ret, struct err *e)
 {
-	unsigned int a, b, c, d;
-	own_mem char *buf = NULL;
-	size_t size = XSTATE_HEADER_END;
+	size_t size = (layout->size + 63) & ~63UL;
+	void *data = aligned_alloc(64, size);
 
-	if (enabled() && __get_cpuid_count(0xd, 0, &a, &b, &c, &d) && b > size)
-		size = b; /* of all that is switched on */
-	buf = aligned_alloc(64, (size + 63) & ~63UL);
-	if (!buf)
+	if (!data)
 		return err_sys(e, "memory for %zu bytes of extended state", size);
-	memset(buf, 0, size);
-	__asm__ volatile("fxsave64 %0" : "=m"(*(char(*)[FX_SIZE])buf));
-	return xstate_from_image(fp, extra, buf, size, e);
+	memset(data, 0, size);
+	__asm__ volatile("fxsave64 %0" : "=m"(*(char(*)[FX_SIZE])data));
+	*ret = (struct xstate){ layout, data, layout->size };
+	return 0;
 }

@@ -14,31 +14,46 @@
 #include "lib/err.h"
 #include "lib/pool.h"
 
+/* A component as this processor and kernel have it. */
 struct xstate_part {
-	int number; /* bit of XCR0 */
-	uint32_t offset, size;
-	bool dynamic; /* a thread gets room for it by touching it first (AMX tiles) */
+	uint32_t offset, size; /* size 0: they do not have it, or it is the kernel's own */
+	bool dynamic;	       /* a thread gets room for it by touching it first (AMX tiles) */
 };
 
-/* Component number (2 to 62) as this processor and kernel have it; false if they do not, or if it is the kernel's. */
-bool xstate_find(int number, struct xstate_part *ret);
+enum { XSTATE_COMPONENTS = 63 }; /* by their bit in XCR0; 0 and 1 are the legacy area */
+
+struct xstate_layout {
+	struct xstate_part part[XSTATE_COMPONENTS];
+	size_t size; /* of all that is switched on */
+};
+
+/* Asks the processor; once, since under a hypervisor each question takes microseconds. */
+void xstate_layout_read(struct xstate_layout *ret);
+
+/* The state of one thread. */
+struct xstate {
+	const struct xstate_layout *layout;
+	void *data;
+	size_t size;
+};
 
 /* Fills ret->fpregs; the messages live in the pool. */
-void xstate_to_image(struct pool *pool, const void *buf, size_t size, ThreadInfoX86 *ret);
+void xstate_to_image(struct pool *pool, const struct xstate *x, ThreadInfoX86 *ret);
 /*
  * Adds to ret->xstate the components in use that CRIU's message has no field for (nearly always none). Refuses those
  * that could not be put back.
  */
-must_check int xstate_rest_to_image(struct pool *pool, const void *buf, size_t size,
-				    ExtraEntry *ret, struct err *e);
+must_check int xstate_rest_to_image(struct pool *pool, const struct xstate *x, ExtraEntry *ret,
+				    struct err *e);
 
 /*
- * Turns buf, as PTRACE_GETREGSET gave it, into what the messages say. Components that this processor lacks must not
- * have been in use. extra may be NULL.
+ * Turns x, as PTRACE_GETREGSET gave it, into what the messages say. Components that this processor lacks must not have
+ * been in use. extra may be NULL.
  */
-must_check int xstate_from_image(const UserX86FpregsEntry *fp, const ExtraEntry *extra, void *buf,
-				 size_t size, struct err *e);
-/* Whether that is going to work, asked while nothing has been made yet. */
-must_check int xstate_check(const UserX86FpregsEntry *fp, const ExtraEntry *extra, struct err *e);
+must_check int xstate_from_image(const UserX86FpregsEntry *fp, const ExtraEntry *extra,
+				 const struct xstate *x, struct err *e);
+/* A state as a new thread has it, for trying whether that is going to work; own data, to be freed. */
+must_check int xstate_scratch(const struct xstate_layout *layout, struct xstate *ret,
+			      struct err *e);
 
 #endif

@@ -79,6 +79,7 @@ struct restore {
 	struct runs *runs;	     /* restore/run.h */
 	struct fetched *fetched;     /* restore/memory_fetch.c */
 	struct SeccompEntry *seccomp; /* restore/task/seccomp.c */
+	struct xstate_layout *xstate; /* images/xstate.h, of this processor */
 	uint64_t bounding;	     /* our capability bounding set, restore/task/creds.c */
 	bool wrote_pidfile;
 	uint64_t started_at; /* io_now_us() */

@@ -6,17 +6,16 @@
  * Labels of a security module are not carried: a thread whose label is not the dumper's own is refused.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#include "dump/dump.h"
+#include "dump/machine.h"
 #include "lib/io.h"
 
-enum { GROUPS = 64, CAPS_MAX = 64, WORDS = 2 };
+enum { GROUPS = 64, WORDS = 2 };
 
 struct answers {
 	uint32_t uid[3], gid[3]; /* real, effective, saved */
@@ -29,22 +28,6 @@ struct note {
 	struct answers *got; /* in the plan's data */
 	int fsuid, fsgid, groups, securebits, no_new_privs, bounding, caps;
 };
-
-/* How many capabilities this kernel has. */
-static int count_caps(void)
-{
-	int below = 0, above = CAPS_MAX;
-
-	while (above - below > 1) {
-		int middle = (below + above) / 2;
-
-		if (prctl(PR_CAPBSET_READ, middle) >= 0)
-			below = middle;
-		else
-			above = middle;
-	}
-	return above;
-}
 
 static int creds_ask(struct thread *th, struct plan *p, void **ret_note, struct err *e)
 {
@@ -66,7 +49,7 @@ static int creds_ask(struct thread *th, struct plan *p, void **ret_note, struct 
 	plan_call(p, "ask for the capabilities", SYS_capget, DATA(p, &a->header), DATA(p, a->caps));
 	n->securebits = plan_call(p, "ask for the securebits", SYS_prctl, ARG(PR_GET_SECUREBITS));
 	n->no_new_privs = plan_call(p, "ask for no_new_privs", SYS_prctl, ARG(PR_GET_NO_NEW_PRIVS));
-	n->caps = count_caps();
+	n->caps = machine_of(th->task->dump)->caps;
 	n->bounding = n->no_new_privs + 1;
 	for (int cap = 0; cap < n->caps; cap++)
 		plan_call(p, "ask for the bounding set", SYS_prctl, ARG(PR_CAPBSET_READ), ARG(cap));
@@ -183,25 +166,15 @@ static int creds_save(struct thread *th, const struct plan *p, void *note, struc
 	return groups_to_image(th, plan_result(p, n->groups), a, c, e);
 }
 
-/* "" without a security module. */
-static void read_label(int dir, const char *path, char *ret, size_t size)
-{
-	own_fd fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, ret, size - 1);
-
-	ret[n > 0 ? n : 0] = 0;
-	ret[strcspn(ret, "\n")] = 0;
-}
-
 static int creds_thread_read(struct thread *th, struct err *e)
 {
-	char own[512], label[512], path[48];
+	const char *own = machine_of(th->task->dump)->label;
+	char label[512], path[48];
 
-	read_label(AT_FDCWD, "/proc/thread-self/attr/current", own, sizeof(own));
 	if (!*own)
 		return 0;
 	snprintf(path, sizeof(path), "task/%d/attr/current", th->tid);
-	read_label(th->task->proc_fd, path, label, sizeof(label));
+	machine_read_label(th->task->proc_fd, path, label, sizeof(label));
 	if (strcmp(own, label) == 0)
 		return 0;
 	err_code(e, ENOTSUP, "it has the security label '%s', which cannot be restored", label);

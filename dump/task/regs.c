@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "dump/extra.h"
-#include "images/xstate.h"
+#include "dump/machine.h"
 
 enum {
 	USER_CS = 0x33, /* 64-bit code */
@@ -56,6 +56,7 @@ static int regs_thread_read(struct thread *th, struct err *e)
 {
 	struct pool *pool = &th->task->dump->pool;
 	ThreadInfoX86 *info = pool_new(pool, ThreadInfoX86);
+	struct xstate x = { &machine_of(th->task->dump)->xstate, th->xstate, th->xstate_size };
 	ExtraEntry rest;
 
 	if (th->regs.cs != USER_CS)
@@ -63,9 +64,9 @@ static int regs_thread_read(struct thread *th, struct err *e)
 	thread_info_x86__init(info);
 	info->gpregs = pool_new(pool, UserX86RegsEntry);
 	general_to_image(th, info->gpregs);
-	xstate_to_image(pool, th->xstate, th->xstate_size, info);
+	xstate_to_image(pool, &x, info);
 	extra_entry__init(&rest);
-	if (xstate_rest_to_image(pool, th->xstate, th->xstate_size, &rest, e) < 0)
+	if (xstate_rest_to_image(pool, &x, &rest, e) < 0)
 		return e->code;
 	if (rest.n_xstate) {
 		thread_extra(th)->n_xstate = rest.n_xstate;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dump/extra.h"
+#include "dump/machine.h"
 #include "lib/io.h"
 #include "lib/sched_attr.h"
 
@@ -47,17 +48,20 @@ static int read_policy(struct thread *th, struct err *e)
 	}
 	if (attr.policy == SCHED_DEADLINE)
 		deadline_to_image(th, &attr);
+	tc->has_sched_nice = 1;
+	tc->sched_nice = attr.nice;
+	if (attr.policy == SCHED_OTHER || attr.policy == SCHED_BATCH)
+		return 0;
 	/* It has a nice value also while its policy does not use it. */
 	errno = 0;
-	tc->has_sched_nice = 1;
 	tc->sched_nice = getpriority(PRIO_PROCESS, th->tid);
 	return errno ? err_sys(e, "getpriority") : 0;
 }
 
 /* All that are online: no choice that anybody has made. */
-static bool is_everything(const unsigned char *set, long size)
+static bool is_everything(const unsigned char *set, long size, long online)
 {
-	long online = sysconf(_SC_NPROCESSORS_ONLN), count = 0;
+	long count = 0;
 
 	for (long i = 0; i < size; i++)
 		count += __builtin_popcount(set[i]);
@@ -72,7 +76,7 @@ static int read_processors(struct thread *th, struct err *e)
 
 	if (size < 0)
 		return err_sys(e, "sched_getaffinity");
-	if (is_everything(set, size))
+	if (is_everything(set, size, machine_of(th->task->dump)->processors))
 		return 0;
 	x = thread_extra(th);
 	x->has_processors = 1;

@@ -16,6 +16,20 @@ enum {
 	PKRU = 9
 };
 
+static const struct xstate_layout *layout(void)
+{
+	static struct xstate_layout l;
+
+	if (!l.size)
+		xstate_layout_read(&l);
+	return &l;
+}
+
+static struct xstate state(void *buf, size_t size)
+{
+	return (struct xstate){ layout(), buf, size };
+}
+
 static unsigned char *fresh(size_t *ret_size)
 {
 	unsigned char *buf;
@@ -38,20 +52,21 @@ static unsigned char *full(size_t *ret_size)
 	for (size_t i = ST; i < LEGACY_END; i++)
 		buf[i] = i * 7 + 1;
 	for (int n = 2; n < 63; n++) {
-		struct xstate_part part;
+		const struct xstate_part *part = &layout()->part[n];
 
-		if (!xstate_find(n, &part) || part.dynamic)
+		if (!part->size || part->dynamic)
 			continue;
-		assert(part.offset >= HEADER_END && part.offset + part.size <= *ret_size);
-		memset(buf + part.offset, 0x20 + n, part.size);
+		assert(part->offset >= HEADER_END && part->offset + part->size <= *ret_size);
+		memset(buf + part->offset, 0x20 + n, part->size);
 		bv |= 1ULL << n;
 	}
 	memcpy(buf + BV, &bv, 8);
 	return buf;
 }
 
-static void round_trip(const unsigned char *was, unsigned char *is, size_t size)
+static void round_trip(unsigned char *was, unsigned char *is, size_t size)
 {
+	struct xstate from = state(was, size), to = state(is, size);
 	struct pool pool = { 0 };
 	struct err e = { 0 };
 	ThreadInfoX86 info;
@@ -59,9 +74,9 @@ static void round_trip(const unsigned char *was, unsigned char *is, size_t size)
 
 	thread_info_x86__init(&info);
 	extra_entry__init(&extra);
-	xstate_to_image(&pool, was, size, &info);
-	assert(xstate_rest_to_image(&pool, was, size, &extra, &e) == 0);
-	assert(xstate_from_image(info.fpregs, &extra, is, size, &e) == 0);
+	xstate_to_image(&pool, &from, &info);
+	assert(xstate_rest_to_image(&pool, &from, &extra, &e) == 0);
+	assert(xstate_from_image(info.fpregs, &extra, &to, &e) == 0);
 	pool_free(&pool);
 }
 
@@ -79,23 +94,23 @@ static void what_is_not_in_use_stays_so(void)
 	size_t size;
 	unsigned char *was = full(&size), *is = full(&size);
 	uint64_t bv = 3;
-	struct xstate_part part;
 
 	memcpy(was + BV, &bv, 8);
 	round_trip(was, is, size);
 	memcpy(&bv, is + BV, 8);
 	/* Protection keys: not in use means that all are open, and that was saved. */
 	assert(bv == 3);
-	assert(!xstate_find(0, &part) && !xstate_find(1, &part) && !xstate_find(63, &part));
 }
 
-static UserX86FpregsEntry *image_of(struct pool *pool, size_t *ret_size, unsigned char **ret_buf)
+static UserX86FpregsEntry *image_of(struct pool *pool, struct xstate *ret)
 {
-	static ThreadInfoX86 info;
+	ThreadInfoX86 info;
+	size_t size;
+	unsigned char *buf = full(&size);
 
-	*ret_buf = full(ret_size);
+	*ret = state(buf, size);
 	thread_info_x86__init(&info);
-	xstate_to_image(pool, *ret_buf, *ret_size, &info);
+	xstate_to_image(pool, ret, &info);
 	return info.fpregs;
 }
 
@@ -104,8 +119,9 @@ static void refused(const UserX86FpregsEntry *fp, const ExtraEntry *extra, const
 	struct err e = { 0 };
 	size_t size;
 	unsigned char *buf = fresh(&size);
+	struct xstate x = state(buf, size);
 
-	assert(xstate_from_image(fp, extra, buf, size, &e) < 0);
+	assert(xstate_from_image(fp, extra, &x, &e) < 0);
 	if (strcmp(e.text, sentence) != 0)
 		fprintf(stderr, "# it says: %s\n", e.text);
 	assert(strcmp(e.text, sentence) == 0);
@@ -114,9 +130,8 @@ static void refused(const UserX86FpregsEntry *fp, const ExtraEntry *extra, const
 static void wrong_sizes_are_refused(void)
 {
 	struct pool pool = { 0 };
-	unsigned char *buf;
-	size_t size;
-	UserX86FpregsEntry *fp = image_of(&pool, &size, &buf);
+	struct xstate x;
+	UserX86FpregsEntry *fp = image_of(&pool, &x);
 
 	fp->n_st_space = 31;
 	refused(fp, NULL,
@@ -128,15 +143,15 @@ static void wrong_sizes_are_refused(void)
 	refused(fp, NULL, "the image has 63 words of AVX registers instead of 64");
 	/* Without a value it is as if it had not been in use. */
 	fp->xsave->n_ymmh_space = 0;
-	assert(xstate_from_image(fp, NULL, buf, size, &(struct err){ 0 }) == 0);
+	assert(xstate_from_image(fp, NULL, &x, &(struct err){ 0 }) == 0);
 }
 
 static void unknown_registers_are_refused(void)
 {
 	struct pool pool = { 0 };
-	unsigned char *buf, data[8] = { 1 };
-	size_t size;
-	UserX86FpregsEntry *fp = image_of(&pool, &size, &buf);
+	unsigned char data[8] = { 1 };
+	struct xstate x;
+	UserX86FpregsEntry *fp = image_of(&pool, &x);
 	XstateComponentEntry part, *parts[] = { &part };
 	ExtraEntry extra;
 
@@ -149,34 +164,31 @@ static void unknown_registers_are_refused(void)
 	refused(fp, &extra, "it uses registers that this processor lacks (xstate component 62)");
 	/* Never touched, so it will not be missed. */
 	data[0] = 0;
-	assert(xstate_from_image(fp, &extra, buf, size, &(struct err){ 0 }) == 0);
+	assert(xstate_from_image(fp, &extra, &x, &(struct err){ 0 }) == 0);
 }
 
 static void avx512_of_another_machine(void)
 {
 	struct pool pool = { 0 };
 	uint64_t words[64] = { [63] = 1 };
-	struct xstate_part part;
-	unsigned char *buf;
-	size_t size;
-	UserX86FpregsEntry *fp = image_of(&pool, &size, &buf);
+	struct xstate x;
+	UserX86FpregsEntry *fp = image_of(&pool, &x);
 
-	if (xstate_find(6, &part))
+	if (layout()->part[6].size)
 		unit_skip("this processor has AVX-512");
 	fp->xsave->xstate_bv |= 1 << 6;
 	fp->xsave->n_zmm_upper = 64;
 	fp->xsave->zmm_upper = words;
 	refused(fp, NULL, "it uses registers that this processor lacks (AVX-512)");
 	words[63] = 0;
-	assert(xstate_from_image(fp, NULL, buf, size, &(struct err){ 0 }) == 0);
+	assert(xstate_from_image(fp, NULL, &x, &(struct err){ 0 }) == 0);
 }
 
 static void control_word_with_unknown_bits(void)
 {
 	struct pool pool = { 0 };
-	unsigned char *buf;
-	size_t size;
-	UserX86FpregsEntry *fp = image_of(&pool, &size, &buf);
+	struct xstate x;
+	UserX86FpregsEntry *fp = image_of(&pool, &x);
 
 	fp->mxcsr = 0x11f80;
 	refused(fp, NULL,
@@ -186,11 +198,14 @@ static void control_word_with_unknown_bits(void)
 static void own_state_passes_the_check(void)
 {
 	struct pool pool = { 0 };
-	unsigned char *buf;
-	size_t size;
-	UserX86FpregsEntry *fp = image_of(&pool, &size, &buf);
+	struct xstate x;
+	UserX86FpregsEntry *fp = image_of(&pool, &x);
 
-	assert(xstate_check(fp, NULL, &(struct err){ 0 }) == 0);
+	struct xstate scratch;
+
+	assert(xstate_scratch(layout(), &scratch, &(struct err){ 0 }) == 0);
+	assert(xstate_from_image(fp, NULL, &scratch, &(struct err){ 0 }) == 0);
+	free(scratch.data);
 }
 
 int main(void)
