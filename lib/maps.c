@@ -38,6 +38,7 @@ static const struct {
 	{ LETTERS('w', 'f'), VMA_WF }, { LETTERS('p', 'f'), VMA_PF }, { LETTERS('s', 's'), VMA_SS },
 	{ LETTERS('s', 'l'), VMA_SL }, { LETTERS('d', 'p'), VMA_DP }, { LETTERS('l', 'f'), VMA_LF },
 	{ LETTERS('u', 'w'), VMA_UW }, { LETTERS('u', 'm'), VMA_UM }, { LETTERS('g', 'u'), VMA_GU },
+	{ LETTERS('u', 'i'), VMA_UI },
 };
 
 static const struct {

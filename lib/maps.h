@@ -40,6 +40,7 @@ enum vma_flag {
 	VMA_UW = 1 << 24, /* uw userfaultfd write-protect */
 	VMA_UM = 1 << 25, /* um userfaultfd missing */
 	VMA_GU = 1 << 26, /* gu guard regions inside (since 6.15) */
+	VMA_UI = 1 << 27, /* ui userfaultfd minor */
 };
 
 struct vma {

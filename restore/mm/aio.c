@@ -37,6 +37,11 @@ static const AioRingEntry *find_ring(const struct rtask *t, const VmaEntry *v)
 	return NULL;
 }
 
+static uint64_t events_in(uint64_t bytes)
+{
+	return (bytes - sizeof(struct ring)) / sizeof(struct io_event);
+}
+
 /* The kernel makes a ring the larger the more processors it has: tried out here. */
 static int check_length(const AioRingEntry *a, struct err *e)
 {
@@ -47,7 +52,7 @@ static int check_length(const AioRingEntry *a, struct err *e)
 		return err_sys(e, "io_setup(%u)", a->nr_req);
 	nr = ((const struct ring *)ctx)->nr;
 	syscall(SYS_io_destroy, ctx);
-	if (nr == (a->ring_len - sizeof(struct ring)) / sizeof(struct io_event))
+	if (nr == events_in(a->ring_len))
 		return 0;
 	return err_code(
 		e, ENOTSUP,
@@ -99,7 +104,8 @@ static int find_contents(struct rtask *t, const VmaEntry *v, struct stored_ring 
 	ret->offset = run->offset + (v->start - run->vaddr);
 	if (io_pread(run->fd, &ret->ring, sizeof(ret->ring), ret->offset, "an AIO ring", e) < 0)
 		return e->code;
-	if (ret->ring.tail >= ret->ring.nr || ret->ring.head >= ret->ring.nr)
+	if (ret->ring.nr != events_in(v->end - v->start) || ret->ring.tail >= ret->ring.nr ||
+	    ret->ring.head >= ret->ring.nr)
 		return err_say(e, "the AIO ring at %lx is damaged", v->start);
 	return 0;
 }

@@ -22,7 +22,11 @@ enum {
 
 static uint32_t huge_bits(const VmaEntry *v)
 {
-	return v->flags & MAP_HUGETLB ? v->flags & (uint32_t)HUGE_MASK << HUGE_SHIFT : 0;
+	uint32_t bits = v->flags & (uint32_t)HUGE_MASK << HUGE_SHIFT;
+
+	if (!(v->flags & MAP_HUGETLB))
+		return 0;
+	return bits ? bits : 21U << HUGE_SHIFT; /* what x86-64 has by default */
 }
 
 void map_entry(const VmaEntry *v, bool fill, struct plan_arg fd, const char *what, struct plan *p)

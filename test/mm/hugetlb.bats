@@ -2,6 +2,17 @@ load ../lib
 
 POOL=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 
+setup_file()
+{
+	POOL_WAS=$(cat "$POOL" 2>/dev/null) || true
+	export POOL_WAS
+}
+
+teardown_file()
+{
+	[ -z "$POOL_WAS" ] || echo "$POOL_WAS" >"$POOL" || true
+}
+
 enough_pages()
 {
 	[ -w "$POOL" ] || skip "there is no pool of huge pages of 2 MiB"

@@ -31,3 +31,7 @@ mapping_refused()
 @test "unsupported: memory watched by a userfaultfd" {
 	mapping_refused uffd 1 "it is watched by a userfaultfd; let the program close it before the dump"
 }
+
+@test "unsupported: the ring of a packet socket" {
+	mapping_refused packet 2 "it is the ring of a packet socket; let the program close it before the dump"
+}

@@ -1,10 +1,12 @@
 /* Mappings that cannot be saved; the address goes into the test's directory, since the refusal names it. */
 #include <fcntl.h>
+#include <linux/if_packet.h>
 #include <linux/io_uring.h>
 #include <linux/perf_event.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "test/mm/smaps.h"
@@ -84,12 +86,26 @@ static void *uffd(void)
 	return at;
 }
 
+static void *packet(void)
+{
+	struct tpacket_req ring = { PAGE, 2, 2048, 4 };
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	void *at;
+
+	if (fd < 0)
+		victim_skip("there are no packet sockets");
+	SYS(setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring)));
+	at = SYS(mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	close(fd);
+	return at;
+}
+
 static const struct {
 	const char *name;
 	void *(*make)(void);
 } kinds[] = {
 	{ "sealed", sealed }, { "secret", secret }, { "uring", uring },
-	{ "perf", perf },     { "uffd", uffd },
+	{ "perf", perf },     { "uffd", uffd },	    { "packet", packet },
 };
 
 int main(int, char **argv)
