@@ -50,6 +50,7 @@ LIB_OBJS := $(filter-out $(B)/cli/main.o,$(OBJS))
 VICTIM_SRCS := $(wildcard test/fd/*.c test/task/*.c test/mm/*.c test/ns/*.c)
 VICTIMS := $(VICTIM_SRCS:%.c=$(B)/%)
 VICTIM_LIB := $(B)/test/lib/victim.o
+REAPER := $(B)/test/lib/reaper
 UNIT_SRCS := $(filter-out $(VICTIM_SRCS),$(wildcard test/*/*_test.c))
 UNITS := $(UNIT_SRCS:%.c=$(B)/%)
 BENCH_SRCS := $(wildcard test/bench/*.c)
@@ -133,7 +134,7 @@ $(B)/restore/stub_elf.o: $(B)/restore/stub.elf
 # --- tests --------------------------------------------------------------------------------------
 
 # Victims are ordinary programs: never built with the sanitizers, whose shadow memory is in the way.
-$(VICTIMS:%=%.o) $(VICTIM_LIB): SAN_FLAGS :=
+$(VICTIMS:%=%.o) $(VICTIM_LIB) $(REAPER).o: SAN_FLAGS :=
 
 $(VICTIMS): %: %.o $(VICTIM_LIB)
 	$(call say,LD)
@@ -147,7 +148,10 @@ $(UNITS): %: %.o $(LIB_OBJS)
 $(BENCHES): %: %.o
 	$(CC) -static $(LDFLAGS) -o $@ $^ -lpthread
 
-victims: $(VICTIMS)
+$(REAPER): %: %.o
+	$(CC) $(LDFLAGS) -o $@ $^
+
+victims: $(VICTIMS) $(REAPER)
 
 tests: victims $(UNITS)
 

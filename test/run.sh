@@ -6,8 +6,14 @@
 #
 # A unit test prints TAP (test/lib/unit.h); one that does not counts as a single test by its exit status.
 set -u
-cd "$(dirname "$0")/.." || exit 1
+here=$(readlink -f "$0")
+cd "$(dirname "$here")/.." || exit 1
 export BUILD=${BUILD:-$PWD/build} STASIS=${STASIS:-$PWD/stasis} JOBS=${JOBS:-2} LIMIT=${LIMIT:-300}
+
+# What is dumped has to be reaped before its pid can be had again; see the reaper.
+if [ -z "${REAPED:-}" ] && [ -x "$BUILD/test/lib/reaper" ]; then
+	REAPED=1 exec "$BUILD/test/lib/reaper" "$here" "$@"
+fi
 
 # One file; its output goes into a file of its own, so that the lines of two are never mixed.
 run_one()
