@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/check.h"
@@ -20,6 +19,7 @@
 #include "images/cpuinfo.h"
 #include "images/stats.h"
 #include "lib/log.h"
+#include "restore/foreground.h"
 #include "restore/restore.h"
 
 /* The exit status of 'dump' when it went well but a post-dump script did not, as CRIU has it. */
@@ -81,8 +81,8 @@ static int after_restore(const struct options *opt, struct err *e)
 		print_error(e);
 		return 1;
 	}
-	while (!opt->detached && (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR))
-		;
+	if (!opt->detached)
+		foreground_stay(opt);
 	return 0;
 }
 

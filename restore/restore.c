@@ -14,6 +14,7 @@
 #include "lib/steps.h"
 #include "restore/births.h"
 #include "restore/files.h"
+#include "restore/foreground.h"
 #include "restore/load.h"
 #include "restore/memory.h"
 #include "restore/run.h"
@@ -164,12 +165,17 @@ static int step_finish(void *job, struct err *e)
 	struct restore *r = job;
 	struct err later = { 0 };
 
-	if (finish_threads(r, e) < 0)
+	if (finish_threads(r, e) < 0 || foreground_give(r, e) < 0)
 		return e->code;
 	rfiles_done(r);
 	if (scripts(r, "pre-resume", &later) < 0)
 		log_error("%s", later.text);
 	return 0;
+}
+
+static void undo_finish(void *job)
+{
+	foreground_take(job);
 }
 
 static const struct step steps[] = {
@@ -188,7 +194,7 @@ static const struct step steps[] = {
 	{ .name = "late", .run = step_late },
 	{ .name = "post-restore scripts", .run = step_post_scripts, .undo = undo_post_scripts },
 	{ .name = "last", .run = step_last },
-	{ .name = "finish", .run = step_finish },
+	{ .name = "finish", .run = step_finish, .undo = undo_finish },
 };
 
 /* --dry-run: the same functions build the same plans, which are printed instead of run. */
