@@ -44,6 +44,19 @@ static void alarm_every(int ms)
 	setitimer(ITIMER_REAL, &it, NULL);
 }
 
+/* A thread that has exited but was not reaped cannot be traced. */
+static bool is_over(int tid)
+{
+	struct err e = { 0 };
+	struct proc_stat s;
+	own_fd fd = -1;
+
+	if (proc_open(tid, &fd, &e) < 0 || proc_stat_read(fd, &s, &e) < 0)
+		return true;
+	return s.state == 'Z' || s.state == 'X';
+}
+
+/* -ESRCH: it is gone, or as good as gone. */
 static int seize(struct task *t, int tid, struct err *e)
 {
 	char name[64];
@@ -56,6 +69,8 @@ static int seize(struct task *t, int tid, struct err *e)
 		return 0;
 	if (e->code != -EPERM)
 		return e->code;
+	if (is_over(tid))
+		return err_code(e, ESRCH, "thread %d is gone", tid);
 	struct err other = { 0 };
 	if (proc_status_number(t->proc_fd, "TracerPid", 10, &tracer, &other) < 0)
 		return e->code;
@@ -135,7 +150,7 @@ static void append_threads(struct task *t, const int *tids, size_t count)
 	t->thread_count += count;
 }
 
-/* Three passes, each over all: one thread after the other would take about twice as long. */
+/* Three passes, each over all: one thread after the other would take about twice as long. Returns how many were there. */
 static int add_threads(struct attempt *a, struct task *t, int *tids, size_t count, struct err *e)
 {
 	size_t seized = 0, stand = t->thread_count;
@@ -162,10 +177,10 @@ static int add_threads(struct attempt *a, struct task *t, int *tids, size_t coun
 			t->threads[stand++].tid = tids[i];
 	}
 	t->thread_count = stand;
-	return 0;
+	return seized;
 }
 
-/* Seizes, interrupts and awaits what is new among the threads, three passes over all. Returns how many were new. */
+/* Returns how many were new. */
 static int stop_new_threads(struct attempt *a, struct task *t, struct err *e)
 {
 	own_mem int *tids = NULL;
@@ -173,10 +188,7 @@ static int stop_new_threads(struct attempt *a, struct task *t, struct err *e)
 
 	if (proc_threads(t->proc_fd, &tids, &count, e) < 0)
 		return e->code;
-	count = drop_known(t, tids, count);
-	if (count && add_threads(a, t, tids, count, e) < 0)
-		return e->code;
-	return count;
+	return add_threads(a, t, tids, drop_known(t, tids, count), e);
 }
 
 static int read_stat(struct task *t, struct err *e)
