@@ -118,8 +118,11 @@ class Subject:
 def once(folder, *having):
     """{'dump': us, 'frozen': us, 'restore': us} of one subject's life."""
     subject = Subject(folder, *having)
+    mib = having[1] * 9 // 8 if having[0] == "memory" else 64
     try:
+        tool("floor", "touch", mib)
         dump, frozen = subject.dump()
+        tool("floor", "touch", mib)
         return {"dump": dump, "frozen": frozen, "restore": subject.restore()}
     finally:
         subject.end()
@@ -183,7 +186,6 @@ def memory(report, folder, runs):
         os.unlink(file)
         return took | once(folder, "memory", mib)
 
-    tool("floor", "touch", 10 << 10)
     for gib in 1, 4:
         took = several(runs if gib == 1 else (runs + 1) // 2, lambda: measure(gib << 10))
         report.add(f"{gib} GiB: frozen / write", ratios(took, "frozen", "write"), "x", 1.15,

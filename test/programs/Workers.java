@@ -1,14 +1,14 @@
 import java.io.*;
 import java.net.*;
-import java.nio.*;
-import java.nio.channels.*;
-import java.nio.file.*;
 import java.security.*;
 import java.util.*;
 import java.util.concurrent.*;
 import java.util.concurrent.atomic.*;
 
-/** Threads, locks, garbage, a scheduled task, a mapped file and a child process; with an argument, only a port. */
+/**
+ * Threads, locks, garbage, a scheduled task, a file and a child process; with an argument, only a port. Nothing of
+ * java.nio here: its channels keep a socket at hand.
+ */
 public class Workers {
 	static final String READY = System.getenv("VICTIM_READY"), GO = System.getenv("VICTIM_GO");
 	static final String RESULT = System.getenv("VICTIM_RESULT");
@@ -26,12 +26,14 @@ public class Workers {
 	}
 
 	static void write(String path, String text) throws IOException {
-		Files.writeString(Path.of(path + ".part"), text);
-		Files.move(Path.of(path + ".part"), Path.of(path));
+		try (FileWriter file = new FileWriter(path + ".part")) {
+			file.write(text);
+		}
+		check(new File(path + ".part").renameTo(new File(path)), "rename " + path);
 	}
 
 	static boolean mayGo() {
-		return Files.exists(Path.of(GO + ".1"));
+		return new File(GO + ".1").exists();
 	}
 
 	static void work() throws Exception {
@@ -42,9 +44,7 @@ public class Workers {
 		Process child = new ProcessBuilder("sed", "-u", "s/number/answer/").start();
 		BufferedReader from = child.inputReader();
 		BufferedWriter to = child.outputWriter();
-		FileChannel file = FileChannel.open(Path.of(RESULT + ".map"), StandardOpenOption.CREATE,
-			StandardOpenOption.READ, StandardOpenOption.WRITE);
-		MappedByteBuffer map = file.map(FileChannel.MapMode.READ_WRITE, 0, 1 << 16);
+		RandomAccessFile file = new RandomAccessFile(RESULT + ".notes", "rw");
 		Map<Integer, String> kept = new ConcurrentHashMap<>();
 		int n = 0;
 		while (n < 30 || !mayGo()) {
@@ -61,13 +61,15 @@ public class Workers {
 			for (int i = 0; i < garbage.length; i++)
 				garbage[i] = ("" + number + i).repeat(300).getBytes();
 			kept.put(number, new String(garbage[number % 64], 0, 20));
-			map.putInt(number % 1000 * 4, number);
+			file.writeInt(number);
 			if (number == 30)
 				write(READY + ".1", "");
 		}
 		for (int i = 1; i <= n; i++)
 			check(kept.get(i).equals(("" + i + i % 64).repeat(300).substring(0, 20)), "kept " + i);
-		check(map.getInt(n % 1000 * 4) == n, "map");
+		file.seek(0);
+		for (int i = 1; i <= n; i++)
+			check(file.readInt() == i, "notes " + i);
 		int before = ticks.get();
 		Thread.sleep(100);
 		check(ticks.get() > before, "the clock has stopped");

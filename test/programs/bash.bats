@@ -23,8 +23,7 @@ here=$BATS_TEST_DIRNAME
 shell_job()
 {
 	[ -z "${PLAIN:-}" ] || skip "nothing to restore"
-	python3 "$here/shell_job.py" "$STASIS" "$IMAGES" "$1" >"$TEST_DIR/out" 2>"$TEST_DIR/err" 3>&-
-	printf '%s\n' "${@:2}" "ok" | diff - "$TEST_DIR/out"
+	[ "$(python3 "$here/shell_job.py" "$STASIS" "$IMAGES" "$1" 3>&-)" = ok ]
 }
 
 @test "bash: a job is restored from the shell that had started it" {

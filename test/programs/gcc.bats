@@ -2,7 +2,7 @@ load ../lib
 
 compile=(gcc -O2 -pipe -c)
 
-# The compiler proper is a child of gcc, at a pipe to the assembler.
+# The compiler proper, which has much to do yet, is a child of gcc, at a pipe to the assembler.
 compiler_works()
 {
 	local pid
@@ -19,7 +19,6 @@ compiler_works()
 	launch "${compile[@]}" large.c -o disturbed.o
 	until_true compiler_works
 	dump_and_restore
-	[ ! -e disturbed.o ] || [ -n "${PLAIN:-}" ] || fail "the compiler was done before it was saved"
 	until_true is_gone
 	cmp undisturbed.o disturbed.o
 	nothing_left

@@ -13,14 +13,6 @@ stasis, images, where = sys.argv[1:]
 shell = ["bash", "--norc", "--noprofile", "-i"]
 
 
-def wrong(*command):
-    """What a command says that should have failed."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, check=False)
-    assert done.returncode == 1, f"ended with {done.returncode}: {done.stdout}"
-    return done.stdout.strip()
-
-
 first = terminal.Shell(*shell)
 first.expect("PROMPT> ")
 first.type(f"bash {os.path.dirname(__file__)}/job.sh")
@@ -30,8 +22,12 @@ first.expect("heard <ONE>")
 first.press(b"\x03")
 first.expect("interrupt 1")
 
-print("without --shell-job:", wrong(stasis, "dump", "-t", str(pid), "-D", images)
-      .replace(str(pid), "PID").replace(str(first.pid), "SHELL"), flush=True)
+done = subprocess.run([stasis, "dump", "-t", str(pid), "-D", images], stdin=subprocess.DEVNULL,
+                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+assert done.returncode == 1, done.stdout
+assert done.stdout == (f"cannot dump {pid}: pid {pid} belongs to the session of pid {first.pid}, which is outside "
+                       "of the tree; dump the tree of that process, or use --shell-job for a job started from "
+                       "a shell\n"), done.stdout
 first.type("two")
 first.expect("heard <TWO>")
 
@@ -43,15 +39,24 @@ first.expect("PROMPT> ")
 second = first if where == "same" else terminal.Shell(*shell)
 if second is not first:
     second.expect("PROMPT> ")
-second.type(f"{stasis} restore --shell-job -D {images} -v4 -o restore.log; echo back with $?")
-second.expect("$?\r\n")
+second.type(f"{stasis} restore --shell-job -D {images} -v4 -o restore.log")
+second.expect("restore.log\r\n")
 second.type("three")
 second.expect("heard <THREE>")
 second.press(b"\x03")
 second.expect("interrupt 2")
+second.press(b"\x1a")
+second.expect("Stopped")
+second.expect("PROMPT> ")
+second.type("fg")
+second.expect("restore.log\r\n")
+second.type("four")
+second.expect("heard <FOUR>")
 second.type("end")
 second.expect("over after 2 interrupts")
-second.expect("back with 0")
+second.expect("PROMPT> ")
+second.type("echo back with $?")
+second.expect("with 0")
 second.type("exit")
 assert os.waitpid(second.pid, 0)[1] == 0
 print("ok")

@@ -12,6 +12,7 @@ class Shell:
         self.shown = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            os.closerange(3, os.sysconf("SC_OPEN_MAX"))
             os.execvpe(command[0], command, os.environ | {"PS1": "PROMPT> ", "TERM": "dumb"})
 
     def type(self, line):

@@ -26,7 +26,6 @@ input()
 	launch bash -c "$command >'$TEST_DIR/disturbed.xz'; echo \$? >'$TEST_DIR/status'"
 	until_true has_output
 	dump_and_restore
-	[ ! -e "$TEST_DIR/status" ] || [ -n "${PLAIN:-}" ] || fail "xz was done before it was saved"
 	until_true is_gone
 	[ "$(cat "$TEST_DIR/status")" = 0 ]
 	cmp "$TEST_DIR/undisturbed.xz" "$TEST_DIR/disturbed.xz"
