@@ -87,7 +87,7 @@ int files_refuse(const struct file *f, struct err *e)
 
 	describe(f, what, sizeof(what));
 	if (f->num < 0) {
-		err_code(e, ENOTSUP, "%s, which is not supported yet", what);
+		err_code(e, ENOTSUP, "it leads to a %s, which is not supported yet", what);
 		return files_blame(f, e);
 	}
 	err_code(e, ENOTSUP, "fd %d (%s) of pid %d is not supported yet", f->num, what,

@@ -152,6 +152,24 @@ static int open_external(struct restore *r, const RegFileEntry *reg, int flags, 
 	return err_hint(e, "give a descriptor for it with --inherit-fd 'fd[N]:%s'", key);
 }
 
+/* Opening it through /proc follows links, so a symbolic link itself can only be copied. */
+static int open_stand_in(const RegFileEntry *reg, int path_fd, int flags, int *ret_fd,
+			 struct err *e)
+{
+	int copy;
+
+	if ((flags & (O_PATH | O_NOFOLLOW)) != (O_PATH | O_NOFOLLOW)) {
+		if (rfiles_reopen(path_fd, flags, ret_fd, e) < 0)
+			return err_on(e, "'%s'", reg->name);
+		return 0;
+	}
+	copy = fcntl(path_fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return err_sys(e, "copy a descriptor of '%s'", reg->name);
+	*ret_fd = copy;
+	return 0;
+}
+
 int rfiles_open_path(struct restore *r, const RegFileEntry *reg, int flags, int *ret_fd,
 		     struct err *e)
 {
@@ -165,11 +183,8 @@ int rfiles_open_path(struct restore *r, const RegFileEntry *reg, int flags, int 
 		*ret_fd = got;
 		return 0;
 	}
-	if (f && f->path_fd >= 0) {
-		if (rfiles_reopen(f->path_fd, flags, ret_fd, e) < 0)
-			return err_on(e, "'%s'", reg->name);
-		return 0;
-	}
+	if (f && f->path_fd >= 0)
+		return open_stand_in(reg, f->path_fd, flags, ret_fd, e);
 	fd = rfiles_path_open(r, reg->name, flags | O_NOCTTY);
 	if (fd < 0) {
 		err_res(e, fd, "open '%s'", reg->name);

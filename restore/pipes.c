@@ -189,13 +189,13 @@ static int set_size(const struct rpipe *p, struct err *e)
 		       e->code;
 }
 
-static int write_run(const struct rpipe *p, size_t at, size_t size, bool packet, struct err *e)
+static int write_run(int to, const char *bytes, size_t size, bool packet, struct err *e)
 {
 	ssize_t n;
 
-	if (fcntl(p->writing, F_SETFL, O_NONBLOCK | (packet ? O_DIRECT : 0)) < 0)
+	if (fcntl(to, F_SETFL, O_NONBLOCK | (packet ? O_DIRECT : 0)) < 0)
 		return err_sys(e, "switch packet mode");
-	n = write(p->writing, p->bytes + at, size);
+	n = write(to, bytes, size);
 	if (n < 0)
 		return err_sys(e, "fill it");
 	if ((size_t)n != size)
@@ -203,10 +203,52 @@ static int write_run(const struct rpipe *p, size_t at, size_t size, bool packet,
 	return 0;
 }
 
+/*
+ * A packet is put into the page of the bytes before it if there is room, and then it is none. Bytes that come
+ * by tee(2) have no room behind them.
+ */
+static int write_apart(const struct rpipe *p, const char *bytes, size_t size, struct err *e)
+{
+	own_fd reading = -1, writing = -1;
+	int ends[2];
+	ssize_t n;
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_sys(e, "make a pipe");
+	reading = ends[0];
+	writing = ends[1];
+	if (fcntl(writing, F_SETPIPE_SZ, fcntl(p->writing, F_GETPIPE_SZ)) < 0)
+		return err_sys(e, "give a pipe its size");
+	if (write_run(writing, bytes, size, false, e) < 0)
+		return e->code;
+	n = tee(reading, p->writing, size, SPLICE_F_NONBLOCK);
+	if (n < 0)
+		return err_sys(e, "fill it");
+	return (size_t)n == size ? 0 : err_say(e, "only %zd of %zu bytes fit into it", n, size);
+}
+
+static int write_runs(const struct rpipe *p, const PipePacketsEntry *packets, struct err *e)
+{
+	const char *bytes = p->bytes;
+
+	for (size_t i = 0; i < packets->n_run; i++) {
+		size_t size = packets->run[i] >> 1;
+		bool packet = packets->run[i] & 1;
+		int res;
+
+		if (!packet && i + 1 < packets->n_run)
+			res = write_apart(p, bytes, size, e);
+		else
+			res = write_run(p->writing, bytes, size, packet, e);
+		if (res < 0)
+			return res;
+		bytes += size;
+	}
+	return 0;
+}
+
 int rpipes_fill(struct rpipe *p, struct err *e)
 {
-	const PipePacketsEntry *packets = p->packets;
-	size_t at = 0;
 	int there;
 
 	if (!p->data)
@@ -221,16 +263,9 @@ int rpipes_fill(struct rpipe *p, struct err *e)
 	if (there)
 		return err_say(e, "there are %d bytes in it; it had %u when it was dumped", there,
 			       p->data->bytes);
-	if (!packets || !packets->n_run)
-		return write_run(p, 0, p->data->bytes, false, e);
-	for (size_t i = 0; i < packets->n_run; i++) {
-		size_t size = packets->run[i] >> 1;
-
-		if (write_run(p, at, size, packets->run[i] & 1, e) < 0)
-			return e->code;
-		at += size;
-	}
-	return 0;
+	if (p->packets && p->packets->n_run)
+		return write_runs(p, p->packets, e);
+	return write_run(p->writing, p->bytes, p->data->bytes, false, e);
 }
 
 int rpipes_set_flags(const struct rpipe *p, uint32_t id, int fd, uint32_t flags, struct err *e)
