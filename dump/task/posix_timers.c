@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "dump/dump.h"
+#include "lib/cpu_clock.h"
 #include "lib/io.h"
 
 enum { TIMERS_MAX = 500 };
@@ -86,7 +87,7 @@ static int parse_timer(struct pool *pool, char **text, PosixTimerEntry **ret, st
 
 static int check(const struct task *t, const PosixTimerEntry *timer, struct err *e)
 {
-	if ((clockid_t)timer->clock_id == CLOCK_THREAD_CPUTIME_ID && t->thread_count > 1 &&
+	if (clock_of_creator((clockid_t)timer->clock_id) && t->thread_count > 1 &&
 	    !(timer->it_sigev_notify & SIGEV_THREAD_ID))
 		return err_code(e, ENOTSUP,
 				"timer %u measures the CPU time of one thread, and the kernel does "

@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "lib/cpu_clock.h"
 #include "lib/kernel.h"
 
 #ifndef PR_TIMER_CREATE_RESTORE_IDS
@@ -42,7 +43,7 @@ static int by_id(const void *a, const void *b)
 /* The thread whose processor time it measures has to create it. */
 static bool of_thread(const PosixTimerEntry *timer)
 {
-	return (clockid_t)timer->clock_id == CLOCK_THREAD_CPUTIME_ID &&
+	return clock_of_creator((clockid_t)timer->clock_id) &&
 	       timer->it_sigev_notify & SIGEV_THREAD_ID;
 }
 

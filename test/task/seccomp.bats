@@ -17,3 +17,9 @@ load ../lib
 	dump --leave-running
 	check
 }
+
+@test "seccomp: filters that all threads share" {
+	start task/seccomp_same
+	dump_and_restore
+	check
+}
