@@ -193,14 +193,17 @@ static int save_data(struct saving *s, const struct ends *p, struct err *e)
 static int look_outside(struct saving *s, const struct ends *p, int fd, struct err *e)
 {
 	struct pollfd poll_one = { .fd = fd };
+	bool alone;
 
-	if (s->kind == IMG_FIFO_DATA || (p->reader && p->writes))
+	if (p->reader && p->writes)
 		return 0;
 	if (poll(&poll_one, 1, 0) < 0)
 		return err_sys(e, "poll");
-	if (poll_one.revents & (p->reader ? POLLHUP : POLLERR))
-		return 0;
-	s->entry.has_outside = s->entry.outside = 1;
+	alone = poll_one.revents & (p->reader ? POLLHUP : POLLERR);
+	if (s->kind == IMG_FIFO_DATA)
+		s->entry.has_waiting = s->entry.waiting = p->reader && !alone && !p->bytes;
+	else
+		s->entry.has_outside = s->entry.outside = !alone;
 	return 0;
 }
 
@@ -243,7 +246,7 @@ static int save_pipe(struct saving *s, struct ends *p, struct err *e)
 	r = look(s, p, e);
 	if (r == 0)
 		r = save_data(s, p, e);
-	if (r == 0 && (more->n_direct || more->n_run || more->outside)) {
+	if (r == 0 && (more->n_direct || more->n_run || more->outside || more->waiting)) {
 		r = open_image(&s->packets, s, IMG_PIPE_PACKETS, e);
 		if (r == 0)
 			r = image_write(&s->packets, more, e);

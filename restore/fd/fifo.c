@@ -1,6 +1,6 @@
 /*
- * Ends of named pipes. The node is opened for reading and writing first: so no opening waits for another one, and
- * the bytes have somewhere to go.
+ * Ends of named pipes. The node is opened for reading and writing first, so that the bytes have somewhere to
+ * go; but a writer that comes and goes is seen by readers as a hang-up, so not where none is to be seen.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@ static int open_node(struct restore *r, struct rpipe *p, const RegFileEntry *nod
 {
 	int fd;
 
-	if (p->reading >= 0)
+	if (p->reading >= 0 || (p->packets && p->packets->waiting))
 		return 0;
 	if (rfiles_open_path(r, node, O_RDWR | O_NONBLOCK, &fd, e) < 0)
 		return e->code;
@@ -29,7 +29,8 @@ static int fifo_make(struct restore *r, const FileEntry *f, int *ret_fd, struct 
 	if (!node || !node->reg)
 		return err_say(e, "its path is not in 'files.img'");
 	if (open_node(r, p, node->reg, e) < 0 ||
-	    rfiles_open_path(r, node->reg, node->reg->flags & O_ACCMODE, &got, e) < 0)
+	    rfiles_open_path(r, node->reg, (node->reg->flags & O_ACCMODE) | O_NONBLOCK, &got, e) <
+		    0)
 		return e->code;
 	fd = got;
 	if (rpipes_set_flags(p, f->id, fd, node->reg->flags, e) < 0)
