@@ -44,6 +44,8 @@ has_lines() { [ -e "$dir/log" ] && [ "$(lines)" -ge "$1" ]; }
 
 setsid python3 "$(dirname "$0")/demo.py" "$dir/log" </dev/null >"$dir/out" 2>&1 &
 pid=$!
+# Else the shell reports that it was killed, which is the point.
+disown
 wait_for has_lines 50 || die "the program does not start: $(cat "$dir/out")"
 
 say "A Python program with three threads, a child and an open file is running:"
