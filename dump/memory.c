@@ -56,24 +56,26 @@ struct saving {
 	struct pagemap_writer w;
 	struct page_run *runs;
 	size_t count;
+	/* Of the mapping that is being looked at. */
+	uint32_t flags; /* PE_* */
+	bool forced;	/* see struct page_run */
 };
 
-static int add_run(struct saving *s, uint64_t start, uint64_t end, uint32_t flags, bool forced,
-		   struct err *e)
+static int add_run(struct saving *s, uint64_t start, uint64_t end, struct err *e)
 {
 	struct page_run *last = s->count ? &s->runs[s->count - 1] : NULL;
 	uint64_t offset = s->w.size;
 
-	if (pagemap_writer_add(&s->w, start, (end - start) / PAGE_SIZE, flags, e) < 0)
+	if (pagemap_writer_add(&s->w, start, (end - start) / PAGE_SIZE, s->flags, e) < 0)
 		return e->code;
-	if (last && last->vaddr + last->bytes == start && last->forced == forced) {
+	if (last && last->vaddr + last->bytes == start && last->forced == s->forced) {
 		last->bytes += end - start;
 		return 0;
 	}
 	if (io_grow(&s->runs, s->count, sizeof(*s->runs), e) < 0)
 		return e->code;
 	s->runs[s->count++] = (struct page_run){
-		.vaddr = start, .bytes = end - start, .offset = offset, .forced = forced
+		.vaddr = start, .bytes = end - start, .offset = offset, .forced = s->forced
 	};
 	return 0;
 }
@@ -88,19 +90,19 @@ static bool may_be_lazy(const struct vma *v)
 static int add_vma(struct saving *s, const struct vma *v, struct err *e)
 {
 	const struct vma_kind *kind = kind_of(s->t, v);
-	uint32_t flags = PE_PRESENT | (may_be_lazy(v) ? PE_LAZY : 0);
-	bool forced = !(v->flags & VMA_RD);
 	struct page_range r;
 	int got;
 
+	s->flags = PE_PRESENT | (may_be_lazy(v) ? PE_LAZY : 0);
+	s->forced = !(v->flags & VMA_RD);
 	s->t->dump->opt->dump_stats->pages_scanned += (v->end - v->start) / PAGE_SIZE;
 	if (kind->pages == VMA_PAGES_NONE || !v->status)
 		return 0;
 	if (kind->pages == VMA_PAGES_ALL)
-		return add_run(s, v->start, v->end, flags, forced, e);
+		return add_run(s, v->start, v->end, e);
 	pagemap_range(&s->pm, v->start, v->end, PAGEMAP_PRIVATE);
 	while ((got = pagemap_next(&s->pm, &r, e)) > 0)
-		if (add_run(s, r.start, r.end, flags, forced, e) < 0)
+		if (add_run(s, r.start, r.end, e) < 0)
 			return e->code;
 	return got;
 }

@@ -47,7 +47,7 @@ static size_t seek_run(const struct copying *c, size_t run, uint64_t at)
 
 static int read_forced(struct copying *c, char *buf, uint64_t from, size_t size, struct err *e)
 {
-	return io_pread(c->mem_fd, buf, size, from, "memory of the task", e);
+	return io_pread(c->mem_fd, buf, size, from, e) < 0 ? err_on(e, "memory of the task") : 0;
 }
 
 static int read_remote(struct copying *c, char *buf, const struct iovec *from, size_t count,
@@ -116,7 +116,7 @@ static void *copy_pieces(void *arg)
 		c->next += size;
 		pthread_mutex_unlock(&c->lock);
 		if (size == 0 || gather(p, at, size, &p->err) < 0 ||
-		    io_pwrite(c->pages_fd, p->buf, size, at, "pages", &p->err) < 0)
+		    io_pwrite(c->pages_fd, p->buf, size, at, &p->err) < 0)
 			return NULL;
 	}
 }

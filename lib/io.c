@@ -13,11 +13,11 @@
 
 int io_read(int fd, void *buf, size_t size, const char *what, struct err *e)
 {
-	return io_pread(fd, buf, size, -1, what, e);
+	return io_pread(fd, buf, size, -1, e) < 0 ? err_on(e, "%s", what) : 0;
 }
 
 /* at < 0: from the descriptor's own position. */
-int io_pread(int fd, void *buf, size_t size, off_t at, const char *what, struct err *e)
+int io_pread(int fd, void *buf, size_t size, off_t at, struct err *e)
 {
 	size_t done = 0;
 
@@ -28,10 +28,10 @@ int io_pread(int fd, void *buf, size_t size, off_t at, const char *what, struct 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_sys(e, "read %s", what);
+			return err_sys(e, "read");
 		if (n == 0)
-			return err_code(e, ENODATA, "%s is cut short: %zu bytes where %zu belong",
-					what, done, size);
+			return err_code(e, ENODATA, "it is cut short: %zu bytes where %zu belong",
+					done, size);
 		done += n;
 	}
 	return 0;
@@ -39,10 +39,10 @@ int io_pread(int fd, void *buf, size_t size, off_t at, const char *what, struct 
 
 int io_write(int fd, const void *buf, size_t size, const char *what, struct err *e)
 {
-	return io_pwrite(fd, buf, size, -1, what, e);
+	return io_pwrite(fd, buf, size, -1, e) < 0 ? err_on(e, "%s", what) : 0;
 }
 
-int io_pwrite(int fd, const void *buf, size_t size, off_t at, const char *what, struct err *e)
+int io_pwrite(int fd, const void *buf, size_t size, off_t at, struct err *e)
 {
 	size_t done = 0;
 
@@ -53,7 +53,7 @@ int io_pwrite(int fd, const void *buf, size_t size, off_t at, const char *what, 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_sys(e, "write %s", what);
+			return err_sys(e, "write");
 		done += n;
 	}
 	return 0;

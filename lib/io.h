@@ -12,12 +12,12 @@
 #define PAGE_SIZE 4096UL
 #endif
 
-/* Exactly size bytes, or an error ("cut short" when the file ends early). 'what' names it in the error. */
+/* Exactly size bytes, or an error ("cut short" when the file ends early). 'what' names it in the error;
+ * where it is missing, the caller does (err_on). */
 must_check int io_read(int fd, void *buf, size_t size, const char *what, struct err *e);
-must_check int io_pread(int fd, void *buf, size_t size, off_t at, const char *what, struct err *e);
+must_check int io_pread(int fd, void *buf, size_t size, off_t at, struct err *e);
 must_check int io_write(int fd, const void *buf, size_t size, const char *what, struct err *e);
-must_check int io_pwrite(int fd, const void *buf, size_t size, off_t at, const char *what,
-			 struct err *e);
+must_check int io_pwrite(int fd, const void *buf, size_t size, off_t at, struct err *e);
 
 /* The whole file, NUL behind it; the caller frees *ret. dir_fd may be AT_FDCWD. */
 must_check int io_slurp(int dir_fd, const char *path, char **ret, size_t *ret_size, struct err *e);

@@ -13,26 +13,25 @@
 
 #include "restore/load.h"
 
-static int add_helper(struct restore *r, struct rtask *parent, int pid, int sid, int pgid,
-		      struct rtask **ret, struct err *e)
+/* Child of parent, in its session and group until the caller says otherwise. NULL: e tells why. */
+static struct rtask *add_helper(struct restore *r, struct rtask *parent, int pid, struct err *e)
 {
 	struct rtask *h = load_add_task(r, e);
 
 	if (!h)
-		return e->code;
+		return NULL;
 	h->helper = true;
 	h->state = 1;
 	h->pid = pid;
-	h->sid = sid;
-	h->pgid = pgid;
 	h->parent = parent;
 	h->creator = parent;
 	h->birth_sid = parent ? parent->sid : 0;
+	h->sid = h->birth_sid;
+	h->pgid = pid; /* it leads its group in any case */
 	h->thread_count = 1;
 	h->threads = pool_new(&r->pool, struct rthread);
 	h->threads[0] = (struct rthread){ .tid = pid, .task = h };
-	*ret = h;
-	return 0;
+	return h;
 }
 
 /* In the job of a shell the session of the restorer stands for the one that was. */
@@ -60,8 +59,12 @@ static int decide_session(struct restore *r, struct rtask *t, struct err *e)
 		return 0;
 	}
 	leader = load_find(r, t->sid);
-	if (!leader && add_helper(r, p, t->sid, t->sid, t->sid, &leader, e) < 0)
-		return e->code;
+	if (!leader) {
+		leader = add_helper(r, p, t->sid, e);
+		if (!leader)
+			return e->code;
+		leader->sid = t->sid;
+	}
 	if (leader->parent == p) {
 		t->creator = leader;
 		return 0;
@@ -76,13 +79,11 @@ static int decide_session(struct restore *r, struct rtask *t, struct err *e)
 /* Somebody with this pid has to be there for the group to exist. */
 static int decide_group(struct restore *r, struct rtask *t, struct err *e)
 {
-	struct rtask *h;
-
 	if (t->pgid == 0 || load_find(r, t->pgid))
 		return 0;
 	if (r->opt->shell_job && t->pgid == r->tasks[0]->pgid)
 		return 0; /* the group of the restorer stands for it */
-	return add_helper(r, t, t->pgid, t->sid, t->pgid, &h, e);
+	return add_helper(r, t, t->pgid, e) ? 0 : e->code;
 }
 
 int births_decide(struct restore *r, struct err *e)

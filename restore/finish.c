@@ -34,7 +34,6 @@ static int ignore_traps(struct rtask *t, struct err *e)
 	const SaEntry *sa = action_of(t->core, SIGTRAP);
 	struct restore *r = t->restore;
 	uint64_t *action;
-	int64_t res;
 
 	if (!sa || sa->sigaction != (uintptr_t)SIG_IGN)
 		return 0;
@@ -45,21 +44,21 @@ static int ignore_traps(struct rtask *t, struct err *e)
 	action[1] = sa->flags;
 	action[2] = sa->restorer;
 	action[3] = sa->mask;
-	uint64_t args[PLAN_ARGS] = { SIGTRAP, arena_there(&r->arena, action).at, 0, 8 };
-	if (run_syscall(r, t->pid, SYS_rt_sigaction, args, &res, e) < 0)
+	struct hand_call c = { .nr = SYS_rt_sigaction,
+			       .args = { SIGTRAP, arena_there(&r->arena, action).at, 0, 8 } };
+	if (run_syscall(r, t->pid, &c, e) < 0)
 		return e->code;
-	return res < 0 ? err_res(e, res, "ignore SIGTRAP in pid %d", t->pid) : 0;
+	return c.result < 0 ? err_res(e, c.result, "ignore SIGTRAP in pid %d", t->pid) : 0;
 }
 
 static int take_out(struct rtask *t, struct err *e)
 {
 	struct restore *r = t->restore;
-	uint64_t args[PLAN_ARGS] = { r->arena.there.at, r->arena.size };
-	int64_t res;
+	struct hand_call c = { .nr = SYS_munmap, .args = { r->arena.there.at, r->arena.size } };
 
-	if (ignore_traps(t, e) < 0 || run_syscall(r, t->pid, SYS_munmap, args, &res, e) < 0)
+	if (ignore_traps(t, e) < 0 || run_syscall(r, t->pid, &c, e) < 0)
 		return e->code;
-	return res < 0 ? err_res(e, res, "unmap the runner in pid %d", t->pid) : 0;
+	return c.result < 0 ? err_res(e, c.result, "unmap the runner in pid %d", t->pid) : 0;
 }
 
 /* What PTRACE_GETREGSET gives for a thread that never touched it: the frame that the image's state goes into. */

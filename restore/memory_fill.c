@@ -48,33 +48,46 @@ static int flush(struct gather *g, struct err *e)
 	return 0;
 }
 
-static int add(struct gather *g, int fd, uint64_t offset, uint64_t vaddr, uint64_t bytes,
-	       struct err *e)
-{
-	while (bytes) {
-		uint64_t part = bytes < CALL_BYTES ? bytes : CALL_BYTES;
-		struct iovec *last = g->count ? &g->vec[g->count - 1] : NULL;
+/* Pages that belong together, here and in their pages file. */
+struct piece {
+	int fd;
+	uint64_t offset, vaddr, bytes;
+};
 
-		if (g->count && (g->fd != fd || g->offset + g->bytes != offset ||
-				 g->count == VECTORS || g->bytes + part > CALL_BYTES)) {
-			if (flush(g, e) < 0)
-				return e->code;
-			last = NULL;
-		}
+static bool continues(const struct gather *g, const struct piece *p, uint64_t part)
+{
+	return g->fd == p->fd && g->offset + g->bytes == p->offset && g->count < VECTORS &&
+	       g->bytes + part <= CALL_BYTES;
+}
+
+static int add(struct gather *g, struct piece p, struct err *e)
+{
+	while (p.bytes) {
+		uint64_t part = p.bytes < CALL_BYTES ? p.bytes : CALL_BYTES;
+		struct iovec *last;
+
+		if (g->count && !continues(g, &p, part) && flush(g, e) < 0)
+			return e->code;
+		last = g->count ? &g->vec[g->count - 1] : NULL;
 		if (!last) {
-			g->fd = fd;
-			g->offset = offset;
+			g->fd = p.fd;
+			g->offset = p.offset;
 		}
-		if (last && (uint64_t)last->iov_base + last->iov_len == vaddr)
+		if (last && (uint64_t)last->iov_base + last->iov_len == p.vaddr)
 			last->iov_len += part;
 		else
-			g->vec[g->count++] = (struct iovec){ (void *)vaddr, part };
+			g->vec[g->count++] = (struct iovec){ (void *)p.vaddr, part };
 		g->bytes += part;
-		offset += part;
-		vaddr += part;
-		bytes -= part;
+		p.offset += part;
+		p.vaddr += part;
+		p.bytes -= part;
 	}
 	return 0;
+}
+
+static struct piece piece_of(const struct stored_run *run, uint64_t from, uint64_t to)
+{
+	return (struct piece){ run->fd, run->offset + (from - run->vaddr), from, to - from };
 }
 
 /* A window on a pages file, moved along as comparing goes on. */
@@ -141,7 +154,7 @@ static int fill_different(struct gather *g, const struct stored_run *run, uint64
 		stats->pages_compared += its && its->vaddr <= at;
 		stats->pages_skipped_cow += r == 1;
 		if (r == 0)
-			r = add(g, run->fd, run->offset + (at - run->vaddr), at, PAGE_SIZE, e);
+			r = add(g, piece_of(run, at, at + PAGE_SIZE), e);
 	}
 	for (int i = 0; i < 2; i++)
 		if (w[i].map)
@@ -208,8 +221,7 @@ static int fill_vma(struct gather *g, const VmaEntry *v, struct err *e)
 					"dump), which is not supported yet",
 					(unsigned long)from, g->t->pid);
 		if (inherited ? fill_different(g, run, from, end, e) < 0 :
-				add(g, run->fd, run->offset + (from - run->vaddr), from, end - from,
-				    e) < 0)
+				add(g, piece_of(run, from, end), e) < 0)
 			return e->code;
 		at = end;
 	}

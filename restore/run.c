@@ -223,20 +223,19 @@ static int next_stop(struct restore *r, int tid, struct stop *ret, struct err *e
 	}
 }
 
-int run_syscall(struct restore *r, int tid, long nr, const uint64_t *args, int64_t *ret,
-		struct err *e)
+int run_syscall(struct restore *r, int tid, struct hand_call *c, struct err *e)
 {
 	struct user_regs_struct regs = r->runs->base;
 	struct stop s;
 
 	regs.rip = r->arena.there.at + ARENA_SYSCALL_AT;
-	regs.rax = nr;
-	regs.rdi = args[0];
-	regs.rsi = args[1];
-	regs.rdx = args[2];
-	regs.r10 = args[3];
-	regs.r8 = args[4];
-	regs.r9 = args[5];
+	regs.rax = c->nr;
+	regs.rdi = c->args[0];
+	regs.rsi = c->args[1];
+	regs.rdx = c->args[2];
+	regs.r10 = c->args[3];
+	regs.r8 = c->args[4];
+	regs.r9 = c->args[5];
 	if (tracee_set_regs(tid, &regs, e) < 0)
 		return e->code;
 	/* Entry, then exit: at the exit it is still in the kernel, so the code may be gone by then. */
@@ -248,7 +247,7 @@ int run_syscall(struct restore *r, int tid, long nr, const uint64_t *args, int64
 	}
 	if (tracee_get_regs(tid, &regs, e) < 0)
 		return e->code;
-	*ret = regs.rax;
+	c->result = regs.rax;
 	return 0;
 }
 

@@ -30,9 +30,13 @@ must_check int run_one(struct restore *r, int tid, struct plan *p, const char *w
 must_check int run_await_birth(struct restore *r, int tid, struct err *e);
 /* The thread will end by its plan (exit, a signal): waits until it has. */
 must_check int run_to_death(struct restore *r, int tid, struct plan *p, struct err *e);
-/* One system call made by hand in a thread that stands still; the result. */
-must_check int run_syscall(struct restore *r, int tid, long nr, const uint64_t *args, int64_t *ret,
-			   struct err *e);
+/* One system call made by hand in a thread that stands still. */
+struct hand_call {
+	long nr;
+	uint64_t args[PLAN_ARGS];
+	int64_t result;
+};
+must_check int run_syscall(struct restore *r, int tid, struct hand_call *c, struct err *e);
 /* Ends everything that is known and waits until it is gone. */
 void run_kill_all(struct restore *r);
 

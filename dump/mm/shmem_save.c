@@ -85,8 +85,8 @@ static int save_huge(const struct shmem_contents *c, struct pagemap_writer *w, s
 	if (!page)
 		return err_sys(e, "memory for a huge page");
 	for (uint64_t at = 0; at < c->size; at += c->huge_page) {
-		if (io_pread(c->fd, page, c->huge_page, at, "huge page", e) < 0)
-			return e->code;
+		if (io_pread(c->fd, page, c->huge_page, at, e) < 0)
+			return err_on(e, "huge page");
 		if (is_zero(page, c->huge_page))
 			continue;
 		if (io_write(w->pages_fd, page, c->huge_page, "pages", e) < 0 ||

@@ -39,8 +39,8 @@ static int copy_in(struct making *m, uint64_t at, uint64_t size, struct err *e)
 		size_t part = size < BUFFER_SIZE ? size : BUFFER_SIZE;
 
 		if (image_read_extra(m->img, buf, part, e) < 0 ||
-		    io_pwrite(m->fd, buf, part, at, "a file that was deleted", e) < 0)
-			return e->code;
+		    io_pwrite(m->fd, buf, part, at, e) < 0)
+			return err_on(e, "a file that was deleted");
 		at += part;
 		size -= part;
 	}

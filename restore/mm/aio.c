@@ -102,8 +102,8 @@ static int find_contents(struct rtask *t, const VmaEntry *v, struct stored_ring 
 		return err_say(e, "the contents of an AIO ring are not in the images");
 	ret->run = run;
 	ret->offset = run->offset + (v->start - run->vaddr);
-	if (io_pread(run->fd, &ret->ring, sizeof(ret->ring), ret->offset, "an AIO ring", e) < 0)
-		return e->code;
+	if (io_pread(run->fd, &ret->ring, sizeof(ret->ring), ret->offset, e) < 0)
+		return err_on(e, "the AIO ring at %lx", v->start);
 	if (ret->ring.nr != events_in(v->end - v->start) || ret->ring.tail >= ret->ring.nr ||
 	    ret->ring.head >= ret->ring.nr)
 		return err_say(e, "the AIO ring at %lx is damaged", v->start);

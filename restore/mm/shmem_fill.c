@@ -43,9 +43,9 @@ static int read_run(const struct shmem_target *to, const struct stored_run *run,
 
 	if (at == MAP_FAILED)
 		return err_sys(e, "map %lu bytes of huge pages", to->size);
-	r = io_pread(run->fd, at + run->vaddr, bytes, run->offset, "pages of shared memory", e);
+	r = io_pread(run->fd, at + run->vaddr, bytes, run->offset, e);
 	munmap(at, to->size);
-	return r;
+	return r < 0 ? err_on(e, "pages of shared memory") : 0;
 }
 
 static int fill_run(const struct shmem_target *to, const struct stored_run *run, struct err *e)

@@ -65,8 +65,8 @@ static int read_image(const struct rtask *t, const VmaEntry *vdso, char **ret, s
 			return err_say(e, "the code of its vDSO is not in the images");
 		end = end < vdso->end ? end : vdso->end;
 		if (io_pread(run->fd, image + (at - vdso->start), end - at,
-			     run->offset + (at - run->vaddr), "the vDSO", e) < 0)
-			return e->code;
+			     run->offset + (at - run->vaddr), e) < 0)
+			return err_on(e, "the vDSO");
 		at = end;
 	}
 	*ret = image;
