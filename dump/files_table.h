@@ -26,8 +26,8 @@ struct files {
 	FownEntry *no_owner;
 	struct remap *remaps; /* dump/fd/remap.c */
 	uint32_t ghost_count;
-	struct held_lock *locks; /* dump/fd/lock.c */
-	struct tty *ttys;	 /* dump/fd/tty.c */
+	struct held_lock *locks, *last_lock; /* dump/fd/lock.c */
+	struct tty *ttys;		     /* dump/fd/tty.c */
 };
 
 /* The table, made when first asked for. */

@@ -21,6 +21,7 @@
 #include "restore/run.h"
 #include "restore/spawn.h"
 
+enum { SESSION_ROOM = 8 };
 enum which { STRANGERS = 1, HEIRS = 2, BEFORE = 4, AFTER = 8 };
 
 /* Tasks that creator is to clone now. */
@@ -113,9 +114,11 @@ static int found_session(struct rtask *t, struct err *e)
 
 	if (t->sid != t->pid)
 		return 0;
-	if (plan_begin(&p, &t->restore->arena, 1, e) < 0)
+	if (plan_begin(&p, &t->restore->arena, SESSION_ROOM, e) < 0)
 		return e->code;
 	plan_call(&p, "found a session", SYS_setsid);
+	/* At once: who is born from here on inherits its terminal, and nobody gets it in another way. */
+	rfiles_session(t, &p);
 	return run_one(t->restore, t->pid, &p, "session", e);
 }
 

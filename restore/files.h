@@ -44,6 +44,8 @@ must_check int rfiles_open(struct restore *r, uint32_t id, int open_flags, int *
 const FileEntry *rfiles_entry(const struct restore *r, uint32_t id);
 /* Entries that put all descriptors of a task's table under their numbers (the topmost sharer of a table only), cwd, root, umask. */
 must_check int rfiles_install(struct rtask *t, struct plan *p, struct err *e);
+/* Entries, right behind setsid(2), that make a terminal the one of the session. The descriptors are not in place yet. */
+void rfiles_session(struct rtask *t, struct plan *p);
 /* How many entries install, join and late add at most for this task. */
 uint32_t rfiles_room(const struct rtask *t);
 /* A number below the limits that no descriptor of the task's table uses: for helper_fd and other passing ones. */

@@ -73,8 +73,11 @@ static int add(const struct fd_table *t, const struct descriptor *at, const stru
 	entry->fd = at->num;
 	entry->start = l->start;
 	entry->len = strcmp(l->end, "EOF") == 0 ? 0 : strtoll(l->end, NULL, 10) - l->start + 1;
-	lock->next = d->files->locks;
-	d->files->locks = lock;
+	if (d->files->last_lock)
+		d->files->last_lock->next = lock;
+	else
+		d->files->locks = lock;
+	d->files->last_lock = lock;
 	return 0;
 }
 

@@ -17,7 +17,7 @@
 #include "lib/io.h"
 #include "restore/ttys.h"
 
-enum { TASK_ROOM = 4 };
+enum { TASK_ROOM = 4, KERNEL_O_LARGEFILE = 0100000 };
 
 /* --- reading the images ----------------------------------------------------------------------- */
 
@@ -134,27 +134,46 @@ static int make_master(struct restore *r, const TtyFileEntry *tty, const TtyInfo
 	return 0;
 }
 
-/* By its own path, if that is still the same terminal; else as the master's other end, whatever it is called. */
+/* The kernel would keep O_CLOEXEC among the flags of the description. */
+static int open_peer(int master, int flags)
+{
+	int fd = ioctl(master, TIOCGPTPEER, flags);
+
+	if (fd >= 0)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fd;
+}
+
+/*
+ * By its own path, if that is still the same terminal; else as the master's other end, whatever it is called. So it is
+ * too if it was opened that way (TIOCGPTPEER), which shows by O_LARGEFILE not being set.
+ */
+static int open_slave(struct restore *r, const TtyFileEntry *tty, const struct rpty *pty)
+{
+	const RegFileEntry *node = node_of(r, tty);
+	struct stat wanted, found;
+	int fd = -1;
+
+	if (node && tty->flags & KERNEL_O_LARGEFILE)
+		fd = rfiles_path_open(r, node->name, open_flags(tty));
+	if (fd >= 0 && fstat(pty->slave, &wanted) == 0 && fstat(fd, &found) == 0 &&
+	    found.st_rdev == wanted.st_rdev && found.st_dev == wanted.st_dev)
+		return fd;
+	own_close(&fd);
+	return open_peer(pty->master, open_flags(tty));
+}
+
 static int make_slave(struct restore *r, const TtyFileEntry *tty, struct rpty *pty, int *ret_fd,
 		      struct err *e)
 {
 	const RegFileEntry *node = node_of(r, tty);
-	struct stat wanted, found;
 	own_fd fd = -1;
 
 	if (rttys_make(r, pty, "/dev/ptmx", e) < 0)
 		return e->code;
-	if (fstat(pty->slave, &wanted) < 0)
-		return err_sys(e, "stat a terminal");
-	if (node)
-		fd = rfiles_path_open(r, node->name, open_flags(tty));
-	if (fd < 0 || fstat(fd, &found) < 0 || found.st_rdev != wanted.st_rdev ||
-	    found.st_dev != wanted.st_dev) {
-		own_close(&fd);
-		fd = ioctl(pty->master, TIOCGPTPEER, open_flags(tty) | O_CLOEXEC);
-		if (fd < 0)
-			return err_sys(e, "open the other end of the pty");
-	}
+	fd = open_slave(r, tty, pty);
+	if (fd < 0)
+		return err_sys(e, "open the other end of the pty");
 	if (node && node->has_mode && fchmod(fd, node->mode & 0777) < 0)
 		return err_sys(e, "set the mode of the terminal");
 	*ret_fd = take_fd(&fd);
@@ -172,7 +191,7 @@ static int make_hung_up(struct restore *r, const TtyFileEntry *tty, int *ret_fd,
 	master = got;
 	if (ioctl(master, TIOCSPTLCK, &unlock) < 0)
 		return err_sys(e, "unlock the pty");
-	fd = ioctl(master, TIOCGPTPEER, open_flags(tty) | O_CLOEXEC);
+	fd = open_peer(master, open_flags(tty));
 	if (fd < 0)
 		return err_sys(e, "open the other end of the pty");
 	*ret_fd = fd;
@@ -306,24 +325,42 @@ static bool has_group(const struct rtask *t, uint32_t pgrp)
 	return false;
 }
 
+static int fetch_controlling(const struct rtask *t, struct plan *p, const TtyInfoEntry **ret)
+{
+	int ours = controlling(t, ret);
+
+	return ours < 0 ? -1 :
+			  plan_call(p, "fetch the controlling terminal", SYS_pidfd_getfd,
+				    ARG(t->helper_fd), ARG(ours), ARG(0));
+}
+
+void rfiles_session(struct rtask *t, struct plan *p)
+{
+	const TtyInfoEntry *info;
+	int fd = fetch_controlling(t, p, &info);
+
+	if (fd < 0)
+		return;
+	plan_call(p, "make it the controlling terminal", SYS_ioctl, RESULT(fd), ARG(TIOCSCTTY),
+		  ARG(0));
+	plan_call(p, "close the controlling terminal", SYS_close, RESULT(fd));
+}
+
+/* The group in the foreground, now that all groups are there. */
 static int tty_task(struct rtask *t, struct plan *p, struct err *e)
 {
 	const TtyInfoEntry *info = NULL;
-	int ours = controlling(t, &info), fd;
 	int32_t *pgrp;
+	int fd;
 
 	(void)e;
-	if (ours < 0)
+	if (controlling(t, &info) < 0 || !info->pgrp || (int)info->pgrp == t->pgid ||
+	    !has_group(t, info->pgrp))
 		return 0;
-	fd = plan_call(p, "fetch the controlling terminal", SYS_pidfd_getfd, ARG(t->helper_fd),
-		       ARG(ours), ARG(0));
-	plan_call(p, "make it the controlling terminal", SYS_ioctl, RESULT(fd), ARG(TIOCSCTTY),
-		  ARG(0));
-	if (info->pgrp && (int)info->pgrp != t->pgid && has_group(t, info->pgrp)) {
-		pgrp = plan_copy(p, &info->pgrp, sizeof(info->pgrp));
-		plan_call(p, "set the terminal's foreground group", SYS_ioctl, RESULT(fd),
-			  ARG(TIOCSPGRP), DATA(p, pgrp));
-	}
+	fd = fetch_controlling(t, p, &info);
+	pgrp = plan_copy(p, &info->pgrp, sizeof(info->pgrp));
+	plan_call(p, "set the terminal's foreground group", SYS_ioctl, RESULT(fd), ARG(TIOCSPGRP),
+		  DATA(p, pgrp));
 	plan_call(p, "close the controlling terminal", SYS_close, RESULT(fd));
 	return 0;
 }
