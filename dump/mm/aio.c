@@ -2,14 +2,16 @@
  * Rings of Linux AIO (io_setup). The ring is memory like any other, and is stored whole; the context that it
  * belongs to is made anew with as much room.
  *
- * Completed requests lie in the ring. Whether requests are under way cannot be asked: one that completes while
- * the dump works is noticed, since the ring then changes, and refuses the dump.
+ * Completed requests lie in the ring. Whether requests are under way cannot be asked: they are given a moment to
+ * complete. One that completes after that is noticed, since the ring then changes, and refuses the dump; one that does not
+ * complete at all (IOCB_CMD_POLL) is lost.
  */
 #include "dump/memory.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "images/vma.h"
 #include "lib/io.h"
@@ -21,6 +23,9 @@ struct ring {
 };
 
 enum { RING_MAGIC = 0xa10a10a1, EVENT_SIZE = 32 };
+
+/* Microseconds without a result after which a ring is taken to be quiet; how long it is waited for. */
+enum { QUIET = 20000, PATIENCE = 1000000 };
 
 static bool aio_match(const struct task *, const struct vma *v)
 {
@@ -44,11 +49,33 @@ static int read_ring(const struct task *t, const struct vma *v, struct ring *ret
 	return 0;
 }
 
+/*
+ * The process stands still, so no requests are added, and those that were under way complete in their own time, mostly
+ * a few milliseconds. Their data must be there before pages are saved.
+ */
+static int await_quiet(const struct task *t, const struct vma *v, struct ring *ret, struct err *e)
+{
+	uint64_t start = io_now_us(), last = t->dump->frozen_at, now = start;
+	uint32_t tail = 0;
+
+	for (bool first = true;; first = false) {
+		if (read_ring(t, v, ret, e) < 0)
+			return e->code;
+		if (!first && ret->tail != tail)
+			last = now;
+		tail = ret->tail;
+		if (now - last >= QUIET || now - start >= PATIENCE)
+			return 0;
+		usleep(1000);
+		now = io_now_us();
+	}
+}
+
 static int aio_classify(struct task *t, struct vma *v, struct err *e)
 {
 	struct ring ring;
 
-	if (read_ring(t, v, &ring, e) < 0)
+	if (await_quiet(t, v, &ring, e) < 0)
 		return e->code;
 	if (ring.nr != events_in(v) || ring.tail >= ring.nr || ring.head >= ring.nr)
 		return err_code(e, ENOTSUP,

@@ -17,3 +17,9 @@ load ../lib
 	dump --leave-running
 	check
 }
+
+@test "aio: requests that are under way complete before memory is saved" {
+	start mm/aio busy
+	dump_and_restore
+	check
+}

@@ -1,6 +1,6 @@
 /*
  * AIO contexts: results that wait in the ring, a ring that has turned ("turned"), and a second context; afterwards
- * they take as many requests as a fresh one.
+ * they take requests as before. With "busy", a thread that always has requests under way.
  */
 #include <fcntl.h>
 #include <linux/aio_abi.h>
@@ -77,6 +77,67 @@ static int room_of_fresh(void)
 	return count;
 }
 
+/* --- "busy": requests under way all the time -------------------------------------------------- */
+
+enum { DEPTH = 32, BLOCK = 4096 };
+
+static volatile bool over;
+static long submitted, completed;
+
+static void *keep_busy(void *arg)
+{
+	char *block = aligned_alloc(BLOCK, BLOCK);
+	struct io_event events[DEPTH];
+	int fd = *(int *)arg;
+
+	fill(block, BLOCK, 1);
+	victim_set();
+	while (!over || completed < submitted) {
+		long n;
+
+		while (!over && submitted - completed < DEPTH) {
+			struct iocb request = { .aio_data = submitted,
+						.aio_lio_opcode = IOCB_CMD_PWRITE,
+						.aio_fildes = fd,
+						.aio_buf = (uintptr_t)block,
+						.aio_nbytes = BLOCK,
+						.aio_offset = submitted % 256 * BLOCK };
+			struct iocb *list[1] = { &request };
+
+			SAME(syscall(SYS_io_submit, ctx, 1, list), 1);
+			submitted++;
+		}
+		n = syscall(SYS_io_getevents, ctx, 0, DEPTH, events,
+			    &(struct timespec){ 0, 1000000 });
+		CHECK(n >= 0 || errno == EINTR, "%s", strerror(errno));
+		for (long i = 0; i < n; i++)
+			SAME(events[i].res, BLOCK);
+		completed += n > 0 ? n : 0;
+	}
+	return arg;
+}
+
+static void busy(void)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/direct", getenv("TEST_DIR"));
+	fd = open(path, O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		victim_skip("no O_DIRECT here");
+	victim_thread(keep_busy, &fd);
+	while (completed < 100)
+		victim_sleep_ms(1);
+	victim_ready();
+	over = true;
+	for (int i = 0; i < 2000 && completed < submitted; i++)
+		victim_sleep_ms(5);
+	CHECK(completed == submitted, "%ld of %ld requests completed", completed, submitted);
+	victim_join();
+	victim_ok();
+}
+
 int main(int argc, char **argv)
 {
 	bool turned = argc > 1 && strcmp(argv[1], "turned") == 0;
@@ -86,6 +147,8 @@ int main(int argc, char **argv)
 
 	if (syscall(SYS_io_setup, 100, &ctx) < 0)
 		victim_skip("this kernel has no AIO");
+	if (argc > 1 && strcmp(argv[1], "busy") == 0)
+		busy();
 	SYS(syscall(SYS_io_setup, 1000, &other));
 	null = SYS(open("/dev/null", O_WRONLY | O_CLOEXEC));
 	snprintf(path, sizeof(path), "%s/file", getenv("TEST_DIR"));
