@@ -69,6 +69,7 @@ must_check int rfiles_open_path(struct restore *r, const RegFileEntry *reg, int 
 /* A descriptor of ours that stands for the object of this key (--inherit-fd), opened for flags; -1: none. */
 must_check int rfiles_inherited(const struct restore *r, const char *key, int flags, int *ret_fd,
 				struct err *e);
+bool rfiles_is_inherited(const struct restore *r, const RegFileEntry *reg);
 /* A path as the tree sees it (--root): openat2(2) there, an error is -errno. */
 int rfiles_path_open(const struct restore *r, const char *path, int flags);
 /* Opens again what one of our descriptors is of, as a description of its own. */

@@ -139,10 +139,20 @@ static int check(const struct restore *r, const RegFileEntry *reg, int fd, struc
 	return check_build_id(r, reg, fd, e);
 }
 
+static const char *key_of(const RegFileEntry *reg)
+{
+	return reg->ext ? reg->name : reg->name + (reg->name[0] == '/');
+}
+
+bool rfiles_is_inherited(const struct restore *r, const RegFileEntry *reg)
+{
+	return options_inherited(r->opt, key_of(reg)) >= 0;
+}
+
 static int open_external(struct restore *r, const RegFileEntry *reg, int flags, int *ret_fd,
 			 struct err *e)
 {
-	const char *key = reg->ext ? reg->name : reg->name + (reg->name[0] == '/');
+	const char *key = key_of(reg);
 
 	if (rfiles_inherited(r, key, flags, ret_fd, e) < 0)
 		return e->code;
