@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dump/extra.h"
 #include "images/vma.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -200,6 +201,23 @@ static VmaEntry *make_entry(struct task *t, const struct vma *v)
 	return m;
 }
 
+/* Locked by mlock2(MLOCK_ONFAULT), only touched pages are kept in. An entry says that it is locked, not how. */
+static void note_locked_on_fault(struct task *t)
+{
+	size_t count = 0;
+	ExtraEntry *x;
+
+	for (size_t i = 0; i < t->vma_count; i++)
+		count += t->vmas[i].flags & VMA_LF && t->vmas[i].status;
+	if (!count)
+		return;
+	x = thread_extra(&t->threads[0]);
+	x->locked_on_fault = pool_array(&t->dump->pool, uint64_t, count);
+	for (size_t i = 0; i < t->vma_count; i++)
+		if (t->vmas[i].flags & VMA_LF && t->vmas[i].status)
+			x->locked_on_fault[x->n_locked_on_fault++] = t->vmas[i].start;
+}
+
 int memory_entries(struct task *t, struct err *e)
 {
 	t->mm->vmas = pool_array(&t->dump->pool, VmaEntry *, t->vma_count);
@@ -215,6 +233,7 @@ int memory_entries(struct task *t, struct err *e)
 			return err_on(e, "mapping %lx-%lx of pid %d", (unsigned long)m->start,
 				      (unsigned long)m->end, t->pid);
 	}
+	note_locked_on_fault(t);
 	for (size_t i = 0; i < vma_kind_count; i++)
 		if (vma_kinds[i]->task && vma_kinds[i]->task(t, e) < 0)
 			return err_on(e, "%s of pid %d", vma_kinds[i]->name, t->pid);

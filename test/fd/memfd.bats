@@ -1,13 +1,13 @@
 load ../lib
 
 @test "memfd: descriptions, mappings, seals, owner and mode" {
-	start mm/memfd
+	start fd/memfd
 	dump_and_restore
 	check
 }
 
 @test "memfd: a dump that leaves the program running changes none of it" {
-	start mm/memfd
+	start fd/memfd
 	dump --leave-running
 	check
 }
