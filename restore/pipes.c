@@ -285,9 +285,10 @@ void rpipes_close_ends(struct restore *r)
 	for (size_t i = 0; pipes && i < pipes->count; i++) {
 		struct rpipe *p = &pipes->all[i];
 
-		if (p->writing != p->reading)
+		if (p->writing != p->reading && !p->writing_given)
 			own_close(&p->writing);
-		own_close(&p->reading);
+		if (!p->reading_given)
+			own_close(&p->reading);
 		p->reading = p->writing = -1;
 	}
 }

@@ -13,7 +13,7 @@ struct rpipe {
 	char *bytes;
 	PipePacketsEntry *packets; /* NULL: none, and nobody outside */
 	int reading, writing; /* our ends; the same descriptor for a named pipe. -1: not made */
-	bool reading_given, writing_given; /* to a description that was an original end */
+	bool reading_given, writing_given; /* now those of a file, which closes them */
 };
 
 /* Loads pipes-data.img, fifo-data.img and stasis-pipes.img, the first time. */

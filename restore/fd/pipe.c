@@ -25,7 +25,7 @@ static int make_pipe(struct rpipe *p, struct err *e)
 	return rpipes_fill(p, e);
 }
 
-/* Our own end, if it was one that pipe(2) had made and nobody has it yet; else -1. */
+/* Our own end, if it was one that pipe(2) had made and nobody has it yet; else -1. It changes hands. */
 static int original(struct rpipe *p, const PipeEntry *entry)
 {
 	int access = entry->flags & O_ACCMODE;
@@ -61,15 +61,9 @@ static int pipe_make(struct restore *r, const FileEntry *f, int *ret_fd, struct 
 	if (make_pipe(p, e) < 0)
 		return e->code;
 	got = original(p, entry);
-	if (got >= 0) {
-		fd = fcntl(got, F_DUPFD_CLOEXEC, 0);
-		if (fd < 0)
-			return err_sys(e, "copy an end");
-	} else {
-		if (rfiles_reopen(p->reading, entry->flags & O_ACCMODE, &got, e) < 0)
-			return e->code;
-		fd = got;
-	}
+	if (got < 0 && rfiles_reopen(p->reading, entry->flags & O_ACCMODE, &got, e) < 0)
+		return e->code;
+	fd = got;
 	if (rpipes_set_flags(p, f->id, fd, entry->flags, e) < 0)
 		return e->code;
 	warn(p);
