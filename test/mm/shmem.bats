@@ -9,7 +9,7 @@ load ../lib
 @test "shmem: it is saved once" {
 	start mm/shmem
 	dump
-	# 300 pages and one, of which 14 hold something; and no task has them in its own pages.
+	until_true is_gone
 	run "$STASIS" show "$IMAGES"/memfd.img
 	[ "$(grep -c '"/dev/zero"' <<<"$output")" = 2 ] || fail "$output"
 	restore
