@@ -43,7 +43,7 @@ static size_t count_chosen(const struct restore *r, const struct rtask *creator,
 static uint64_t clone_flags(const struct rtask *t)
 {
 	const struct rtask *c = t->creator;
-	uint64_t flags = t->parent == c ? 0 : CLONE_PARENT;
+	uint64_t flags = CLONE_PTRACE | (t->parent == c ? 0 : CLONE_PARENT);
 
 	if (t->ids && c->ids && t->ids->files_id == c->ids->files_id)
 		flags |= CLONE_FILES;
@@ -139,6 +139,16 @@ static int make_children(struct rtask *t, struct err *e)
 	return 0;
 }
 
+/* The group that it was born into, 0: ours. */
+static int birth_group(const struct rtask *t)
+{
+	const struct rtask *c = t->creator;
+
+	if (!c)
+		return 0;
+	return c->sid == c->pid && !t->before_setsid ? c->pid : birth_group(c);
+}
+
 /* Leaders first: a group can only be joined when it is there. */
 static int join_groups(struct restore *r, bool leaders, struct err *e)
 {
@@ -146,7 +156,8 @@ static int join_groups(struct restore *r, bool leaders, struct err *e)
 		struct rtask *t = r->tasks[i];
 		struct plan p;
 
-		if ((t->pid == t->pgid) != leaders || t->sid == t->pid || !load_find(r, t->pgid))
+		if ((t->pid == t->pgid) != leaders || t->sid == t->pid ||
+		    birth_group(t) == t->pgid || !load_find(r, t->pgid))
 			continue;
 		if (plan_begin(&p, &r->arena, 1, e) < 0)
 			return e->code;

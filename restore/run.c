@@ -1,6 +1,9 @@
 /*
  * Running plans in the tasks of a restore. Every task is a tracee, so one waitpid() for all tells that a
  * plan has ended (the runner's int3), that a thread was born, and that something died.
+ *
+ * The kernel looks through all tracees for that. So the one that was started first is asked for alone before:
+ * when many were started, it has mostly ended by then, and a thousand threads cost a thousand times one.
  */
 #include "restore/run.h"
 
@@ -29,6 +32,8 @@ struct runs {
 	struct run *slot;
 	size_t size, used; /* size: a power of two */
 	size_t running;
+	int *started; /* in this order; those before first have ended */
+	size_t started_count, first;
 	struct user_regs_struct base;
 };
 
@@ -44,8 +49,10 @@ int runs_open(struct restore *r, struct err *e)
 
 void runs_close(struct restore *r)
 {
-	if (r->runs)
+	if (r->runs) {
 		free(r->runs->slot);
+		free(r->runs->started);
+	}
 	free(r->runs);
 	r->runs = NULL;
 }
@@ -109,6 +116,10 @@ int run_start(struct restore *r, int tid, struct plan *p, const char *what, stru
 	}
 	if (!run->tid || run->dead)
 		return err_code(e, ESRCH, "%s: thread %d is gone", what, tid);
+	if (r->runs->running == 0)
+		r->runs->started_count = r->runs->first = 0;
+	if (io_grow(&r->runs->started, r->runs->started_count, sizeof(tid), e) < 0)
+		return e->code;
 	p->wire->end = PLAN_END_TRAP;
 	regs.rip = r->arena.there.at;
 	regs.rdi = arena_there(&r->arena, p->wire).at;
@@ -117,6 +128,7 @@ int run_start(struct restore *r, int tid, struct plan *p, const char *what, stru
 		return err_on(e, "%s", what);
 	run->plan = p;
 	run->what = what;
+	r->runs->started[r->runs->started_count++] = tid;
 	r->runs->running++;
 	return 0;
 }
@@ -163,11 +175,23 @@ static int handle(struct restore *r, int tid, struct stop s, struct err *e)
 	return tracee_go(tid, PTRACE_CONT, s.kind == STOP_SIGNAL ? s.value : 0, e);
 }
 
-static int wait_report(struct restore *r, struct err *e)
+/* The thread that was started first among those that still run; 0: none. */
+static int first_running(struct runs *all)
+{
+	for (; all->first < all->started_count; all->first++)
+		if (find(all, all->started[all->first])->plan)
+			return all->started[all->first];
+	return 0;
+}
+
+/* likely: a thread that may have something to report; 0: none. */
+static int wait_report(struct restore *r, int likely, struct err *e)
 {
 	int status;
-	pid_t tid = waitpid(-1, &status, __WALL);
+	pid_t tid = likely ? waitpid(likely, &status, __WALL | WNOHANG) : 0;
 
+	if (tid <= 0)
+		tid = waitpid(r->runs->running == 1 && likely ? likely : -1, &status, __WALL);
 	if (tid < 0 && errno == EINTR)
 		return 0;
 	if (tid < 0)
@@ -180,7 +204,7 @@ int run_wait(struct restore *r, struct err *e)
 	struct err first = { 0 };
 
 	while (r->runs->running) {
-		if (wait_report(r, e) < 0 && !first.code)
+		if (wait_report(r, first_running(r->runs), e) < 0 && !first.code)
 			first = *e;
 		if (first.code == -ECHILD)
 			break; /* what waits for the dead one may never end */
@@ -206,27 +230,14 @@ int run_to_death(struct restore *r, int tid, struct plan *p, struct err *e)
 	if (run_start(r, tid, p, "end of a zombie or helper", e) < 0)
 		return e->code;
 	while (!find(r->runs, tid)->dead && !r->opt->dry_run)
-		if (wait_report(r, e) < 0)
+		if (wait_report(r, 0, e) < 0)
 			return e->code;
 	return 0;
 }
 
-/* The thread's next report, while nothing else runs. */
-static int next_stop(struct restore *r, int tid, struct stop *ret, struct err *e)
-{
-	(void)r;
-	for (;;) {
-		int got = tracee_wait(tid, ret, e);
-
-		if (got != -EINTR)
-			return got;
-	}
-}
-
-int run_syscall(struct restore *r, int tid, struct hand_call *c, struct err *e)
+int run_syscall_begin(struct restore *r, int tid, const struct hand_call *c, struct err *e)
 {
 	struct user_regs_struct regs = r->runs->base;
-	struct stop s;
 
 	regs.rip = r->arena.there.at + ARENA_SYSCALL_AT;
 	regs.rax = c->nr;
@@ -238,23 +249,51 @@ int run_syscall(struct restore *r, int tid, struct hand_call *c, struct err *e)
 	regs.r9 = c->args[5];
 	if (tracee_set_regs(tid, &regs, e) < 0)
 		return e->code;
-	/* Entry, then exit: at the exit it is still in the kernel, so the code may be gone by then. */
-	for (int i = 0; i < 2; i++) {
-		if (tracee_go(tid, PTRACE_SYSCALL, 0, e) < 0 || next_stop(r, tid, &s, e) < 0)
-			return e->code;
-		if (s.kind != STOP_SYSCALL)
-			return err_say(e, "thread %d did not make a system call", tid);
-	}
-	if (tracee_get_regs(tid, &regs, e) < 0)
+	return tracee_go(tid, PTRACE_SYSCALL, 0, e);
+}
+
+/* The entry or the exit has been reached. */
+static int await_syscall(int tid, struct err *e)
+{
+	struct stop s;
+	int got;
+
+	while ((got = tracee_wait(tid, &s, e)) == -EINTR)
+		;
+	if (got < 0)
+		return got;
+	return s.kind == STOP_SYSCALL ? 0 : err_say(e, "thread %d did not make a system call", tid);
+}
+
+int run_syscall_step(int tid, struct err *e)
+{
+	if (await_syscall(tid, e) < 0)
+		return e->code;
+	return tracee_go(tid, PTRACE_SYSCALL, 0, e);
+}
+
+/* At the exit it is still in the kernel, so the code that made the call may be gone by now. */
+int run_syscall_end(int tid, struct hand_call *c, struct err *e)
+{
+	struct user_regs_struct regs;
+
+	if (await_syscall(tid, e) < 0 || tracee_get_regs(tid, &regs, e) < 0)
 		return e->code;
 	c->result = regs.rax;
 	return 0;
 }
 
+int run_syscall(struct restore *r, int tid, struct hand_call *c, struct err *e)
+{
+	if (run_syscall_begin(r, tid, c, e) < 0 || run_syscall_step(tid, e) < 0)
+		return e->code;
+	return run_syscall_end(tid, c, e);
+}
+
 int run_await_birth(struct restore *r, int tid, struct err *e)
 {
 	while (!find(r->runs, tid)->tid && !r->opt->dry_run)
-		if (wait_report(r, e) < 0)
+		if (wait_report(r, tid, e) < 0)
 			return e->code;
 	return 0;
 }

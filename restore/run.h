@@ -7,10 +7,8 @@
 #include "lib/ptrace.h"
 #include "restore/restore.h"
 
-enum {
-	RUN_OPTIONS = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE |
-		      PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK,
-};
+/* Births are not reported by the creator, which would stop each time: what plans create is traced by CLONE_PTRACE. */
+enum { RUN_OPTIONS = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD };
 
 must_check int runs_open(struct restore *r, struct err *e);
 void runs_close(struct restore *r);
@@ -37,6 +35,11 @@ struct hand_call {
 	int64_t result;
 };
 must_check int run_syscall(struct restore *r, int tid, struct hand_call *c, struct err *e);
+/* The same in three parts, so that many threads can be on their way at once: begin, step, end. */
+must_check int run_syscall_begin(struct restore *r, int tid, const struct hand_call *c,
+				 struct err *e);
+must_check int run_syscall_step(int tid, struct err *e);
+must_check int run_syscall_end(int tid, struct hand_call *c, struct err *e);
 /* Ends everything that is known and waits until it is gone. */
 void run_kill_all(struct restore *r);
 

@@ -192,7 +192,7 @@ static void plan_thread(const struct rthread *th, struct plan *p)
 
 	*tid = th->tid;
 	args->flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-		      CLONE_SYSVSEM;
+		      CLONE_SYSVSEM | CLONE_PTRACE;
 	args->set_tid = arena_there(p->arena, tid).at;
 	args->set_tid_size = 1;
 	plan_call(p, plan_words(p, "create thread %d", th->tid), SYS_clone3, DATA(p, args),
