@@ -93,9 +93,11 @@ class Subject:
 
     def dump(self):
         """(microseconds of the whole command, microseconds frozen)"""
+        pids = [self.pid] + below(self.pid)
         said = tool("clock", STASIS, "dump", "-t", self.pid, "-D", self.images, "-o", "dump.log",
                     "--display-stats")
         self.child.wait()
+        wait_until(lambda: all(map(is_gone, pids)), "init to reap what was saved")
         return microseconds(said), int(re.search(r"Frozen time: (\d+)", said).group(1))
 
     def restore(self):
