@@ -45,3 +45,55 @@ load ../lib
 	[ "$output" = "cannot restore '$IMAGES': fd 4 (regfile) of pid $PID: open '$TEST_DIR/append': No such file or directory" ]
 	nothing_left
 }
+
+# A program of its own, so that it can be changed.
+start_copy()
+{
+	cp "$BUILD/test/fd/eventfd" "$TEST_DIR/program"
+	launch "$TEST_DIR/program"
+	wait_ready
+}
+
+# Another build-id, in a file of the same size.
+change_build_id()
+{
+	local at
+
+	at=$(readelf -SW "$TEST_DIR/program" | awk '{ for (i = 1; i <= NF; i++) if ($i == ".note.gnu.build-id") print $(i + 3) }')
+	printf x | dd of="$TEST_DIR/program" bs=1 seek=$((16#$at + 16)) conv=notrunc status=none
+}
+
+@test "regfile: another program at the same path is refused by its build-id" {
+	start_copy
+	dump
+	change_build_id
+	run "$STASIS" restore -d -D "$IMAGES"
+	[ "$status" = 1 ]
+	[[ "$output" = *"'$TEST_DIR/program' is another program than the one that was dumped: its build-id differs; bring back the file as it was then" ]]
+	nothing_left
+	restore --file-validation filesize
+	check
+}
+
+@test "regfile: --file-validation filesize stores no build-id" {
+	start_copy
+	dump --file-validation filesize
+	change_build_id
+	restore
+	check
+}
+
+@test "regfile: a device's node that is gone: another one will do with --evasive-devices" {
+	mknod -m 0666 "$TEST_DIR/null" c 1 3
+	exec 5<>"$TEST_DIR/null"
+	VICTIM_READY=$TEST_DIR/ready VICTIM_GO=$TEST_DIR/go VICTIM_RESULT=$TEST_DIR/result setsid "$BUILD/test/fd/unsupported" \
+		</dev/null >&5 2>>"$TEST_DIR/err" 3>&- 5>&- &
+	PID=$!
+	exec 5>&-
+	wait_ready
+	rm "$TEST_DIR/null"
+	dump --evasive-devices
+	restore
+	[ "$(readlink "/proc/$PID/fd/1")" = /dev/null ]
+	check
+}

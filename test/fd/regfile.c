@@ -26,6 +26,8 @@ static void child(int inherited)
 	*shared = 2;
 	victim_wait();
 	fds_check(&own);
+	while (*(volatile int *)shared != 3)
+		victim_sleep_ms(1);
 	SAME(lseek(77, 0, SEEK_CUR), 5);
 	SAME(SYS(lseek(77, 1, SEEK_CUR)), 6);
 	*shared = 1;
@@ -75,6 +77,7 @@ int main(void)
 	fds_note(&before);
 	victim_ready();
 	fds_check(&before);
+	*shared = 3;
 	victim_reap(pid);
 	SAME(*shared, 1);
 	SAME(lseek(20, 0, SEEK_CUR), 6); /* moved by the child */

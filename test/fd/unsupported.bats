@@ -1,0 +1,61 @@
+load ../lib
+
+sentence()
+{
+	echo "cannot dump $PID: fd 3 ($1) of pid $PID is not supported yet; let the program close it before the dump"
+}
+
+@test "unsupported: a TCP socket" {
+	start fd/unsupported tcp
+	port=$(awk -v inode="$(readlink "/proc/$PID/fd/3" | tr -dc 0-9)" '$10 == inode { print $2 }' /proc/net/tcp)
+	refuse "$(sentence "socket: tcp 127.0.0.1:$((16#${port#*:})) listening")"
+}
+
+@test "unsupported: a UNIX socket" {
+	start fd/unsupported unix
+	refuse "$(sentence "socket: unix datagram '$TEST_DIR/socket'")"
+}
+
+@test "unsupported: inotify" {
+	start fd/unsupported inotify
+	refuse "$(sentence "inotify 'anon_inode:inotify'")"
+}
+
+@test "unsupported: a pidfd" {
+	start fd/unsupported pidfd
+	refuse "$(sentence "pidfd 'anon_inode:[pidfd]'")"
+}
+
+@test "unsupported: a namespace" {
+	start fd/unsupported namespace
+	refuse "$(sentence "namespace '$(readlink "/proc/$PID/fd/3")'")"
+}
+
+@test "unsupported: a device" {
+	start fd/unsupported device
+	said=$("$STASIS" dump -t "$PID" -D "$IMAGES" 2>&1) || true
+	[[ "$said" = "cannot dump $PID: fd 3 ("*"'$(readlink "/proc/$PID/fd/3")') of pid $PID is not supported yet; let the program close it before the dump" ]]
+	check
+}
+
+@test "unsupported: secret memory" {
+	start fd/unsupported secret
+	refuse "cannot dump $PID: fd 3 (regfile) of pid $PID: it is secret memory, which is not supported"
+}
+
+@test "unsupported: a message queue" {
+	start fd/unsupported queue
+	refuse "cannot dump $PID: fd 3 (regfile) of pid $PID: '/stasis-test' is a POSIX message queue, which is not supported yet"
+}
+
+@test "unsupported: a file of a process that is gone" {
+	start fd/unsupported dead
+	said=$(readlink "/proc/$PID/fd/3")
+	refuse "cannot dump $PID: fd 3 (regfile) of pid $PID: '${said% (deleted)}' is of a process that is gone"
+}
+
+@test "unsupported: a thread with descriptors of its own" {
+	start fd/unsupported thread
+	tid=$(ls "/proc/$PID/task" | tail -1)
+	refuse "cannot dump $PID: thread $tid of pid $PID has descriptors of its own, which is not supported"
+}
