@@ -51,14 +51,32 @@ static int ignore_traps(struct rtask *t, struct err *e)
 	return c.result < 0 ? err_res(e, c.result, "ignore SIGTRAP in pid %d", t->pid) : 0;
 }
 
-static int take_out(struct rtask *t, struct err *e)
+static struct hand_call unmap_arena(const struct restore *r)
 {
-	struct restore *r = t->restore;
-	struct hand_call c = { .nr = SYS_munmap, .args = { r->arena.there.at, r->arena.size } };
+	return (struct hand_call){ .nr = SYS_munmap, .args = { r->arena.there.at, r->arena.size } };
+}
 
-	if (ignore_traps(t, e) < 0 || run_syscall(r, t->pid, &c, e) < 0)
-		return e->code;
-	return c.result < 0 ? err_res(e, c.result, "unmap the runner in pid %d", t->pid) : 0;
+/* All tasks at once, a pass for each stop on the way. */
+static int take_out(struct restore *r, struct err *e)
+{
+	struct hand_call c = unmap_arena(r);
+
+	for (size_t i = 0; i < r->task_count; i++)
+		if (lives(r->tasks[i]) && (ignore_traps(r->tasks[i], e) < 0 ||
+					   run_syscall_begin(r, r->tasks[i]->pid, &c, e) < 0))
+			return e->code;
+	for (size_t i = 0; i < r->task_count; i++)
+		if (lives(r->tasks[i]) && run_syscall_step(r->tasks[i]->pid, e) < 0)
+			return e->code;
+	for (size_t i = 0; i < r->task_count; i++) {
+		if (!lives(r->tasks[i]))
+			continue;
+		if (run_syscall_end(r->tasks[i]->pid, &c, e) < 0)
+			return e->code;
+		if (c.result < 0)
+			return err_res(e, c.result, "unmap the runner in pid %d", r->tasks[i]->pid);
+	}
+	return 0;
 }
 
 /* What PTRACE_GETREGSET gives for a thread that never touched it: the frame that the image's state goes into. */
@@ -89,14 +107,12 @@ int finish_threads(struct restore *r, struct err *e)
 	f.work = pool_alloc(&r->pool, f.size);
 	if (tracee_get_xstate(r->tasks[0]->pid, f.state, &f.size, e) < 0)
 		return e->code;
+	if (take_out(r, e) < 0)
+		return e->code;
 	for (size_t i = 0; i < r->task_count; i++) {
 		struct rtask *t = r->tasks[i];
 
-		if (!lives(t))
-			continue;
-		if (take_out(t, e) < 0)
-			return e->code;
-		for (size_t k = 0; k < t->thread_count; k++)
+		for (size_t k = 0; lives(t) && k < t->thread_count; k++)
 			if (set_thread(&t->threads[k], &f, e) < 0)
 				return e->code;
 	}

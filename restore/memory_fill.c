@@ -18,6 +18,47 @@
 enum { VECTORS = 256 };
 #define CALL_BYTES (1UL << 30) /* the kernel reads at most 2 GiB less a page at once */
 
+/* A piece of a pages file that is looked at for comparing; ours and the parent's. */
+struct window {
+	int fd;
+	uint64_t offset, size;
+	char *map;
+};
+
+enum { WINDOW = 4 << 20 };
+
+static void window_close(struct window *w)
+{
+	if (w->map)
+		munmap(w->map, w->size);
+	w->map = NULL;
+}
+
+/* The page at offset. Mapped at once as a whole: its faults would cost more than the comparing. */
+static const char *look(struct window *w, int fd, uint64_t offset, struct err *e)
+{
+	struct stat st;
+
+	if (w->map && w->fd == fd && offset >= w->offset &&
+	    offset + PAGE_SIZE <= w->offset + w->size)
+		return w->map + (offset - w->offset);
+	window_close(w);
+	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < offset + PAGE_SIZE) {
+		err_say(e, "a pages file is cut short");
+		return NULL;
+	}
+	w->fd = fd;
+	w->offset = offset;
+	w->size = (uint64_t)st.st_size - offset < WINDOW ? st.st_size - offset : WINDOW;
+	w->map = mmap(NULL, w->size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, offset);
+	if (w->map == MAP_FAILED) {
+		w->map = NULL;
+		err_sys(e, "map a pages file");
+		return NULL;
+	}
+	return w->map;
+}
+
 /* A call being gathered: runs that follow each other in one pages file. */
 struct gather {
 	struct rtask *t;
@@ -27,6 +68,7 @@ struct gather {
 	uint64_t offset, bytes;
 	struct iovec vec[VECTORS];
 	size_t count;
+	struct window ours, theirs; /* of an heir */
 };
 
 static int flush(struct gather *g, struct err *e)
@@ -90,51 +132,16 @@ static struct piece piece_of(const struct stored_run *run, uint64_t from, uint64
 	return (struct piece){ run->fd, run->offset + (from - run->vaddr), from, to - from };
 }
 
-/* A window on a pages file, moved along as comparing goes on. */
-struct window {
-	int fd;
-	uint64_t offset, size;
-	char *map;
-};
-
-enum { WINDOW = 64 << 20 };
-
-static const char *look(struct window *w, int fd, uint64_t offset, struct err *e)
-{
-	struct stat st;
-
-	if (w->map && w->fd == fd && offset >= w->offset &&
-	    offset + PAGE_SIZE <= w->offset + w->size)
-		return w->map + (offset - w->offset);
-	if (w->map)
-		munmap(w->map, w->size);
-	w->map = NULL;
-	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < offset + PAGE_SIZE) {
-		err_say(e, "a pages file is cut short");
-		return NULL;
-	}
-	w->fd = fd;
-	w->offset = offset;
-	w->size = (uint64_t)st.st_size - offset < WINDOW ? st.st_size - offset : WINDOW;
-	w->map = mmap(NULL, w->size, PROT_READ, MAP_SHARED, fd, offset);
-	if (w->map == MAP_FAILED) {
-		w->map = NULL;
-		err_sys(e, "map a pages file");
-		return NULL;
-	}
-	return w->map;
-}
-
 /* 1: the parent's page at this address is the same, 0: it is not, or is not stored. */
-static int equal(struct window w[2], const struct stored_run *ours, const struct stored_run *its,
+static int equal(struct gather *g, const struct stored_run *ours, const struct stored_run *its,
 		 uint64_t vaddr, struct err *e)
 {
 	const char *a, *b;
 
 	if (!its || its->vaddr > vaddr || !(its->flags & PE_PRESENT))
 		return 0;
-	a = look(&w[0], ours->fd, ours->offset + (vaddr - ours->vaddr), e);
-	b = a ? look(&w[1], its->fd, its->offset + (vaddr - its->vaddr), e) : NULL;
+	a = look(&g->ours, ours->fd, ours->offset + (vaddr - ours->vaddr), e);
+	b = a ? look(&g->theirs, its->fd, its->offset + (vaddr - its->vaddr), e) : NULL;
 	if (!b)
 		return e->code;
 	return memcmp(a, b, PAGE_SIZE) == 0;
@@ -144,21 +151,17 @@ static int fill_different(struct gather *g, const struct stored_run *run, uint64
 			  uint64_t to, struct err *e)
 {
 	struct restore_stats *stats = g->t->restore->opt->restore_stats;
-	struct window w[2] = { 0 };
 	int r = 0;
 
 	for (uint64_t at = from; at < to && r >= 0; at += PAGE_SIZE) {
 		const struct stored_run *its = stored_pages_find(g->t->parent->pages, at);
 
-		r = equal(w, run, its, at, e);
+		r = equal(g, run, its, at, e);
 		stats->pages_compared += its && its->vaddr <= at;
 		stats->pages_skipped_cow += r == 1;
 		if (r == 0)
 			r = add(g, piece_of(run, at, at + PAGE_SIZE), e);
 	}
-	for (int i = 0; i < 2; i++)
-		if (w[i].map)
-			munmap(w[i].map, w[i].size);
 	return r < 0 ? r : 0;
 }
 
@@ -242,9 +245,12 @@ uint32_t memory_fill_room(const struct rtask *t)
 int memory_fill(struct rtask *t, struct plan *p, struct expectations *x, struct err *e)
 {
 	struct gather g = { .t = t, .p = p, .x = x };
+	int r = 0;
 
-	for (size_t i = 0; i < t->mm->n_vmas; i++)
-		if (!filled_by_kind(t->mm->vmas[i]) && fill_vma(&g, t->mm->vmas[i], e) < 0)
-			return e->code;
-	return flush(&g, e);
+	for (size_t i = 0; i < t->mm->n_vmas && r == 0; i++)
+		if (!filled_by_kind(t->mm->vmas[i]))
+			r = fill_vma(&g, t->mm->vmas[i], e);
+	window_close(&g.ours);
+	window_close(&g.theirs);
+	return r < 0 ? r : flush(&g, e);
 }

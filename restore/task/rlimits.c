@@ -26,7 +26,9 @@ static int check(const struct rtask *t, const TaskRlimitsEntry *limits, struct e
 	if (limits->n_rlimits > RLIM_NLIMITS)
 		return err_say(e, "'core-%d.img' has %zu resource limits; this kernel has %d",
 			       t->pid, limits->n_rlimits, RLIM_NLIMITS);
-	for (size_t i = 0; i < limits->n_rlimits && !caps_have(CAP_SYS_RESOURCE); i++) {
+	if (caps_have(CAP_SYS_RESOURCE))
+		return 0;
+	for (size_t i = 0; i < limits->n_rlimits; i++) {
 		struct rlimit64 own;
 
 		if (getrlimit64(i, &own) < 0)
