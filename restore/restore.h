@@ -32,6 +32,7 @@ struct rthread {
 	int tid;
 	struct rtask *task;
 	CoreEntry *core;	  /* NULL for helpers and for threads of the dead */
+	bool keeps_creds;	  /* has the credentials of a newborn */
 	struct ExtraEntry *extra; /* what core has no room for, NULL: nothing. restore/extra.h */
 };
 
@@ -60,6 +61,17 @@ struct rtask {
 			* fetches our descriptor N; -1 while the task does not have it */
 };
 
+/* What every newborn thread has from us: what is to be the same in the end need not be set in each of a thousand. */
+struct born {
+	bool plain_creds; /* root with all of r->bounding and nothing else */
+	uint32_t gid;
+	uint32_t *groups;
+	int group_count;
+	int nice, policy;
+	uint64_t timer_slack; /* nanoseconds */
+	uint32_t personality;
+};
+
 struct restore {
 	const struct options *opt;
 	struct pool pool;
@@ -71,16 +83,17 @@ struct restore {
 	struct arena arena; /* at the same address in all tasks */
 	/* The runtime's vdso, parked beside the arena in every new task and inherited by fork. vvar with vvar_vclock. */
 	uint64_t vdso_at, vdso_size, vvar_at, vvar_size;
-	uint64_t vvar_first; /* bytes of vvar alone, a mapping of its own */
-	uint64_t park_at, park_size; /* reserved for them, behind the arena */
-	struct rfiles *files;	     /* restore/files.h */
-	struct rshmem *shmem;	     /* restore/mm/shmem.h */
-	struct rsysv *sysv;	     /* restore/mm/sysv.h */
-	struct runs *runs;	     /* restore/run.h */
-	struct fetched *fetched;     /* restore/memory_fetch.c */
+	uint64_t vvar_first;	      /* bytes of vvar alone, a mapping of its own */
+	uint64_t park_at, park_size;  /* reserved for them, behind the arena */
+	struct rfiles *files;	      /* restore/files.h */
+	struct rshmem *shmem;	      /* restore/mm/shmem.h */
+	struct rsysv *sysv;	      /* restore/mm/sysv.h */
+	struct runs *runs;	      /* restore/run.h */
+	struct fetched *fetched;      /* restore/memory_fetch.c */
 	struct SeccompEntry *seccomp; /* restore/task/seccomp.c */
 	struct xstate_layout *xstate; /* images/xstate.h, of this processor */
-	uint64_t bounding;	     /* our capability bounding set, restore/task/creds.c */
+	uint64_t bounding;	      /* our capability bounding set, restore/task/creds.c */
+	struct born born;
 	bool wrote_pidfile;
 	uint64_t started_at; /* io_now_us() */
 };

@@ -289,6 +289,7 @@ static int clear_out(struct rtask *t, struct err *e)
 
 	if (plan_begin(&p, &r->arena, 16, e) < 0)
 		return e->code;
+	plan_call(&p, "randomize addresses again", SYS_personality, ARG(r->born.personality));
 	r->vvar_size = 0;
 	if (park_vdso(r, t->pid, &p, e) < 0) {
 		plan_end(&p);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "lib/caps.h"
 #include "lib/log.h"
@@ -67,19 +68,56 @@ static int check(const struct rthread *th, uint64_t known, uint64_t own, struct 
 	return 0;
 }
 
+/* Ours, as the stub has them after exec: root gets all that is in the bounding set. */
+static int read_born(struct restore *r, struct err *e)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[2];
+	uint32_t gid[3], uid[3];
+	int groups = getgroups(0, NULL);
+
+	if (syscall(SYS_capget, &head, caps) < 0 || getresuid(&uid[0], &uid[1], &uid[2]) < 0 ||
+	    getresgid(&gid[0], &gid[1], &gid[2]) < 0 || groups < 0)
+		return err_sys(e, "read our own credentials");
+	r->born.groups = pool_array(&r->pool, uint32_t, groups + 1);
+	r->born.group_count = getgroups(groups, r->born.groups);
+	r->born.gid = gid[0];
+	r->born.plain_creds = !uid[0] && !uid[1] && !uid[2] && gid[1] == gid[0] &&
+			      gid[2] == gid[0] && !caps[0].inheritable && !caps[1].inheritable &&
+			      prctl(PR_GET_SECUREBITS) == 0 &&
+			      prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0;
+	return 0;
+}
+
+static bool as_born(const struct restore *r, const CredsEntry *c)
+{
+	const struct born *b = &r->born;
+
+	return b->plain_creds && !c->uid && !c->euid && !c->suid && !c->fsuid && c->gid == b->gid &&
+	       c->egid == b->gid && c->sgid == b->gid && c->fsgid == b->gid &&
+	       SET(c, eff) == r->bounding && SET(c, prm) == r->bounding &&
+	       SET(c, bnd) == r->bounding && !SET(c, inh) && !SET(c, amb) && !c->secbits &&
+	       !(c->has_no_new_privs && c->no_new_privs) && (int)c->n_groups == b->group_count &&
+	       (!c->n_groups ||
+		memcmp(c->groups, b->groups, c->n_groups * sizeof(*b->groups)) == 0);
+}
+
 static int creds_load(struct restore *r, struct err *e)
 {
 	uint64_t known = known_caps(), own = r->bounding = own_bounding(), lost = 0;
 	char name[64];
 
+	if (read_born(r, e) < 0)
+		return e->code;
 	for (size_t i = 0; i < r->task_count; i++)
 		for (size_t k = 0; k < r->tasks[i]->thread_count; k++) {
-			const struct rthread *th = &r->tasks[i]->threads[k];
+			struct rthread *th = &r->tasks[i]->threads[k];
 
 			if (!th->core || !th->core->thread_core)
 				continue;
 			if (check(th, known, own, e) < 0)
 				return e->code;
+			th->keeps_creds = as_born(r, th->core->thread_core->creds);
 			lost |= SET(th->core->thread_core->creds, bnd) & known & ~own;
 		}
 	/* Nobody has it; a program that is started later cannot get it either. */
@@ -147,6 +185,8 @@ static int creds_last(struct rthread *th, struct plan *p, struct err *e)
 	const CredsEntry *c = th->core->thread_core->creds;
 
 	(void)e;
+	if (th->keeps_creds)
+		return 0;
 	set_ids(c, p);
 	limit_caps(c, th->task->restore->bounding, p);
 	plan_call(p, "set the securebits", SYS_prctl, ARG(PR_SET_SECUREBITS), ARG(c->secbits));

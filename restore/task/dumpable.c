@@ -12,6 +12,8 @@ static int dumpable_last(struct rthread *th, struct plan *p, struct err *e)
 	const MmEntry *mm = th->task->mm;
 
 	(void)e;
+	if (th->keeps_creds && th != &th->task->threads[0])
+		return 0;
 	/* 2 (for root only) comes from the kernel's own rules and cannot be set; 0 is as safe. */
 	if (mm->has_dumpable)
 		plan_call(p, "set whether it is dumpable", SYS_prctl, ARG(PR_SET_DUMPABLE),

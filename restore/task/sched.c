@@ -9,6 +9,15 @@
 #include "lib/sched_attr.h"
 #include "restore/extra.h"
 
+static bool as_born(const struct rthread *th)
+{
+	const ThreadCoreEntry *tc = th->core->thread_core;
+	const struct born *b = &th->task->restore->born;
+
+	return tc->sched_policy == SCHED_OTHER && b->policy == SCHED_OTHER &&
+	       tc->sched_nice == b->nice;
+}
+
 static void set_policy(const struct rthread *th, struct plan *p)
 {
 	const ThreadCoreEntry *tc = th->core->thread_core;
@@ -43,12 +52,21 @@ static int sched_last(struct rthread *th, struct plan *p, struct err *e)
 		plan_try(p, "set the processors", SYS_sched_setaffinity, ARG(0),
 			 ARG(x->processors.len),
 			 DATA(p, plan_copy(p, x->processors.data, x->processors.len)));
-	if (th->core->thread_core->has_sched_policy)
+	if (th->core->thread_core->has_sched_policy && !as_born(th))
 		set_policy(th, p);
+	return 0;
+}
+
+static int sched_load(struct restore *r, struct err *e)
+{
+	(void)e;
+	r->born.nice = getpriority(PRIO_PROCESS, 0);
+	r->born.policy = sched_getscheduler(0);
 	return 0;
 }
 
 const struct restore_kind sched_restore_kind = {
 	.name = "task/sched",
+	.load = sched_load,
 	.thread_last = sched_last,
 };
