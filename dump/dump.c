@@ -15,6 +15,7 @@
 #include "dump/guard.h"
 #include "dump/ids.h"
 #include "dump/memory.h"
+#include "dump/robust_list.h"
 #include "images/cpuinfo.h"
 #include "images/image.h"
 #include "lib/io.h"
@@ -221,8 +222,10 @@ static int step_go(void *job, struct err *e)
 	else if (d->opt->leave_stopped)
 		freeze_leave_stopped(d);
 	note_frozen(d);
-	if (d->task_count)
+	if (d->task_count) {
+		robust_lists_forget(d);
 		freeze_kill(d);
+	}
 	return 0;
 }
 

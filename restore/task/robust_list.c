@@ -1,9 +1,12 @@
-/* The list of robust mutexes, which the kernel walks when the thread ends. */
+/*
+ * The list of robust mutexes, which the kernel walks when the thread ends. Late: the end of a restore that fails must
+ * not be taken for the death of owners by those who have the same file mapped.
+ */
 #include <sys/syscall.h>
 
 #include "restore/restore.h"
 
-static int robust_list_state(struct rthread *th, struct plan *p, struct err *e)
+static int robust_list_last(struct rthread *th, struct plan *p, struct err *e)
 {
 	const ThreadCoreEntry *tc = th->core->thread_core;
 
@@ -16,5 +19,5 @@ static int robust_list_state(struct rthread *th, struct plan *p, struct err *e)
 
 const struct restore_kind robust_list_restore_kind = {
 	.name = "task/robust_list",
-	.thread_state = robust_list_state,
+	.thread_last = robust_list_last,
 };

@@ -5,3 +5,9 @@ load ../lib
 	dump_and_restore
 	check
 }
+
+@test "robust_list: the end of a saved process is not the death of an owner" {
+	start task/robust_file "$TEST_DIR/mutex"
+	dump_and_restore
+	check
+}
