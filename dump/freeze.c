@@ -82,6 +82,13 @@ static int seize(struct task *t, int tid, struct err *e)
 	return e->code;
 }
 
+/* The end of a leader is only told when its other threads have been reaped, so that is tried now and then. */
+static void reap_threads(const struct task *t)
+{
+	for (size_t i = 1; i < t->thread_count; i++)
+		(void)tracee_reap(t->threads[i].tid);
+}
+
 /* Until the thread stands still for us; a signal on its way is delivered. 0: it is gone. 1: it stands. */
 static int wait_thread(struct attempt *a, struct task *t, int tid, struct err *e)
 {
@@ -90,6 +97,8 @@ static int wait_thread(struct attempt *a, struct task *t, int tid, struct err *e
 	for (;;) {
 		int r = tracee_wait(tid, &s, e);
 
+		if (r == -EINTR)
+			reap_threads(t);
 		if (r == -EINTR && guard_check(a->d->guard, e) < 0)
 			return e->code;
 		if (r == -EINTR && io_now_us() < a->deadline)
@@ -110,7 +119,7 @@ static int wait_thread(struct attempt *a, struct task *t, int tid, struct err *e
 			t->stop_signal = s.value;
 			return 1;
 		}
-		if (tracee_go(tid, PTRACE_CONT, s.kind == STOP_SIGNAL ? s.value : 0, e) < 0)
+		if (tracee_pass(tid, s, e) < 0)
 			return e->code;
 	}
 }

@@ -2,12 +2,18 @@
 #include "lib/ptrace.h"
 
 #include <cpuid.h>
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/own.h"
 
 struct stop stop_decode(int status)
 {
@@ -57,15 +63,90 @@ int tracee_interrupt(int tid, struct err *e)
 	return 0;
 }
 
+static int status_of(const siginfo_t *info)
+{
+	switch (info->si_code) {
+	case CLD_EXITED:
+		return info->si_status << 8;
+	case CLD_KILLED:
+	case CLD_DUMPED:
+		return info->si_status;
+	default:
+		return info->si_status << 8 | 0x7f;
+	}
+}
+
+/*
+ * The report of a signal is left where it is: taking it would make the kernel forget the signal if we were killed
+ * before we have passed it on. Returns 1, 0 (WNOHANG: there is no report), or -1 with errno.
+ */
+static int take_report(int tid, int options, struct stop *ret)
+{
+	siginfo_t info = { 0 };
+	int status;
+
+	if (waitid(P_PID, tid, &info, WEXITED | WSTOPPED | WNOWAIT | __WALL | options) < 0)
+		return -1;
+	if (info.si_pid == 0)
+		return 0;
+	*ret = stop_decode(status_of(&info));
+	if (ret->kind != STOP_SIGNAL && waitpid(tid, &status, WNOHANG | __WALL) == tid)
+		*ret = stop_decode(status); /* it may have been killed between */
+	return 1;
+}
+
 int tracee_wait(int tid, struct stop *ret, struct err *e)
 {
-	int status;
-	pid_t got = waitpid(tid, &status, __WALL);
-
-	if (got < 0)
+	if (take_report(tid, 0, ret) < 0)
 		return err_sys(e, "wait for thread %d", tid);
-	*ret = stop_decode(status);
 	return 0;
+}
+
+bool tracee_reap(int tid)
+{
+	siginfo_t info = { 0 };
+	int status;
+
+	/* Looked at first: the report of a stop is not for us to take. */
+	if (waitid(P_PID, tid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+		return errno == ECHILD;
+	if (info.si_code != CLD_EXITED && info.si_code != CLD_KILLED && info.si_code != CLD_DUMPED)
+		return false;
+	return waitpid(tid, &status, WNOHANG | __WALL) == tid;
+}
+
+/* All but the first, whose end is what we wait for. */
+static void reap_threads(int leader)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/task", leader);
+	own_dir dir = opendir(path);
+	for (struct dirent *d; dir && (d = readdir(dir));)
+		if (atoi(d->d_name) > 0 && atoi(d->d_name) != leader)
+			(void)tracee_reap(atoi(d->d_name));
+}
+
+int tracee_await(int tid, struct stop *ret, struct err *e)
+{
+	for (useconds_t pause = 50;;) {
+		siginfo_t any = { 0 };
+		int got = take_report(tid, WNOHANG, ret);
+
+		if (got > 0)
+			return 0;
+		if (got < 0 && errno != EINTR)
+			return err_sys(e, "wait for thread %d", tid);
+		if (waitid(P_ALL, 0, &any, WEXITED | WSTOPPED | WNOWAIT | __WALL) < 0 ||
+		    any.si_pid == tid)
+			continue;
+		/* The report of another one, which is for somebody else to take. */
+		usleep(pause);
+		if (pause < 10000)
+			pause *= 2;
+		else
+			reap_threads(tid);
+	}
 }
 
 int tracee_go(int tid, int request, int signal, struct err *e)
@@ -144,24 +225,33 @@ size_t xstate_size_max(void)
 	return (c + 4095) & ~4095UL;
 }
 
+int tracee_settle(int tid, struct stop *ret, struct err *e)
+{
+	for (;;) {
+		if (tracee_await(tid, ret, e) < 0)
+			return e->code;
+		if (ret->kind == STOP_INTERRUPT || ret->kind == STOP_GROUP)
+			return 0;
+		if (ret->kind == STOP_EXITED || ret->kind == STOP_KILLED)
+			return err_code(e, ESRCH, "thread %d is gone", tid);
+		if (tracee_pass(tid, *ret, e) < 0)
+			return e->code;
+	}
+}
+
+int tracee_pass(int tid, struct stop s, struct err *e)
+{
+	/* Any other stop makes the kernel forget that one was asked for. */
+	if (tracee_interrupt(tid, e) < 0)
+		return e->code;
+	return tracee_go(tid, PTRACE_CONT, s.kind == STOP_SIGNAL ? s.value : 0, e);
+}
+
 int tracee_park(int tid, struct err *e)
 {
 	struct stop s;
 
 	if (tracee_interrupt(tid, e) < 0 || tracee_go(tid, PTRACE_CONT, 0, e) < 0)
 		return e->code;
-	for (;;) {
-		int r = tracee_wait(tid, &s, e);
-
-		if (r == -EINTR)
-			continue;
-		if (r < 0)
-			return r;
-		if (s.kind == STOP_INTERRUPT || s.kind == STOP_GROUP)
-			return 0;
-		if (s.kind == STOP_EXITED || s.kind == STOP_KILLED)
-			return err_code(e, ESRCH, "thread %d is gone", tid);
-		if (tracee_go(tid, PTRACE_CONT, s.kind == STOP_SIGNAL ? s.value : 0, e) < 0)
-			return e->code;
-	}
+	return tracee_settle(tid, &s, e);
 }

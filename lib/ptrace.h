@@ -5,6 +5,7 @@
 #ifndef STASIS_LIB_PTRACE_H
 #define STASIS_LIB_PTRACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ptrace.h>
@@ -33,8 +34,22 @@ const char *stop_text(struct stop s, char *buf, size_t size);
 
 must_check int tracee_seize(int tid, unsigned long options, struct err *e);
 must_check int tracee_interrupt(int tid, struct err *e);
-/* Waits for that thread alone. -ESRCH if it is gone. */
+/*
+ * Waits for that thread alone. -EINTR if a signal comes to us. A STOP_SIGNAL has to be let go on (tracee_go) with its
+ * signal; it is reported again until then.
+ */
 must_check int tracee_wait(int tid, struct stop *ret, struct err *e);
+/*
+ * The same, whatever signals come to us. Other threads that have died meanwhile are reaped: as long as they are not,
+ * the kernel keeps the end of their leader to itself.
+ */
+must_check int tracee_await(int tid, struct stop *ret, struct err *e);
+/* For a thread that has been interrupted and stops for something else first: delivers it, and interrupts again. */
+must_check int tracee_pass(int tid, struct stop s, struct err *e);
+/* Both: until a thread that has been interrupted stands still for that, or with its group. -ESRCH if it dies. */
+must_check int tracee_settle(int tid, struct stop *ret, struct err *e);
+/* Whether the thread is dead; reaps it if so. */
+bool tracee_reap(int tid);
 /* request: PTRACE_CONT, PTRACE_SYSCALL, PTRACE_LISTEN; signal 0: none. */
 must_check int tracee_go(int tid, int request, int signal, struct err *e);
 /* Never fails: a tracee that is gone needs no detaching. */
