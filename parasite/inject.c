@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +19,9 @@
 #include "lib/ptrace.h"
 
 enum { ANSWER_SECONDS = 20 };
+
+/* A full mask as the kernel gives it back: without SIGKILL and SIGSTOP. */
+#define ALL_BLOCKED (~0ULL & ~(1ULL << (SIGKILL - 1)) & ~(1ULL << (SIGSTOP - 1)))
 
 /* 0f 05: syscall; eb fe: jmp to itself, where the thread may stay for ever. */
 #define SITE_CODE 0xfeeb050fULL
@@ -35,11 +39,14 @@ static int site_write(struct injection *i, uint64_t word, struct err *e)
  */
 static int site_open(struct injection *i, struct err *e)
 {
-	errno = 0;
-	i->site_word = ptrace(PTRACE_PEEKDATA, i->pid, i->site, 0);
-	if (errno)
-		return err_sys(e, "read %#lx of pid %d", (unsigned long)i->site, i->pid);
-	i->site_changed = true;
+	/* Noted as changed does not say that it has been written yet. */
+	if (!i->site_changed) {
+		errno = 0;
+		i->site_word = ptrace(PTRACE_PEEKDATA, i->pid, i->site, 0);
+		if (errno)
+			return err_sys(e, "read %#lx of pid %d", (unsigned long)i->site, i->pid);
+		i->site_changed = true;
+	}
 	return site_write(i, (i->site_word & 0xffffffff) | SITE_CODE << 32, e);
 }
 
@@ -51,21 +58,32 @@ static int site_close(struct injection *i, struct err *e)
 	return 0;
 }
 
+/*
+ * Every signal is blocked but SIGSTOP and SIGKILL. A SIGSTOP that comes while the runner is at work takes effect, for
+ * the process, as it would have without us; the thread itself is made to go on.
+ */
+static int go_on(int tid, int request, struct stop s, struct err *e)
+{
+	char text[64];
+
+	if (s.kind == STOP_INTERRUPT || s.kind == STOP_GROUP)
+		return tracee_go(tid, request, 0, e);
+	if (s.kind == STOP_SIGNAL && s.value == SIGSTOP)
+		return tracee_go(tid, request, SIGSTOP, e);
+	return err_code(e, ESRCH, "thread %d %s while the runner was in it", tid,
+			stop_text(s, text, sizeof(text)));
+}
+
 /* Waits for the next system call stop of the thread. */
 static int wait_syscall(int tid, struct err *e)
 {
-	char text[64];
 	struct stop s;
 
-	if (tracee_go(tid, PTRACE_SYSCALL, 0, e) < 0 || tracee_wait(tid, &s, e) < 0)
+	if (tracee_go(tid, PTRACE_SYSCALL, 0, e) < 0 || tracee_await(tid, &s, e) < 0)
 		return e->code;
-	/* An interrupt that was asked for before, or a group stop, may come first. */
-	while (s.kind == STOP_INTERRUPT || s.kind == STOP_GROUP)
-		if (tracee_go(tid, PTRACE_SYSCALL, 0, e) < 0 || tracee_wait(tid, &s, e) < 0)
+	while (s.kind != STOP_SYSCALL)
+		if (go_on(tid, PTRACE_SYSCALL, s, e) < 0 || tracee_await(tid, &s, e) < 0)
 			return e->code;
-	if (s.kind != STOP_SYSCALL)
-		return err_code(e, ESRCH, "thread %d %s where a system call was expected", tid,
-				stop_text(s, text, sizeof(text)));
 	return 0;
 }
 
@@ -74,10 +92,13 @@ static int change_thread(struct inject_thread *t, struct err *e)
 	if (t->changed)
 		return 0;
 	t->changed = true;
-	return tracee_set_mask(t->tid, ~0ULL, e);
+	return tracee_set_mask(t->tid, ALL_BLOCKED, e);
 }
 
-/* Makes the leader perform one system call at the site. */
+/*
+ * Makes the leader perform one system call at the site. It is left in the loop there, so the site must not be closed
+ * before it has been sent elsewhere.
+ */
 static int site_call(struct injection *i, long nr, const uint64_t *a, int64_t *ret, struct err *e)
 {
 	struct inject_thread *t = &i->threads[0];
@@ -97,10 +118,20 @@ static int site_call(struct injection *i, long nr, const uint64_t *a, int64_t *r
 	r.eflags = 0x202;
 	if (site_open(i, e) < 0 || tracee_set_regs(t->tid, &r, e) < 0 ||
 	    wait_syscall(t->tid, e) < 0 || wait_syscall(t->tid, e) < 0 ||
-	    tracee_get_regs(t->tid, &r, e) < 0 || site_close(i, e) < 0)
+	    tracee_get_regs(t->tid, &r, e) < 0)
 		return e->code;
 	*ret = r.rax;
 	return 0;
+}
+
+static int send_to(const struct inject_thread *t, uint64_t rip, struct err *e)
+{
+	struct user_regs_struct r = t->regs;
+
+	r.rip = rip;
+	r.orig_rax = -1;
+	r.eflags = 0x202;
+	return tracee_set_regs(t->tid, &r, e);
 }
 
 static int map_here(struct injection *i, struct err *e)
@@ -151,7 +182,9 @@ int inject_open(struct injection *i, uint64_t site, uint64_t where, size_t size,
 	}
 	if ((uint64_t)at != where)
 		return err_say(e, "pid %d mapped the runner at %#lx", i->pid, (unsigned long)at);
-	return map_here(i, e);
+	if (map_here(i, e) < 0 || send_to(&i->threads[0], i->arena_at + ARENA_LOOP_AT, e) < 0)
+		return e->code;
+	return site_close(i, e);
 }
 
 static int start(struct injection *i, struct inject_thread *t, struct plan *p, struct err *e)
@@ -166,26 +199,66 @@ static int start(struct injection *i, struct inject_thread *t, struct plan *p, s
 	r.rsp = p->stack.at;
 	r.orig_rax = -1;
 	r.eflags = 0x202;
-	if (tracee_set_regs(t->tid, &r, e) < 0)
+	if (tracee_set_regs(t->tid, &r, e) < 0 || tracee_go(t->tid, PTRACE_CONT, 0, e) < 0)
 		return e->code;
-	return tracee_go(t->tid, PTRACE_CONT, 0, e);
+	t->runs = true;
+	return 0;
 }
 
-/* The runner wakes us when the plan has ended; a thread that dies on the way does not, hence the timeout. */
-static int wait_done(struct inject_thread *t, struct plan *p, struct err *e)
+/* A thread that has stopped on the way is made to go on; one that has died cannot answer. */
+static int look_after(struct injection *i, struct inject_thread *t, struct err *e)
+{
+	int status;
+
+	/* While one of the others is not reaped, the leader does not look dead. */
+	for (uint32_t k = 1; k < i->thread_count; k++)
+		if (&i->threads[k] != t)
+			(void)tracee_reap(i->threads[k].tid);
+	pid_t got = waitpid(t->tid, &status, WNOHANG | __WALL);
+	if (got == 0)
+		return 0;
+	if (got == t->tid && go_on(t->tid, PTRACE_CONT, stop_decode(status), e) == 0)
+		return 0;
+	t->runs = false;
+	return got < 0 ? err_code(e, ESRCH, "thread %d is gone", t->tid) : e->code;
+}
+
+/*
+ * The runner wakes us when the plan has ended. A thread that is stopped first does not: a stop can have been under way
+ * already, so the first look comes soon.
+ */
+static int wait_done(struct injection *i, struct inject_thread *t, struct plan *p, struct err *e)
 {
 	uint64_t deadline = io_now_us() + ANSWER_SECONDS * 1000000ULL;
-	struct timespec slice = { .tv_nsec = 50000000 };
+	struct timespec slice = { .tv_nsec = 500000 };
 
 	while (!__atomic_load_n(&p->wire->done, __ATOMIC_SEQ_CST)) {
-		syscall(SYS_futex, &p->wire->done, FUTEX_WAIT, 0, &slice, NULL, 0);
-		if (kill(t->tid, 0) < 0)
-			return err_code(e, ESRCH, "thread %d is gone", t->tid);
+		if (syscall(SYS_futex, &p->wire->done, FUTEX_WAIT, 0, &slice, NULL, 0) < 0 &&
+		    errno == ETIMEDOUT && look_after(i, t, e) < 0)
+			return e->code;
+		if (slice.tv_nsec < 50000000)
+			slice.tv_nsec *= 2;
 		if (io_now_us() > deadline)
 			return err_code(e, ETIMEDOUT, "thread %d does not answer after %d s",
 					t->tid, ANSWER_SECONDS);
 	}
 	return 0;
+}
+
+/* The thread has been interrupted: until it stands still. A fault of our own code must not reach it. */
+static int wait_still(struct inject_thread *t, struct err *e)
+{
+	struct stop s;
+
+	t->runs = false;
+	for (;;) {
+		if (tracee_await(t->tid, &s, e) < 0)
+			return e->code;
+		if (s.kind == STOP_INTERRUPT || s.kind == STOP_GROUP)
+			return 0;
+		if (tracee_interrupt(t->tid, e) < 0 || go_on(t->tid, PTRACE_CONT, s, e) < 0)
+			return e->code;
+	}
 }
 
 int inject_run(struct injection *i, struct plan *plans, const uint32_t *which, size_t count,
@@ -203,18 +276,17 @@ int inject_run(struct injection *i, struct plan *plans, const uint32_t *which, s
 		struct err later = { 0 };
 
 		if (r == 0)
-			r = wait_done(t, &plans[k], e);
-		if (tracee_interrupt(t->tid, &later) < 0 && r == 0) {
+			r = wait_done(i, t, &plans[k], e);
+		if (t->runs && tracee_interrupt(t->tid, &later) < 0 && r == 0) {
 			*e = later;
 			r = e->code;
 		}
 	}
 	for (size_t k = 0; k < started; k++) {
-		struct stop s;
+		struct inject_thread *t = &i->threads[which[k]];
 		struct err later = { 0 };
 
-		/* Only the interrupt can stop it: every signal is blocked. */
-		if (tracee_wait(i->threads[which[k]].tid, &s, &later) < 0 && r == 0) {
+		if (t->runs && wait_still(t, &later) < 0 && r == 0) {
 			*e = later;
 			r = e->code;
 		}
@@ -222,14 +294,60 @@ int inject_run(struct injection *i, struct plan *plans, const uint32_t *which, s
 	return r;
 }
 
+/*
+ * The thread is in the kernel's signal code, where registers are looked at for a system call to restart. If we are
+ * killed in here, its place tells whether its registers are its own already, and its mask too (see take_again).
+ */
 static int put_back(struct inject_thread *t, struct err *e)
 {
-	/*
-	 * Only a stop inside the kernel's signal code makes it look at the registers for a system call to
-	 * restart; the thread may be in a system call stop now. Masked until then.
-	 */
-	if (tracee_set_regs(t->tid, &t->regs, e) < 0 || tracee_park(t->tid, e) < 0 ||
-	    tracee_set_regs(t->tid, &t->regs, e) < 0 || tracee_set_mask(t->tid, t->mask, e) < 0)
+	if (tracee_set_regs(t->tid, &t->regs, e) < 0 || tracee_set_mask(t->tid, t->mask, e) < 0)
+		return e->code;
+	return 0;
+}
+
+/* All threads but the first, which may be inside the arena. */
+static int put_back_others(struct injection *i, struct err *e)
+{
+	struct err first = { 0 };
+
+	for (uint32_t k = 1; k < i->thread_count; k++) {
+		struct inject_thread *t = &i->threads[k];
+
+		if (!t->changed)
+			continue;
+		if (put_back(t, e) < 0 && !first.code)
+			first = *e;
+		t->changed = false;
+	}
+	if (first.code)
+		*e = first;
+	return first.code;
+}
+
+static int unmap(struct injection *i, struct err *e)
+{
+	uint64_t args[PLAN_ARGS] = { i->arena_at, i->arena_size };
+	int64_t res;
+
+	if (!i->arena_tried)
+		return 0;
+	if (i->arena.here)
+		munmap(i->arena.here, i->arena_size);
+	i->arena.here = NULL;
+	if (site_call(i, SYS_munmap, args, &res, e) < 0)
+		return e->code;
+	i->arena_tried = false;
+	return res < 0 ? err_res(e, res, "unmap the runner") : 0;
+}
+
+/* It may be in a system call stop at the site, which it must have left when the site is closed. */
+static int put_back_leader(struct injection *i, struct err *e)
+{
+	struct inject_thread *t = &i->threads[0];
+
+	if (t->changed && (tracee_park(t->tid, e) < 0 || put_back(t, e) < 0))
+		return e->code;
+	if (i->site_changed && site_close(i, e) < 0)
 		return e->code;
 	t->changed = false;
 	return 0;
@@ -241,28 +359,60 @@ int inject_close(struct injection *i, struct err *e)
 
 	if (!i->live)
 		return 0;
-	if (i->site_changed && site_close(i, e) < 0)
+	if (put_back_others(i, e) < 0)
 		first = *e;
-	if (i->arena_tried) {
-		uint64_t args[PLAN_ARGS] = { i->arena_at, i->arena_size };
-		int64_t res;
-
-		if (i->arena.here)
-			munmap(i->arena.here, i->arena_size);
-		i->arena.here = NULL;
-		if (site_call(i, SYS_munmap, args, &res, e) < 0 && !first.code)
-			first = *e;
-		i->arena_tried = false;
-	}
-	for (uint32_t k = 0; k < i->thread_count; k++)
-		if (i->threads[k].changed && put_back(&i->threads[k], e) < 0 && !first.code)
-			first = *e;
+	if (unmap(i, e) < 0 && !first.code)
+		first = *e;
+	if (put_back_leader(i, e) < 0 && !first.code)
+		first = *e;
 	i->live = false;
 	if (first.code) {
 		*e = first;
 		return err_on(e, "take the runner out of pid %d", i->pid);
 	}
 	return 0;
+}
+
+static bool is_ours(const struct injection *i, uint64_t rip)
+{
+	return rip - i->site < 8 || rip - i->arena_at < i->arena_size;
+}
+
+/*
+ * Seizes and stops a thread that runs without a tracer. Signals that come first are delivered. One that is not in our
+ * code has its own registers: still, or again. Then only its mask may be missing, and it no longer counts as changed.
+ */
+static int take_again(const struct injection *i, struct inject_thread *t, struct err *e)
+{
+	struct user_regs_struct now;
+	struct stop s;
+	uint64_t mask;
+
+	if (tracee_seize(t->tid, PTRACE_O_TRACESYSGOOD | PTRACE_O_SUSPEND_SECCOMP, e) < 0 &&
+	    tracee_seize(t->tid, PTRACE_O_TRACESYSGOOD, e) < 0)
+		return e->code;
+	if (tracee_interrupt(t->tid, e) < 0 || tracee_settle(t->tid, &s, e) < 0 ||
+	    tracee_get_regs(t->tid, &now, e) < 0 || tracee_get_mask(t->tid, &mask, e) < 0)
+		return e->code;
+	if (is_ours(i, now.rip))
+		return 0;
+	t->changed = false;
+	return mask == ALL_BLOCKED ? tracee_set_mask(t->tid, t->mask, e) : 0;
+}
+
+/*
+ * Others may have run since, and mapped what they like: a mapping in that place is ours only if it looks it. The link
+ * is there for a mapping of exactly this extent.
+ */
+static bool arena_is_there(const struct injection *i)
+{
+	char path[96], link[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%lx-%lx", i->pid,
+		 (unsigned long)i->arena_at, (unsigned long)(i->arena_at + i->arena_size));
+	n = readlink(path, link, sizeof(link));
+	return n > 0 && strncmp(link, "/dev/zero", 9) == 0;
 }
 
 void inject_heal(struct injection *i)
@@ -273,22 +423,16 @@ void inject_heal(struct injection *i)
 	if (!i->live)
 		return;
 	i->arena.here = NULL; /* the dead one's */
-	/* The first one is needed for munmap even if only others run our code. */
 	for (uint32_t k = 0; k < i->thread_count; k++) {
 		struct inject_thread *t = &i->threads[k];
-		struct stop s;
 
-		if (k > 0 && !t->changed)
-			continue;
-		if (tracee_seize(t->tid, PTRACE_O_TRACESYSGOOD, &e) < 0 ||
-		    tracee_interrupt(t->tid, &e) < 0 || tracee_wait(t->tid, &s, &e) < 0)
+		if (t->changed && take_again(i, t, &e) < 0) {
 			log_error("%s", err_text(&e, text, sizeof(text)));
+			t->changed = false;
+		}
 	}
-	/* A leader that was free to run has registers of its own by now. */
-	if (!i->threads[0].changed)
-		if (tracee_get_regs(i->threads[0].tid, &i->threads[0].regs, &e) < 0 ||
-		    tracee_get_mask(i->threads[0].tid, &i->threads[0].mask, &e) < 0)
-			log_error("%s", err_text(&e, text, sizeof(text)));
+	/* The leader is in our code from before the arena is mapped until after it is unmapped. */
+	i->arena_tried = i->threads[0].changed && arena_is_there(i);
 	if (inject_close(i, &e) < 0)
 		log_error("%s", err_text(&e, text, sizeof(text)));
 	for (uint32_t k = 0; k < i->thread_count; k++)

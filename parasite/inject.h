@@ -21,6 +21,7 @@
 struct inject_thread {
 	int tid;
 	bool changed; /* its registers and mask are not its own */
+	bool runs;    /* a plan, and has not been seen to stop */
 	struct user_regs_struct regs;
 	uint64_t mask;
 };

@@ -12,6 +12,7 @@ void arena_init(struct arena *a)
 {
 	memcpy(a->here, runner_blob_start, runner_blob_end - runner_blob_start);
 	memcpy(a->here + ARENA_SYSCALL_AT, "\x0f\x05\xcc", 3);
+	memcpy(a->here + ARENA_LOOP_AT, "\xeb\xfe", 2);
 	a->used = ARENA_CODE_SIZE;
 }
 

@@ -20,6 +20,7 @@ enum {
 	ARENA_CODE_SIZE = 4096,
 	ARENA_SYSCALL_AT =
 		4096 - 16, /* in the code page: "syscall; int3", for calls made by hand */
+	ARENA_LOOP_AT = 4096 - 8, /* "jmp .", where a thread may stay for ever */
 	PLAN_STACK_SIZE = 512,
 };
 
