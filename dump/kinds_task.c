@@ -23,6 +23,7 @@
 	KIND(ioprio)                                                                            \
 	KIND(timerslack)                                                                        \
 	KIND(personality)                                                                       \
+	KIND(prctls)                                                                            \
 	KIND(pdeathsig)                                                                         \
 	KIND(subreaper)                                                                         \
 	KIND(membarrier)                                                                        \

@@ -30,6 +30,7 @@
 	KIND(ioprio)                                                                     \
 	KIND(timerslack)                                                                 \
 	KIND(personality)                                                                \
+	KIND(prctls)                                                                     \
 	KIND(creds)                                                                      \
 	KIND(dumpable)                                                                   \
 	KIND(pdeathsig)                                                                  \
