@@ -134,13 +134,14 @@ static int send_to(const struct inject_thread *t, uint64_t rip, struct err *e)
 	return tracee_set_regs(t->tid, &r, e);
 }
 
-static int map_here(struct injection *i, struct err *e)
+/* first: bytes of the mapping that the code is in, which may be all of it. */
+static int map_here(struct injection *i, uint64_t first, struct err *e)
 {
 	char path[96];
 
 	/* The link leads to the very object that the target has mapped; needs no descriptor in the target. */
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%lx-%lx", i->pid,
-		 (unsigned long)i->arena_at, (unsigned long)(i->arena_at + i->arena_size));
+		 (unsigned long)i->arena_at, (unsigned long)(i->arena_at + first));
 	own_fd fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
 		err_sys(e, "open '%s'", path);
@@ -157,32 +158,56 @@ static int map_here(struct injection *i, struct err *e)
 	return 0;
 }
 
-int inject_open(struct injection *i, uint64_t site, uint64_t where, size_t size, struct err *e)
+static int map_there(struct injection *i, int prot, struct err *e)
 {
-	uint64_t args[PLAN_ARGS] = { where,
-				     size,
-				     PROT_READ | PROT_WRITE | PROT_EXEC,
-				     MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
-				     -1ULL,
-				     0 };
+	uint64_t args[PLAN_ARGS] = { i->arena_at, i->arena_size,
+				     prot,	  MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+				     -1ULL,	  0 };
 	int64_t at;
 
-	i->site = site;
-	i->arena_at = where;
-	i->arena_size = size;
 	i->arena_tried = true;
-	i->live = true;
 	if (site_call(i, SYS_mmap, args, &at, e) < 0)
 		return e->code;
 	if (at < 0) {
 		i->arena_tried = false;
-		err_res(e, at, "map %zu bytes in pid %d", size, i->pid);
+		err_res(e, at, "map %lu bytes in pid %d", (unsigned long)i->arena_size, i->pid);
 		return err_hint(e, "its limits on memory (RLIMIT_AS, RLIMIT_MEMLOCK with "
 				   "mlockall) leave no room for the runner");
 	}
-	if ((uint64_t)at != where)
+	if ((uint64_t)at != i->arena_at)
 		return err_say(e, "pid %d mapped the runner at %#lx", i->pid, (unsigned long)at);
-	if (map_here(i, e) < 0 || send_to(&i->threads[0], i->arena_at + ARENA_LOOP_AT, e) < 0)
+	return 0;
+}
+
+/* A process that may have no memory that is writable and executable (PR_SET_MDWE) gets each for itself. */
+static int map_apart(struct injection *i, struct err *e)
+{
+	uint64_t args[PLAN_ARGS] = { i->arena_at + ARENA_CODE_SIZE, i->arena_size - ARENA_CODE_SIZE,
+				     PROT_READ | PROT_WRITE };
+	int64_t res;
+
+	if (map_there(i, PROT_READ | PROT_EXEC, e) < 0 ||
+	    site_call(i, SYS_mprotect, args, &res, e) < 0)
+		return e->code;
+	return res < 0 ? err_res(e, res, "make the runner's data writable in pid %d", i->pid) : 0;
+}
+
+int inject_open(struct injection *i, uint64_t site, uint64_t where, size_t size, struct err *e)
+{
+	uint64_t first = size;
+
+	i->site = site;
+	i->arena_at = where;
+	i->arena_size = size;
+	i->live = true;
+	if (map_there(i, PROT_READ | PROT_WRITE | PROT_EXEC, e) < 0) {
+		if (e->code != -EACCES || map_apart(i, e) < 0)
+			return e->code;
+		*e = (struct err){ 0 };
+		first = ARENA_CODE_SIZE;
+	}
+	if (map_here(i, first, e) < 0 ||
+	    send_to(&i->threads[0], i->arena_at + ARENA_LOOP_AT, e) < 0)
 		return e->code;
 	return site_close(i, e);
 }
@@ -400,19 +425,22 @@ static int take_again(const struct injection *i, struct inject_thread *t, struct
 	return mask == ALL_BLOCKED ? tracee_set_mask(t->tid, t->mask, e) : 0;
 }
 
-/*
- * Others may have run since, and mapped what they like: a mapping in that place is ours only if it looks it. The link
- * is there for a mapping of exactly this extent.
- */
-static bool arena_is_there(const struct injection *i)
+/* The link is there for a mapping of exactly this extent. */
+static bool is_mapped(const struct injection *i, uint64_t size)
 {
 	char path[96], link[64];
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%lx-%lx", i->pid,
-		 (unsigned long)i->arena_at, (unsigned long)(i->arena_at + i->arena_size));
+		 (unsigned long)i->arena_at, (unsigned long)(i->arena_at + size));
 	n = readlink(path, link, sizeof(link));
 	return n > 0 && strncmp(link, "/dev/zero", 9) == 0;
+}
+
+/* Others may have run since, and mapped what they like: a mapping in that place is ours only if it looks it. */
+static bool arena_is_there(const struct injection *i)
+{
+	return is_mapped(i, i->arena_size) || is_mapped(i, ARENA_CODE_SIZE);
 }
 
 void inject_heal(struct injection *i)
