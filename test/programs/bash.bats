@@ -5,7 +5,7 @@ here=$BATS_TEST_DIRNAME
 @test "bash: a pipeline gives what it gives undisturbed" {
 	"$here/pipeline.sh" "$TEST_DIR/undisturbed"
 	start_program "$here/pipeline.sh" "$TEST_DIR/disturbed"
-	dump_and_restore
+	carry_over
 	until_true is_gone
 	cmp "$TEST_DIR/undisturbed" "$TEST_DIR/disturbed"
 	cmp "$TEST_DIR/undisturbed.count" "$TEST_DIR/disturbed.count"

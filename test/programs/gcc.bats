@@ -18,7 +18,7 @@ compiler_works()
 	"${compile[@]}" large.c -o undisturbed.o
 	launch "${compile[@]}" large.c -o disturbed.o
 	until_true compiler_works
-	dump_and_restore
+	carry_over
 	until_true is_gone
 	cmp undisturbed.o disturbed.o
 	nothing_left
