@@ -328,7 +328,8 @@ int files_add_link(struct task *t, const char *link, uint32_t *ret_id, struct er
 	if (look(&f, e) < 0)
 		return files_blame(&f, e);
 	f.flags = 0; /* what the images have for files without a descriptor */
-	if (f.link[0] != '/')
+	/* A program that runs from a memfd has no file that could be opened again. */
+	if (f.link[0] != '/' || strncmp(f.link, "/memfd:", 7) == 0)
 		return files_refuse(&f, e);
 	if (add_link(&f, ret_id, e) < 0)
 		return files_blame(&f, e);

@@ -7,7 +7,7 @@
 
 static struct fds before;
 static int by_pid[2], by_group[2], by_thread[2], as_user[2], child_owns[2];
-static volatile int came, came_fd;
+static volatile int came, came_fd, *looked;
 
 static void on_io(int sig, siginfo_t *info, void *context)
 {
@@ -24,11 +24,13 @@ static void own(int fd, int type, int pid, int sig)
 	SYS(fcntl(fd, F_SETSIG, sig));
 }
 
+/* Owners live until they have been looked at; the thread tells its number when it has closed what it was set up by. */
 static void *thread(void *arg)
 {
-	*(int *)arg = syscall(SYS_gettid);
 	victim_set();
-	victim_wait();
+	*(volatile int *)arg = syscall(SYS_gettid);
+	while (!*looked)
+		victim_sleep_ms(1);
 	return NULL;
 }
 
@@ -45,10 +47,11 @@ static void owner_is(int fd, int type, int pid, int sig)
 int main(void)
 {
 	struct sigaction sa = { .sa_sigaction = on_io, .sa_flags = SA_SIGINFO };
-	static int tid;
+	static volatile int tid;
 	uid_t uids[2];
 	pid_t pid;
 
+	looked = victim_shared(sizeof(*looked));
 	sigaction(SIGRTMIN + 1, &sa, NULL);
 	SYS(pipe(by_pid));
 	SYS(pipe(by_group));
@@ -58,10 +61,13 @@ int main(void)
 	pid = victim_fork();
 	if (pid == 0) {
 		victim_set();
-		victim_wait();
+		while (!*looked)
+			victim_sleep_ms(1);
 		_exit(0);
 	}
-	victim_thread(thread, &tid);
+	victim_thread(thread, (void *)&tid);
+	while (!tid)
+		victim_sleep_ms(1);
 	own(by_pid[0], F_OWNER_PID, getpid(), SIGRTMIN + 1);
 	SYS(fcntl(by_pid[0], F_SETFL, O_ASYNC | O_NONBLOCK));
 	own(by_group[0], F_OWNER_PGRP, getpgrp(), 0);
@@ -82,6 +88,7 @@ int main(void)
 		SAME(uids[0], 0);
 		SAME(uids[1], 1234);
 	}
+	*looked = 1;
 	SAME(came, 0);
 	SAME(write(by_pid[1], "x", 1), 1);
 	while (!came)

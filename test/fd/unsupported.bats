@@ -56,6 +56,6 @@ sentence()
 
 @test "unsupported: a thread with descriptors of its own" {
 	start fd/unsupported thread
-	tid=$(ls "/proc/$PID/task" | tail -1)
+	tid=$(cd "/proc/$PID/task" && printf '%s\n' * | sort -n | tail -1)
 	refuse "cannot dump $PID: thread $tid of pid $PID has descriptors of its own, which is not supported"
 }
