@@ -208,12 +208,34 @@ static int check_pids(struct restore *r, struct err *e)
 	return 0;
 }
 
+/*
+ * An heir is born when its parent's vdso has left the place where new tasks find theirs. So whoever has a child that
+ * has to find one there cannot be an heir.
+ */
+static void choose_heirs(struct restore *r)
+{
+	bool changed = true;
+
+	for (size_t i = 0; i < r->task_count; i++)
+		r->tasks[i]->inherits = memory_inherits(r->tasks[i]);
+	while (changed) {
+		changed = false;
+		for (size_t i = 0; i < r->task_count; i++) {
+			const struct rtask *t = r->tasks[i];
+
+			if (!t->mm || t->inherits || !t->creator || !t->creator->inherits)
+				continue;
+			t->creator->inherits = false;
+			changed = true;
+		}
+	}
+}
+
 int births_make(struct restore *r, struct err *e)
 {
 	if (!r->opt->dry_run && check_pids(r, e) < 0)
 		return e->code;
-	for (size_t i = 0; i < r->task_count; i++)
-		r->tasks[i]->inherits = memory_inherits(r->tasks[i]);
+	choose_heirs(r);
 	for (size_t i = 0; i < r->task_count; i++)
 		if (!r->tasks[i]->creator &&
 		    (spawn_root(r->tasks[i], e) < 0 || make_children(r->tasks[i], e) < 0))
