@@ -298,9 +298,23 @@ int run_await_birth(struct restore *r, int tid, struct err *e)
 	return 0;
 }
 
+static size_t kill_known(struct runs *all)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < all->size; i++)
+		if (all->slot[i].tid && !all->slot[i].dead) {
+			kill(all->slot[i].tid, SIGKILL);
+			count++;
+		}
+	return count;
+}
+
+/* In the order in which they are reported: the end of a leader is only told when its other threads have been reaped. */
 void run_kill_all(struct restore *r)
 {
 	struct err ignored = { 0 };
+	size_t left;
 	int status;
 	pid_t tid;
 
@@ -309,16 +323,17 @@ void run_kill_all(struct restore *r)
 	/* Newborn ones whose first report was not read yet. Any that come later die with us (PTRACE_O_EXITKILL). */
 	while ((tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0)
 		(void)!handle(r, tid, stop_decode(status), &ignored);
-	for (size_t i = 0; i < r->runs->size; i++)
-		if (r->runs->slot[i].tid && !r->runs->slot[i].dead)
-			kill(r->runs->slot[i].tid, SIGKILL);
-	for (size_t i = 0; i < r->runs->size; i++) {
-		struct run *run = &r->runs->slot[i];
-
-		while (run->tid && !run->dead) {
-			tid = waitpid(run->tid, &status, __WALL);
-			run->dead = tid < 0 ? errno != EINTR :
-					      WIFEXITED(status) || WIFSIGNALED(status);
+	left = kill_known(r->runs);
+	while (left > 0) {
+		tid = waitpid(-1, &status, __WALL);
+		if (tid < 0 && errno == ECHILD)
+			break;
+		struct run *run = tid > 0 ? find(r->runs, tid) : NULL;
+		if (run && run->tid && !run->dead && (WIFEXITED(status) || WIFSIGNALED(status))) {
+			run->dead = true;
+			left--;
+		} else if (run && !run->tid && WIFSTOPPED(status)) {
+			kill(tid, SIGKILL);
 		}
 	}
 }

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/syscall.h>
@@ -109,7 +108,8 @@ static int make_stub(int *ret, struct err *e)
 
 /* What the new process is given. */
 struct newborn {
-	int stub, arena, self, helper_fd, gate;
+	int stub, arena, self, helper_fd;
+	int gate[2]; /* a pipe: a word comes when we trace it, or its end if we are no more */
 };
 
 /*
@@ -119,9 +119,10 @@ struct newborn {
 static void become_stub(const struct newborn *n)
 {
 	static char *const none[] = { "stasis-stub", NULL };
-	uint64_t go;
+	char go;
 
-	if (read(n->gate, &go, sizeof(go)) != sizeof(go))
+	close(n->gate[1]);
+	if (read(n->gate[0], &go, sizeof(go)) != sizeof(go))
 		_exit(126);
 	personality(ADDR_NO_RANDOMIZE);
 	/* Out of the way of each other first: the numbers that they are to have may be taken by one of them. */
@@ -309,25 +310,28 @@ int spawn_root(struct rtask *t, struct err *e)
 {
 	struct restore *r = t->restore;
 	unsigned long options = RUN_OPTIONS | PTRACE_O_SUSPEND_SECCOMP;
-	uint64_t go = 1;
+	int gate[2] = { -1, -1 };
 	own_fd stub = -1;
-	own_fd gate = eventfd(0, EFD_CLOEXEC);
 	own_fd self = syscall(SYS_pidfd_open, getpid(), 0);
 
-	if (gate < 0 || self < 0)
+	if (self < 0 || pipe2(gate, O_CLOEXEC) < 0)
 		return err_sys(e, "prepare the first process");
+	own_fd wait = gate[0];
+	own_fd go = gate[1];
 	t->helper_fd = rfiles_free_number(t);
 	if (r->opt->dry_run)
 		return 0;
-	if (make_stub(&stub, e) < 0 ||
-	    clone_root(t, &(struct newborn){ stub, r->arena_fd, self, t->helper_fd, gate }, e) < 0)
+	if (make_stub(&stub, e) < 0)
+		return e->code;
+	struct newborn n = { stub, r->arena_fd, self, t->helper_fd, { wait, go } };
+	if (clone_root(t, &n, e) < 0)
 		return e->code;
 	if (tracee_seize(t->pid, options, e) < 0 && tracee_seize(t->pid, RUN_OPTIONS, e) < 0) {
 		kill(t->pid, SIGKILL);
 		return e->code;
 	}
 	memset(e, 0, sizeof(*e));
-	if (run_adopt(r, t->pid, e) < 0 || io_write(gate, &go, sizeof(go), "the gate", e) < 0 ||
+	if (run_adopt(r, t->pid, e) < 0 || io_write(go, "", 1, "the gate", e) < 0 ||
 	    wait_trap(t->pid, e) < 0 || map_arena(r, t->pid, t->helper_fd + 1, e) < 0)
 		return e->code;
 	return clear_out(t, e);
