@@ -20,6 +20,7 @@
 #include "lib/io.h"
 #include "lib/ptrace.h"
 #include "parasite/inject.h"
+#include "test/lib/said.h"
 #include "test/lib/snapshot.h"
 
 enum { HELD_THREADS = 1024, HELD_XSTATE = 16384, XSTATE_IN_USE = 512 };
@@ -33,15 +34,6 @@ struct held {
 	void *xstate[HELD_THREADS];
 	size_t xstate_size;
 };
-
-#define MUST(call)                                                                 \
-	({                                                                         \
-		struct err must_err = { 0 }, *e = &must_err;                       \
-		if ((call) < 0) {                                                  \
-			fprintf(stderr, "%s: %s: %s\n", __func__, #call, e->text); \
-			abort();                                                   \
-		}                                                                  \
-	})
 
 static inline void *held_shared(size_t size)
 {
