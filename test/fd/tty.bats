@@ -56,3 +56,21 @@ restore_in_terminal()
 	check
 	until_true grep -q "said by the child" "$TEST_DIR/after"
 }
+
+lines_said()
+{
+	grep -c 'line [0-9]' "$TEST_DIR/said" 2>/dev/null || true
+}
+
+has_lines()
+{
+	[ "0$(lines_said)" -ge "$1" ]
+}
+
+@test "tty: a terminal with everything in it, a loop that writes through a pipe" {
+	launch script -qfc "bash -c 'while :; do echo line \$((++i)); sleep 0.02; done | cat -n'" "$TEST_DIR/said"
+	until_true has_lines 5
+	dump_and_restore
+	until_true has_lines $(($(lines_said) + 5))
+	grep -o 'line [0-9][0-9]*' "$TEST_DIR/said" | awk '$2 != NR { print "line " NR " is " $2; exit 1 }'
+}
