@@ -97,3 +97,49 @@ change_build_id()
 	[ "$(readlink "/proc/$PID/fd/1")" = /dev/null ]
 	check
 }
+
+# A file on a file system that nobody can reach by a path any more: fd 5 of the program that is started.
+start_unreachable()
+{
+	mkdir "$TEST_DIR/mount"
+	mount -t tmpfs none "$TEST_DIR/mount"
+	echo inside >"$TEST_DIR/mount/file"
+	exec 5<"$TEST_DIR/mount/file"
+	umount -l "$TEST_DIR/mount"
+	VICTIM_READY=$TEST_DIR/ready VICTIM_GO=$TEST_DIR/go VICTIM_RESULT=$TEST_DIR/result setsid "$BUILD/test/fd/unsupported" \
+		0<&5 >/dev/null 2>>"$TEST_DIR/err" 3>&- 5>&- &
+	PID=$!
+	wait_ready
+	key=$(printf 'file[%x:%x]' "$(awk '/^mnt_id/ { print $2 }' "/proc/$PID/fdinfo/0")" "$(stat -Lc %i "/proc/$PID/fd/0")")
+}
+
+@test "regfile: a file that no path leads to is refused" {
+	start_unreachable
+	refuse "cannot dump $PID: fd 0 (regfile) of pid $PID: '/file' does not lead to it: another file or mount covers it; unmount what covers it, or run stasis where it can be seen"
+	exec 5>&-
+}
+
+@test "regfile: a file that no path leads to is given back by --external and --inherit-fd" {
+	start_unreachable
+	dump --external "$key"
+	run "$STASIS" restore -d -D "$IMAGES"
+	[ "$status" = 1 ]
+	[ "$output" = "cannot restore '$IMAGES': fd 0 (regfile) of pid $PID: it came from outside of the tree; give a descriptor for it with --inherit-fd 'fd[N]:$key'" ]
+	restore --inherit-fd "fd[5]:$key"
+	[ "$(readlink "/proc/$PID/fd/0")" = /file ]
+	check
+	exec 5>&-
+}
+
+@test "regfile: a path that is longer than the kernel tells is refused" {
+	name=$(printf 'd%.0s' $(seq 200))
+	(
+		cd "$TEST_DIR" || exit 1
+		for _ in $(seq 22); do mkdir "$name" && cd "$name" || exit 1; done
+		VICTIM_READY=$TEST_DIR/ready VICTIM_GO=$TEST_DIR/go VICTIM_RESULT=$TEST_DIR/result exec setsid "$BUILD/test/fd/unsupported" \
+			</dev/null >file 2>>"$TEST_DIR/err" 3>&-
+	) &
+	PID=$!
+	wait_ready
+	refuse "cannot dump $PID: fd 1 of pid $PID: its path is longer than the kernel can tell (4095 bytes); move it up in the directory tree"
+}
