@@ -29,9 +29,11 @@ int rfiles_open_flags(uint32_t flags)
 
 int rfiles_path_open(const struct restore *r, const char *path, int flags)
 {
-	struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
+	struct open_how how = { .resolve = RESOLVE_IN_ROOT };
 	int fd;
 
+	/* openat2 is strict about what makes no sense. */
+	how.flags = (flags & O_PATH ? flags & PATH_FLAGS : flags) | O_CLOEXEC;
 	if (r->files->root < 0)
 		fd = open(path, flags | O_CLOEXEC);
 	else

@@ -143,3 +143,20 @@ start_unreachable()
 	wait_ready
 	refuse "cannot dump $PID: fd 1 of pid $PID: its path is longer than the kernel can tell (4095 bytes); move it up in the directory tree"
 }
+
+@test "regfile: another root directory, where everything is found by the same paths" {
+	start fd/regfile
+	dump
+	mkdir "$TEST_DIR/root"
+	mount --rbind / "$TEST_DIR/root"
+	mount --make-rprivate "$TEST_DIR/root"
+	status=0
+	restore --root "$TEST_DIR/root" || status=$?
+	if [ "$status" = 0 ]; then
+		root=$(readlink "/proc/$PID/root")
+		check || status=$?
+	fi
+	umount -l "$TEST_DIR/root"
+	[ "$status" = 0 ]
+	[ "$root" = "$TEST_DIR/root" ]
+}
