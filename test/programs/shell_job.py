@@ -6,10 +6,22 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import terminal
 
 stasis, images, where = sys.argv[1:]
+
+
+def interrupt(shell):
+    """When the job reads: bash looks for signals before, and would then wait for a line first."""
+    end = time.monotonic() + 20
+    while not open(f"/proc/{pid}/syscall", encoding="ascii").read().startswith("0 0x0 "):
+        assert time.monotonic() < end, "the job does not read"
+        time.sleep(0.01)
+    shell.press(b"\x03")
+
+
 shell = ["bash", "--norc", "--noprofile", "-i"]
 
 
@@ -19,7 +31,7 @@ first.type(f"bash {os.path.dirname(__file__)}/job.sh")
 pid = int(re.search(r"job of pid (\d+)", first.expect(" runs\r\n") + " ").group(1))
 first.type("one")
 first.expect("heard <ONE>")
-first.press(b"\x03")
+interrupt(first)
 first.expect("interrupt 1")
 
 done = subprocess.run([stasis, "dump", "-t", str(pid), "-D", images], stdin=subprocess.DEVNULL,
@@ -43,7 +55,7 @@ second.type(f"{stasis} restore --shell-job -D {images} -v4 -o restore.log")
 second.expect("restore.log\r\n")
 second.type("three")
 second.expect("heard <THREE>")
-second.press(b"\x03")
+interrupt(second)
 second.expect("interrupt 2")
 second.press(b"\x1a")
 second.expect("Stopped")
