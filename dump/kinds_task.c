@@ -9,6 +9,7 @@
 	KIND(restart)                                                                           \
 	KIND(rseq)                                                                              \
 	KIND(regs)                                                                              \
+	KIND(xfeatures)                                                                         \
 	KIND(comm)                                                                              \
 	KIND(sigactions)                                                                        \
 	KIND(sigaltstack)                                                                       \

@@ -9,6 +9,7 @@
 	/* Changes the registers as they are loaded. */                                  \
 	KIND(restart)                                                                    \
 	KIND(regs)                                                                       \
+	KIND(xfeatures)                                                                  \
 	KIND(mm)                                                                         \
 	KIND(thp)                                                                        \
 	KIND(membarrier)                                                                 \
