@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <signal.h>
 #include <string.h>
@@ -135,6 +137,35 @@ static int send_to(const struct inject_thread *t, uint64_t rip, struct err *e)
 }
 
 /* first: bytes of the mapping that the code is in, which may be all of it. */
+static pthread_mutex_t *owner_of(const struct injection *i)
+{
+	return (pthread_mutex_t *)(i->arena.here + ARENA_OWNER_AT);
+}
+
+/* Held until the arena is unmapped here; if we die before, the kernel says so in its word. See wire.h. */
+static int hold_owner(struct injection *i, struct err *e)
+{
+	pthread_mutexattr_t attr;
+
+	_Static_assert(sizeof(pthread_mutex_t) <= ARENA_LOOP_AT - ARENA_OWNER_AT, "no room");
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	errno = pthread_mutex_init(owner_of(i), &attr);
+	pthread_mutexattr_destroy(&attr);
+	errno = errno ? errno : pthread_mutex_lock(owner_of(i));
+	return errno ? err_sys(e, "hold the arena of pid %d", i->pid) : 0;
+}
+
+static void unmap_here(struct injection *i)
+{
+	if (!i->arena.here)
+		return;
+	pthread_mutex_unlock(owner_of(i));
+	munmap(i->arena.here, i->arena_size);
+	i->arena.here = NULL;
+}
+
 static int map_here(struct injection *i, uint64_t first, struct err *e)
 {
 	char path[96];
@@ -155,7 +186,7 @@ static int map_here(struct injection *i, uint64_t first, struct err *e)
 	i->arena.there = TPTR(i->arena_at);
 	i->arena.size = i->arena_size;
 	arena_init(&i->arena);
-	return 0;
+	return hold_owner(i, e);
 }
 
 static int map_there(struct injection *i, int prot, struct err *e)
@@ -219,6 +250,7 @@ static int start(struct injection *i, struct inject_thread *t, struct plan *p, s
 	if (change_thread(t, e) < 0)
 		return e->code;
 	p->wire->end = PLAN_END_PARK;
+	p->wire->owner = i->arena_at + ARENA_OWNER_AT + offsetof(pthread_mutex_t, __data.__lock);
 	r.rip = i->arena_at;
 	r.rdi = arena_there(p->arena, p->wire).at;
 	r.rsp = p->stack.at;
@@ -356,9 +388,6 @@ static int unmap(struct injection *i, struct err *e)
 
 	if (!i->arena_tried)
 		return 0;
-	if (i->arena.here)
-		munmap(i->arena.here, i->arena_size);
-	i->arena.here = NULL;
 	if (site_call(i, SYS_munmap, args, &res, e) < 0)
 		return e->code;
 	i->arena_tried = false;
@@ -390,6 +419,7 @@ int inject_close(struct injection *i, struct err *e)
 		first = *e;
 	if (put_back_leader(i, e) < 0 && !first.code)
 		first = *e;
+	unmap_here(i); /* last: a thread in the arena looks whether we hold it */
 	i->live = false;
 	if (first.code) {
 		*e = first;
@@ -409,7 +439,7 @@ static bool is_ours(const struct injection *i, uint64_t rip)
  */
 static int take_again(const struct injection *i, struct inject_thread *t, struct err *e)
 {
-	struct user_regs_struct now;
+	struct user_regs_struct now = { 0 };
 	struct stop s;
 	uint64_t mask;
 

@@ -4,10 +4,12 @@
  * What has been changed in the target is written down in a struct injection before it is changed. It
  * lies in memory shared with the guardian, so that inject_heal() can undo it after the tracer was
  * killed: a thread whose tracer dies runs on from where it is, which is why everything that a thread
- * of the target is ever pointed at ends in a loop, and never in a trap.
+ * of the target is ever pointed at ends in a loop, and never in a trap. A plan that runs at that moment goes no further:
+ * a robust futex that the tracer holds tells the runner (parasite/wire.h).
  *
  * The one instruction that has to be in the target before anything of ours is mapped ("syscall; jmp .")
- * is put into the unused bytes of the vdso's ELF header, where nobody runs, and only while it is used.
+ * is put into the unused bytes of the vdso's ELF header, where nobody runs, and only while it is used. The two calls that
+ * are made there, mmap and munmap, are all that a filter of the target could see if we were killed in the middle.
  */
 #ifndef STASIS_PARASITE_INJECT_H
 #define STASIS_PARASITE_INJECT_H
@@ -22,6 +24,7 @@ struct inject_thread {
 	int tid;
 	bool changed; /* its registers and mask are not its own */
 	bool runs;    /* a plan, and has not been seen to stop */
+	/* What it gets back. One inside a restartable sequence has to be at the abort handler already. */
 	struct user_regs_struct regs;
 	uint64_t mask;
 };

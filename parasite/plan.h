@@ -21,6 +21,7 @@ enum {
 	ARENA_SYSCALL_AT =
 		4096 - 16, /* in the code page: "syscall; int3", for calls made by hand */
 	ARENA_LOOP_AT = 4096 - 8, /* "jmp .", where a thread may stay for ever */
+	ARENA_OWNER_AT = 4096 - 128, /* room for a robust mutex, see parasite/inject.c */
 	PLAN_STACK_SIZE = 512,
 };
 

@@ -9,20 +9,30 @@
 #include "parasite/wire.h"
 #include "parasite/sys_x86_64.h"
 
+static void stop_if_alone(const struct plan_wire *plan)
+{
+	const uint32_t *owner = (const uint32_t *)plan->owner;
+
+	while (owner && __atomic_load_n(owner, __ATOMIC_SEQ_CST) & PLAN_OWNER_DIED)
+		raw_relax();
+}
+
 /*
- * Nobody may be there to see how the plan ended: a dumper can be killed at any time, and its tracees
- * then run on from where they are. So a parked thread harms nobody until somebody puts it back. Under
- * a seccomp filter futex() may fail; then the loop spins.
+ * Nobody may be there to see how the plan ended: a dumper can be killed at any time, and its tracees then run on from
+ * where they are. So a parked thread harms nobody until somebody puts it back. What it waits in is a call that the
+ * kernel never restarts by itself: a thread that wakes up looks whether it is alone.
  */
 static void park(struct plan_wire *plan)
 {
 	uint64_t wake[PLAN_ARGS] = { (uint64_t)&plan->done, 1 /* FUTEX_WAKE */, 1 };
-	uint64_t wait[PLAN_ARGS] = { (uint64_t)&plan->go, 0 /* FUTEX_WAIT */, 0 };
+	uint64_t wait[PLAN_ARGS] = { (uint64_t)&plan->none, 0, 0, sizeof(plan->none) };
 
 	__atomic_store_n(&plan->done, 1, __ATOMIC_SEQ_CST);
+	stop_if_alone(plan);
 	raw_syscall(RAW_SYS_FUTEX, wake);
 	for (;;) {
-		raw_syscall(RAW_SYS_FUTEX, wait);
+		stop_if_alone(plan);
+		raw_syscall(RAW_SYS_RT_SIGTIMEDWAIT, wait);
 		raw_relax();
 	}
 }
@@ -36,6 +46,7 @@ __attribute__((section(".text.entry"), noreturn, used)) void runner(struct plan_
 		for (int k = 0; k < PLAN_ARGS; k++)
 			arg[k] = c->from_result >> k & 1 ? (uint64_t)plan->entry[c->arg[k]].result :
 							   c->arg[k];
+		stop_if_alone(plan);
 		c->result = raw_syscall(c->nr, arg);
 		plan->ran = i + 1;
 		if ((uint64_t)c->result > -4096UL && !(c->flags & PLAN_MAY_FAIL))

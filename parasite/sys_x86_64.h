@@ -28,6 +28,7 @@ static inline void raw_relax(void)
 	__asm__ volatile("pause");
 }
 
+#define RAW_SYS_RT_SIGTIMEDWAIT 128
 #define RAW_SYS_FUTEX 202
 
 #endif

@@ -27,16 +27,22 @@ struct plan_entry {
 /* How the runner ends a plan. */
 enum plan_end {
 	PLAN_END_TRAP, /* int3: the tracer, which must be there, sees a SIGTRAP stop */
-	PLAN_END_PARK, /* wake plan->done, then wait on plan->go for ever: safe without a tracer */
+	PLAN_END_PARK, /* wake plan->done, then wait for ever: safe without a tracer */
 };
+
+/*
+ * Whoever runs the plan may hold a robust futex; the kernel marks its word when the holder dies, before the tracees of
+ * that one are let go. From then on the runner makes no more calls: a filter of the thread may be waiting for them.
+ */
+enum { PLAN_OWNER_DIED = 0x40000000 };
 
 struct plan_wire {
 	uint32_t count; /* entries */
 	uint32_t end;	/* enum plan_end */
 	uint32_t ran;	/* entries that were made, the failed one included */
 	uint32_t done;	/* futex: 1 when the plan has ended */
-	uint32_t go;	/* futex: never changed while the runner is parked */
-	uint32_t reserved;
+	uint64_t none;	/* an empty set of signals */
+	uint64_t owner; /* address of the word of the robust futex, 0: there is none */
 	struct plan_entry entry[];
 };
 

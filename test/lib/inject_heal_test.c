@@ -20,7 +20,7 @@ enum { ROUNDS = 300, SPINNERS = 3, PAIRS = 2, QUEUED = 20000, LONGEST_US = 3000 
 static struct target {
 	struct spin spin[SPINNERS];
 	volatile uint64_t ready, balls[PAIRS], wrong, naps, queued, twice;
-	bool leader_sleeps;
+	bool leader_sleeps, filtered;
 	uint8_t seen[QUEUED];
 } * t;
 
@@ -103,6 +103,32 @@ static void start_players(int number)
 	assert(write(there[1], &first, sizeof(first)) == sizeof(first));
 }
 
+/*
+ * Ends the process if it makes any of the calls that only plans make. Not mmap and munmap, which bring the runner in
+ * and out: if the injecting process dies in the middle of these, the target meets its filter, and that is how it is.
+ */
+static void filter(void)
+{
+#define DENY(nr)                                       \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1), \
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		DENY(SYS_getpid),
+		DENY(SYS_gettid),
+		DENY(SYS_close),
+		DENY(SYS_tgkill),
+		DENY(SYS_futex),
+		DENY(SYS_rt_sigtimedwait),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
+
+	assert(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	assert(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) ==
+	       0);
+}
+
 static void be_target(void *arg)
 {
 	struct sigaction sa = { .sa_sigaction = on_queued, .sa_flags = SA_SIGINFO | SA_RESTART };
@@ -114,6 +140,10 @@ static void be_target(void *arg)
 	for (int i = 0; i < PAIRS; i++)
 		start_players(i);
 	assert(pthread_create(&thread, NULL, nap, NULL) == 0);
+	while (t->filtered && t->ready < SPINNERS + 2 * PAIRS)
+		usleep(100);
+	if (t->filtered)
+		filter();
 	if (!t->leader_sleeps)
 		spin(&t->spin[0]);
 	for (__atomic_add_fetch(&t->ready, 1, __ATOMIC_SEQ_CST);;)
@@ -121,12 +151,13 @@ static void be_target(void *arg)
 	(void)arg;
 }
 
-static int start_target(bool leader_sleeps)
+static int start_target(bool leader_sleeps, bool filtered)
 {
 	uint64_t all = SPINNERS + 2 * PAIRS + 1;
 
 	t = held_shared(sizeof(*t));
 	t->leader_sleeps = leader_sleeps;
+	t->filtered = filtered;
 	for (int i = 0; i < SPINNERS; i++)
 		spin_init(&t->spin[i], i + 1);
 	int pid = held_start(be_target, NULL);
@@ -209,12 +240,17 @@ static void heal_rounds(int pid)
 
 static void a_spinning_leader(void)
 {
-	heal_rounds(start_target(false));
+	heal_rounds(start_target(false, false));
 }
 
 static void a_sleeping_leader(void)
 {
-	heal_rounds(start_target(true));
+	heal_rounds(start_target(true, false));
+}
+
+static void a_filtered_target(void)
+{
+	heal_rounds(start_target(false, true));
 }
 
 static bool is_stopped(int pid)
@@ -231,7 +267,7 @@ static bool is_stopped(int pid)
 
 static void a_stopped_target(void)
 {
-	int pid = start_target(false);
+	int pid = start_target(false, false);
 	struct held *h = held_new(pid);
 	char *was = snapshot_take(pid);
 
@@ -250,7 +286,7 @@ static void a_stopped_target(void)
 /* Queued signals are counted one by one. */
 static void signals_meanwhile(void)
 {
-	int pid = start_target(false), status = 0;
+	int pid = start_target(false, false), status = 0;
 	struct held *h = held_new(pid);
 	int sender = fork();
 
@@ -279,6 +315,7 @@ int main(void)
 	return unit_run((struct unit[]){
 		UNIT(a_spinning_leader),
 		UNIT(a_sleeping_leader),
+		UNIT(a_filtered_target),
 		UNIT(a_stopped_target),
 		UNIT(signals_meanwhile),
 		{},
