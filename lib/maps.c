@@ -142,11 +142,17 @@ static uint64_t value_of(const char *line)
 	return take_decimal(&p);
 }
 
+/* Flags of higher bits than VM_LOCKONFAULT, which are told after it. */
+#define AFTER_LF (VMA_AC | VMA_NR | VMA_HT | VMA_WF | VMA_DD | VMA_MG | VMA_HG | VMA_NH)
+
 static void parse_flags(struct vma *v, const char *p)
 {
 	for (; p[0] && p[1]; p += p[2] == ' ' ? 3 : 2) {
 		uint16_t letters = LETTERS(p[0], p[1]);
 
+		/* Older kernels (6.1) have no letters for it. */
+		if (letters == LETTERS('?', '?') && v->flags & VMA_LO && !(v->flags & AFTER_LF))
+			v->flags |= VMA_LF;
 		for (size_t i = 0; i < ARRAY_SIZE(flag_letters); i++)
 			if (flag_letters[i].letters == letters)
 				v->flags |= flag_letters[i].flag;

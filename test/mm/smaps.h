@@ -75,9 +75,18 @@ static inline bool is_present(const void *at)
 	return pagemap_word(at) >> 63;
 }
 
+/* The first line that differs is said. */
 static inline void same_text(const char *is, const char *was)
 {
-	CHECK(strcmp(is, was) == 0, "it is\n%s\nit was\n%s", is, was);
+	while (*is && *was) {
+		size_t n = strcspn(is, "\n"), m = strcspn(was, "\n");
+
+		CHECK(n == m && memcmp(is, was, n) == 0, "it is '%.*s', it was '%.*s'", (int)n, is,
+		      (int)m, was);
+		is += n + (is[n] != 0);
+		was += m + (was[m] != 0);
+	}
+	CHECK(!*is && !*was, "there is '%s', there was '%s'", is, was);
 }
 
 /* Bytes that tell a page from others; 0 if all of them are as they were put. */
