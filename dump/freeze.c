@@ -218,6 +218,14 @@ static int read_stat(struct task *t, struct err *e)
 	return 0;
 }
 
+static int refuse_leaderless(const struct task *t, struct err *e)
+{
+	return err_code(e, ENOTSUP,
+			"the first thread of pid %d has exited while others live on, which is not "
+			"supported",
+			t->pid);
+}
+
 static int stop_task(struct attempt *a, struct task *t, struct err *e)
 {
 	int r;
@@ -231,10 +239,7 @@ static int stop_task(struct attempt *a, struct task *t, struct err *e)
 		size_t count;
 
 		if (proc_threads(t->proc_fd, &tids, &count, e) == 0 && count > 1)
-			return err_code(e, ENOTSUP,
-					"the first thread of pid %d has exited while others "
-					"live on, which is not supported",
-					t->pid);
+			return refuse_leaderless(t, e);
 		return 0;
 	}
 	t->pidfd = syscall(SYS_pidfd_open, t->pid, 0);
@@ -243,7 +248,9 @@ static int stop_task(struct attempt *a, struct task *t, struct err *e)
 	while ((r = stop_new_threads(a, t, e)) > 0)
 		;
 	/* What it is called and whose child it is: as it is now that it stands still. */
-	return r < 0 ? r : read_stat(t, e);
+	if (r < 0 || read_stat(t, e) < 0)
+		return e->code;
+	return t->state == TASK_DEAD && t->thread_count ? refuse_leaderless(t, e) : 0;
 }
 
 static struct task *find(struct dump *d, int pid)
@@ -272,13 +279,12 @@ static int add_task(struct attempt *a, struct task *parent, int pid, struct err 
 static int add_children(struct attempt *a, struct task *t, struct err *e)
 {
 	own_mem int *pids = NULL;
-	size_t count;
+	size_t count = 0;
 	int added = 0;
 
-	if (t->state == TASK_DEAD)
-		return 0;
-	if (proc_children(t->proc_fd, &pids, &count, e) < 0)
-		return e->code;
+	for (size_t i = 0; i < t->thread_count; i++)
+		if (proc_children(t->proc_fd, t->threads[i].tid, &pids, &count, e) < 0)
+			return e->code;
 	for (size_t i = 0; i < count; i++) {
 		if (find(a->d, pids[i]))
 			continue;
@@ -299,15 +305,11 @@ static int stop_all(struct attempt *a, struct err *e)
 
 	if (add_task(a, NULL, d->opt->tree, e) < 0)
 		return e->code;
-	/* An orphan can come to a task that was looked at already, and a thread can be born until all stand. */
+	/* An orphan can come to a task that was looked at already. Threads of a task that stands are not born. */
 	do {
 		fresh = 0;
 		for (size_t i = 0; i < d->task_count; i++) {
 			r = add_children(a, d->tasks[i], e);
-			if (r > 0)
-				fresh += r;
-			if (r >= 0 && d->tasks[i]->state != TASK_DEAD)
-				r = stop_new_threads(a, d->tasks[i], e);
 			if (r < 0)
 				return err_on(e, "pid %d", d->tasks[i]->pid);
 			fresh += r;

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,7 +17,9 @@
 
 #define INVENTORY_PART "inventory.img.part"
 
-typedef int (*file_fn)(int dir_fd, const char *name, struct err *e);
+enum { SYNC_AT_ONCE = 256 };
+
+typedef int (*file_fn)(int dir_fd, const char *name, void *arg, struct err *e);
 
 /* Page maps and pages are left alone: they are found through other images only, and a page server may be
  * filling them already. */
@@ -26,11 +29,12 @@ static bool is_stale(enum image_kind kind)
 	       kind != IMG_STATS_DUMP && kind != IMG_STATS_RESTORE && kind != IMG_IRMAP_CACHE;
 }
 
-static int remove_file(int dir_fd, const char *name, struct err *e)
+static int remove_file(int dir_fd, const char *name, void *arg, struct err *e)
 {
 	enum image_kind kind;
 	uint64_t id;
 
+	(void)arg;
 	if (strcmp(name, INVENTORY_PART) != 0 &&
 	    (!image_name_parse(name, &kind, &id) || !is_stale(kind)))
 		return 0;
@@ -39,37 +43,47 @@ static int remove_file(int dir_fd, const char *name, struct err *e)
 	return 0;
 }
 
-/* Starts writing without waiting, so that the disk has all files at once when sync_file asks for each. */
-static int push_file(int dir_fd, const char *name, struct err *e)
-{
-	enum image_kind kind;
-	uint64_t id;
+/* Files that are being written to the disk. */
+struct syncing {
+	int fd[SYNC_AT_ONCE];
+	char name[SYNC_AT_ONCE][IMAGE_NAME_MAX];
+	size_t count;
+};
 
-	(void)e;
-	if (!image_name_parse(name, &kind, &id))
-		return 0;
-	own_fd fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0)
-		sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-	return 0;
+/* Waits until the disk has them. */
+static int sync_rest(struct syncing *s, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		if (r == 0 && fsync(s->fd[i]) < 0)
+			r = err_sys(e, "fsync '%s'", s->name[i]);
+		own_close(&s->fd[i]);
+	}
+	s->count = 0;
+	return r;
 }
 
-static int sync_file(int dir_fd, const char *name, struct err *e)
+/* Starts writing without waiting, so that the disk has many files at once when it is asked for each. */
+static int sync_file(int dir_fd, const char *name, void *arg, struct err *e)
 {
+	struct syncing *s = arg;
 	enum image_kind kind;
 	uint64_t id;
+	int fd;
 
 	if (!image_name_parse(name, &kind, &id))
 		return 0;
-	own_fd fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+	fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "open '%s'", name);
-	if (fsync(fd) < 0)
-		return err_sys(e, "fsync '%s'", name);
-	return 0;
+	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	snprintf(s->name[s->count], IMAGE_NAME_MAX, "%s", name);
+	s->fd[s->count++] = fd;
+	return s->count == SYNC_AT_ONCE ? sync_rest(s, e) : 0;
 }
 
-static int for_each_file(int dir_fd, file_fn fn, struct err *e)
+static int for_each_file(int dir_fd, file_fn fn, void *arg, struct err *e)
 {
 	own_fd fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *d;
@@ -82,7 +96,7 @@ static int for_each_file(int dir_fd, file_fn fn, struct err *e)
 		return err_sys(e, "read the image folder");
 	take_fd(&fd);
 	for (errno = 0; (d = readdir(dir)); errno = 0) {
-		r = fn(dir_fd, d->d_name, e);
+		r = fn(dir_fd, d->d_name, arg, e);
 		if (r < 0)
 			return r;
 	}
@@ -105,10 +119,10 @@ int image_set_begin(int dir_fd, struct err *e)
 {
 	int r;
 
-	r = remove_file(dir_fd, "inventory.img", e);
+	r = remove_file(dir_fd, "inventory.img", NULL, e);
 	if (r < 0)
 		return r;
-	r = for_each_file(dir_fd, remove_file, e);
+	r = for_each_file(dir_fd, remove_file, NULL, e);
 	if (r < 0)
 		return r;
 	return sync_folder(dir_fd, e);
@@ -135,14 +149,13 @@ static int write_part(int dir_fd, const struct InventoryEntry *inventory, struct
 
 int image_set_finish(int dir_fd, const struct InventoryEntry *inventory, struct err *e)
 {
+	struct syncing files = { .count = 0 };
+	struct err later = {};
 	int r;
 
-	r = for_each_file(dir_fd, push_file, e);
-	if (r < 0)
-		return r;
-	r = for_each_file(dir_fd, sync_file, e);
-	if (r < 0)
-		return r;
+	r = for_each_file(dir_fd, sync_file, &files, e);
+	if (sync_rest(&files, r < 0 ? &later : e) < 0 || r < 0)
+		return e->code;
 	/* The names of the files before the name that vouches for them. */
 	r = sync_folder(dir_fd, e);
 	if (r < 0)

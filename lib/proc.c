@@ -103,7 +103,7 @@ int proc_threads(int proc_fd, int **ret, size_t *ret_count, struct err *e)
 	return 0;
 }
 
-static int add_children(int proc_fd, int tid, int **pids, size_t *n, struct err *e)
+int proc_children(int proc_fd, int tid, int **pids, size_t *count, struct err *e)
 {
 	own_mem char *text = NULL;
 	char path[64], *p, *save = NULL;
@@ -112,25 +112,10 @@ static int add_children(int proc_fd, int tid, int **pids, size_t *n, struct err 
 	if (io_slurp(proc_fd, path, &text, NULL, e) < 0)
 		return e->code == -ENOENT || e->code == -ESRCH ? 0 : e->code;
 	for (p = strtok_r(text, " \n", &save); p; p = strtok_r(NULL, " \n", &save)) {
-		if (io_grow(pids, *n, sizeof(**pids), e) < 0)
+		if (io_grow(pids, *count, sizeof(**pids), e) < 0)
 			return e->code;
-		(*pids)[(*n)++] = atoi(p);
+		(*pids)[(*count)++] = atoi(p);
 	}
-	return 0;
-}
-
-int proc_children(int proc_fd, int **ret, size_t *ret_count, struct err *e)
-{
-	own_mem int *tids = NULL, *pids = NULL;
-	size_t count, n = 0;
-
-	if (proc_threads(proc_fd, &tids, &count, e) < 0)
-		return e->code;
-	for (size_t i = 0; i < count; i++)
-		if (add_children(proc_fd, tids[i], &pids, &n, e) < 0)
-			return e->code;
-	*ret = take_mem(pids);
-	*ret_count = n;
 	return 0;
 }
 

@@ -28,8 +28,8 @@ must_check int proc_open(int pid, int *ret_fd, struct err *e);
 must_check int proc_stat_read(int proc_fd, struct proc_stat *ret, struct err *e);
 /* Tids of /proc/PID/task, ascending as the kernel lists them; the caller frees *ret. */
 must_check int proc_threads(int proc_fd, int **ret, size_t *ret_count, struct err *e);
-/* Pids of the children of all threads, zombies included; the caller frees *ret. */
-must_check int proc_children(int proc_fd, int **ret, size_t *ret_count, struct err *e);
+/* Adds the pids of the children that a thread has, zombies included, to *pids; the caller frees it. */
+must_check int proc_children(int proc_fd, int tid, int **pids, size_t *count, struct err *e);
 /* The value behind "Name:\t" of /proc/PID/status as an unsigned number in the given base. */
 must_check int proc_status_number(int proc_fd, const char *name, int base, uint64_t *ret,
 				  struct err *e);
