@@ -110,6 +110,18 @@ const struct fd_table *files_table(const struct task *t)
 	return NULL;
 }
 
+static int by_number(const void *a, const void *b)
+{
+	return ((const struct descriptor *)a)->num - ((const struct descriptor *)b)->num;
+}
+
+const struct descriptor *files_descriptor(const struct fd_table *table, uint32_t number)
+{
+	struct descriptor key = { .num = number };
+
+	return table->count ? bsearch(&key, table->at, table->count, sizeof(key), by_number) : NULL;
+}
+
 /* Threads share these with their leader unless one of them has called unshare(2). */
 static int check_threads(const struct task *t, struct err *e)
 {
@@ -173,11 +185,6 @@ static int add_table(struct files *files, struct task *t, size_t place, struct e
 	files->last_table = table;
 	t->ids->files_id = table->id;
 	return 0;
-}
-
-static int by_number(const void *a, const void *b)
-{
-	return ((const struct descriptor *)a)->num - ((const struct descriptor *)b)->num;
 }
 
 static int list_numbers(const struct task *t, struct descriptor **ret, size_t *ret_count,

@@ -106,6 +106,8 @@ must_check int files_add_named(struct file *f, const char *name, uint32_t *ret_i
 must_check int files_path_entry(struct file *f, uint32_t id, RegFileEntry **ret, struct err *e);
 /* The table of a task. */
 const struct fd_table *files_table(const struct task *t);
+/* The descriptor of this number, NULL: there is none. */
+const struct descriptor *files_descriptor(const struct fd_table *table, uint32_t number);
 /* The number behind "name:" in a text of fdinfo, in a base of strtoull; false when there is no such line. */
 bool files_number(const char *fdinfo, const char *name, int base, uint64_t *ret);
 

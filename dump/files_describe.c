@@ -2,7 +2,8 @@
  * What one descriptor is: its description found among those known, or recognised by a kind.
  *
  * The same description has the same mount and inode; among those, kcmp(KCMP_FILE) decides. As that gives an order,
- * descriptions are kept in a search tree, and 10,000 descriptors of one file cost 14 comparisons each.
+ * descriptions are kept in a search tree, and 10,000 descriptors of one file cost 14 comparisons each. Event counters all
+ * have one inode, but each has a number of its own.
  * Position and flags are no part of the key: somebody outside of the tree may be changing them.
  */
 #include <errno.h>
@@ -27,7 +28,7 @@ enum { FDINFO_SIZE = 4096, LINK_SIZE = 4096 };
 /* A node of the tree; made before it is known whether it is needed. */
 struct known_file {
 	struct files *files;
-	uint64_t mnt_id, ino;
+	uint64_t mnt_id, ino, event;
 	int pid, num;
 	struct file *file;
 };
@@ -41,6 +42,8 @@ static int compare(const void *va, const void *vb)
 		return a->mnt_id < b->mnt_id ? -1 : 1;
 	if (a->ino != b->ino)
 		return a->ino < b->ino ? -1 : 1;
+	if (a->event != b->event)
+		return a->event < b->event ? -1 : 1;
 	r = syscall(SYS_kcmp, a->pid, b->pid, KCMP_FILE, a->num, b->num);
 	if (r < 0)
 		a->files->compare_errno = errno;
@@ -217,6 +220,7 @@ static int find_file(const struct fd_table *table, int num, const char *fdinfo,
 	*key = (struct known_file){ .files = files, .pid = table->task->pid, .num = num };
 	files_number(fdinfo, "mnt_id", 10, &key->mnt_id);
 	files_number(fdinfo, "ino", 10, &key->ino);
+	files_number(fdinfo, "eventfd-id", 10, &key->event);
 	files->compare_errno = 0;
 	node = tsearch(key, &files->by_description, compare);
 	if (!node)

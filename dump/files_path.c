@@ -117,6 +117,28 @@ static int stand_in(struct file *f, uint32_t id, const char *name, bool deleted,
 	return err_hint(e, "--link-remap lets the dump make a temporary one");
 }
 
+static bool in_tree(const struct dump *d, int pid)
+{
+	for (size_t i = 0; i < d->task_count; i++)
+		if (d->tasks[i]->pid == pid)
+			return true;
+	return false;
+}
+
+/* Files of the tree's own processes are opened when these are there, but have no threads and descriptors yet. */
+static int check_proc(const struct file *f, const char *name, struct err *e)
+{
+	int pid = 0, tid = 0, at = 0;
+
+	if (sscanf(name, "/proc/%d/%n", &pid, &at) != 1 || !at || !in_tree(f->dump, pid))
+		return 0;
+	if (strncmp(name + at, "fdinfo/", 7) != 0 &&
+	    (sscanf(name + at, "task/%d", &tid) != 1 || tid == pid))
+		return 0;
+	return err_code(e, ENOTSUP,
+			"'%s' is about a part of the tree itself, which is not supported", name);
+}
+
 static bool is_external(struct file *f, RegFileEntry *reg)
 {
 	const char *key = pool_format(&f->dump->pool, "file[%x:%lx]", f->mnt_id, f->st.st_ino);
@@ -133,7 +155,9 @@ static int find_name(struct file *f, RegFileEntry *reg, struct err *e)
 	const char *base, *other;
 
 	reg->name = (char *)f->link;
-	if (leads_to(f->link, &f->st) || is_external(f, reg))
+	if (leads_to(f->link, &f->st))
+		return check_proc(f, f->link, e);
+	if (is_external(f, reg))
 		return 0;
 	base = without_suffix(f);
 	if (base) {

@@ -92,12 +92,21 @@ static bool may_be(const struct file *f, const EventpollTfdEntry *t)
 	return !t->has_inode || f->st.st_ino == t->inode;
 }
 
+/* A socket cannot be opened twice, so its inode is proof enough; and the kernel looks for a watch one by one. */
+static bool is_socket(const struct fd_table *table, const EventpollTfdEntry *t)
+{
+	const struct descriptor *at = table ? files_descriptor(table, t->tfd) : NULL;
+
+	return at && t->has_inode && S_ISSOCK(at->file->st.st_mode) &&
+	       at->file->st.st_ino == t->inode;
+}
+
 static int find_target(const struct file *f, EventpollTfdEntry *t, struct kcmp_epoll_slot *slot,
 		       struct err *e)
 {
 	const struct fd_table *table = files_table(f->task);
 
-	if (is_target(f, slot, t->tfd))
+	if (is_socket(table, t) || is_target(f, slot, t->tfd))
 		return 0;
 	for (size_t i = 0; table && i < table->count; i++)
 		if (may_be(table->at[i].file, t) && is_target(f, slot, table->at[i].num)) {

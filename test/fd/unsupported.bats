@@ -54,6 +54,11 @@ sentence()
 	refuse "cannot dump $PID: fd 3 (regfile) of pid $PID: '${said% (deleted)}' is of a process that is gone"
 }
 
+@test "unsupported: what /proc says about a descriptor of the tree" {
+	start fd/unsupported fdinfo
+	refuse "cannot dump $PID: fd 3 (regfile) of pid $PID: '/proc/$PID/fdinfo/0' is about a part of the tree itself, which is not supported"
+}
+
 @test "unsupported: a thread with descriptors of its own" {
 	start fd/unsupported thread
 	tid=$(cd "/proc/$PID/task" && printf '%s\n' * | sort -n | tail -1)

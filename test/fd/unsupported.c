@@ -92,6 +92,11 @@ static int dead(void)
 	return 3;
 }
 
+static int own_descriptor(void)
+{
+	return open("/proc/self/fdinfo/0", O_RDONLY);
+}
+
 /* A table of its own for a thread. */
 static void *unshared(void *arg)
 {
@@ -111,10 +116,10 @@ static const struct {
 	const char *name;
 	int (*make)(void);
 } kinds[] = {
-	{ "tcp", tcp },		{ "unix", unix_socket },    { "inotify", own_inotify },
-	{ "pidfd", own_pidfd }, { "namespace", namespace }, { "secret", secret },
-	{ "queue", queue },	{ "device", device },	    { "dead", dead },
-	{ "thread", thread },
+	{ "tcp", tcp },		{ "unix", unix_socket },      { "inotify", own_inotify },
+	{ "pidfd", own_pidfd }, { "namespace", namespace },   { "secret", secret },
+	{ "queue", queue },	{ "device", device },	      { "dead", dead },
+	{ "thread", thread },	{ "fdinfo", own_descriptor },
 };
 
 int main(int argc, char **argv)
