@@ -37,7 +37,8 @@ extern const size_t vma_restore_kind_count;
 
 /*
  * The number that our descriptor our_fd has in task t while the plan runs: the first call of a plan adds the entry that
- * fetches it, further ones give the same. Our descriptor has to stay open until the plan has run.
+ * fetches it, further ones give the same. It is for the entries right behind: a later fetch may close it. Our descriptor
+ * has to stay open until the plan has run.
  */
 struct plan_arg memory_fetch(struct rtask *t, int our_fd, struct plan *p);
 /* Adds the closing of everything that was fetched in this plan. To be called once, at its end. */

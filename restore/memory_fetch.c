@@ -1,11 +1,14 @@
-/* Descriptors of ours that a plan needs in a task, fetched once and closed at the end of the plan. */
+/*
+ * Descriptors of ours that a plan needs in a task, fetched once and closed at the end of the plan, or when there
+ * are many: a task with thousands of objects would come to its limit.
+ */
 #include <stdlib.h>
 #include <sys/syscall.h>
 
 #include "lib/io.h"
 #include "restore/memory.h"
 
-enum { FETCHED_MAX = 4096 };
+enum { FETCHED_MAX = 256 };
 
 struct fetched {
 	const struct plan *plan; /* whose descriptors these are */
@@ -26,6 +29,13 @@ static struct fetched *of_plan(struct restore *r, const struct plan *p)
 	return r->fetched;
 }
 
+static void close_all(struct fetched *f, struct plan *p)
+{
+	for (size_t i = 0; i < f->count; i++)
+		plan_call(p, "close a fetched descriptor", SYS_close, RESULT(f->at[i].entry));
+	f->count = 0;
+}
+
 struct plan_arg memory_fetch(struct rtask *t, int our_fd, struct plan *p)
 {
 	struct fetched *f = of_plan(t->restore, p);
@@ -35,9 +45,11 @@ struct plan_arg memory_fetch(struct rtask *t, int our_fd, struct plan *p)
 	for (size_t i = f ? f->count : 0; i-- > 0;)
 		if (f->at[i].fd == our_fd)
 			return RESULT(f->at[i].entry);
+	if (f && f->count == FETCHED_MAX)
+		close_all(f, p);
 	entry = plan_call(p, "fetch a descriptor", SYS_pidfd_getfd, ARG(t->helper_fd), ARG(our_fd),
 			  ARG(0));
-	if (!f || f->count == FETCHED_MAX) {
+	if (!f) {
 		p->full = true; /* plan_check refuses it */
 		return RESULT(entry);
 	}
@@ -50,8 +62,8 @@ void memory_forget(struct rtask *t, struct plan *p)
 {
 	struct fetched *f = of_plan(t->restore, p);
 
-	for (size_t i = 0; f && i < f->count; i++)
-		plan_call(p, "close a fetched descriptor", SYS_close, RESULT(f->at[i].entry));
-	if (f)
-		f->plan = NULL;
+	if (!f)
+		return;
+	close_all(f, p);
+	f->plan = NULL;
 }

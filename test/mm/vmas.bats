@@ -5,3 +5,9 @@ load ../lib
 	dump_and_restore
 	check
 }
+
+@test "vmas: a thousand shared objects" {
+	start mm/vmas 1000 shared
+	dump_and_restore
+	check
+}

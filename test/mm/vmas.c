@@ -1,4 +1,7 @@
-/* Ten thousand mappings: every other page has other rights, some are missing, each knows its number. */
+/*
+ * Ten thousand mappings: every other page has other rights, some are missing, each knows its number. With "shared", each
+ * is a shared object of its own.
+ */
 #include <sys/mman.h>
 
 #include "test/mm/smaps.h"
@@ -10,11 +13,29 @@ static bool is_hole(int i)
 	return i % 97 == 50;
 }
 
+static void shared(int count)
+{
+	char **at = calloc(count, sizeof(*at));
+
+	for (int i = 0; i < count; i++) {
+		at[i] = victim_shared(PAGE);
+		*(int *)at[i] = i;
+	}
+	victim_ready();
+	for (int i = 0; i < count; i++)
+		SAME(*(int *)at[i], i);
+	victim_ok();
+}
+
 int main(int argc, char **argv)
 {
 	int count = argc > 1 ? atoi(argv[1]) : 10000;
-	char *mem = SYS(mmap(NULL, count * PAGE, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	char *mem;
+
+	if (argc > 2)
+		shared(count);
+	mem = SYS(mmap(NULL, count * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		       0));
 
 	for (int i = 0; i < count; i++) {
 		if (i % 3)
