@@ -244,7 +244,7 @@ static const struct step steps[] = {
 	{ .name = "early", .run = step_early },
 	{ .name = "complete", .run = step_complete, .undo = undo_complete },
 	{ .name = "post-dump scripts", .run = step_post },
-	{ .name = "go", .run = step_go },
+	{ .name = "go", .run = step_go, .final = 1 },
 };
 
 static int work(struct guard *g, void *arg, struct err *e)

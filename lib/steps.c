@@ -1,6 +1,7 @@
 /* A long job as a list of named steps; see steps.h. */
 #include "lib/steps.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "lib/io.h"
@@ -8,12 +9,16 @@
 
 static int run_one(const struct step *s, void *job, const char *inject_fault, struct err *e)
 {
+	bool fault = inject_fault && strcmp(inject_fault, s->name) == 0;
 	uint64_t start = io_now_us();
-	int r = s->run(job, e);
+	int r;
 
+	if (fault && s->final)
+		return err_say(e, "a fault was asked for before the step '%s'", s->name);
+	r = s->run(job, e);
 	log_debug("step '%s': %s, %llu us", s->name, r < 0 ? "failed" : "done",
 		  (unsigned long long)(io_now_us() - start));
-	if (r == 0 && inject_fault && strcmp(inject_fault, s->name) == 0)
+	if (r == 0 && fault)
 		r = err_say(e, "a fault was asked for after the step '%s'", s->name);
 	return r;
 }

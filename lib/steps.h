@@ -16,6 +16,7 @@ struct step {
 	/* Takes back what run did, as far as it got. Also run at the end of a job that went well if always is set. */
 	void (*undo)(void *job);
 	int always;
+	int final; /* cannot be taken back, and cannot fail: a fault that is asked for comes before it */
 };
 
 /*

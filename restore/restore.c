@@ -163,19 +163,28 @@ static int step_last(void *job, struct err *e)
 static int step_finish(void *job, struct err *e)
 {
 	struct restore *r = job;
-	struct err later = { 0 };
 
-	if (finish_threads(r, e) < 0 || foreground_give(r, e) < 0)
+	if (finish_threads(r, e) < 0)
 		return e->code;
-	rfiles_done(r);
-	if (scripts(r, "pre-resume", &later) < 0)
-		log_error("%s", later.text);
-	return 0;
+	return foreground_give(r, e);
 }
 
 static void undo_finish(void *job)
 {
 	foreground_take(job);
+}
+
+/* What the dump has left in the file system is gone after this: there is no second try. */
+static int step_go(void *job, struct err *e)
+{
+	struct restore *r = job;
+	struct err later = { 0 };
+
+	(void)e;
+	rfiles_done(r);
+	if (scripts(r, "pre-resume", &later) < 0)
+		log_error("%s", later.text);
+	return 0;
 }
 
 static const struct step steps[] = {
@@ -195,6 +204,7 @@ static const struct step steps[] = {
 	{ .name = "post-restore scripts", .run = step_post_scripts, .undo = undo_post_scripts },
 	{ .name = "last", .run = step_last },
 	{ .name = "finish", .run = step_finish, .undo = undo_finish },
+	{ .name = "go", .run = step_go, .final = 1 },
 };
 
 /* --dry-run: the same functions build the same plans, which are printed instead of run. */
