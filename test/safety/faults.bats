@@ -1,61 +1,54 @@
 # Every step of a dump and of a restore fails in turn: the program is as it was, and nothing is left behind.
 
 load ../lib
-
-# The names in the table of steps; the last one of a dump ends the program.
-steps_of()
-{
-	sed -n 's/^\t{ \.name = "\([^"]*\)".*/\1/p' "$1" | awk '!seen[$0]++' | grep -vx go
-}
-
-# What can be seen of a program from outside, but for what moves by itself.
-snapshot()
-{
-	local task
-
-	cat /proc/"$PID"/maps
-	for task in /proc/"$PID"/task/*; do
-		echo "${task##*/}"
-		grep -E '^(Name|Umask|State|Tgid|TracerPid|[UG]id|Sig[PBIC]|Shd|Cap|NoNew|Seccomp)' "$task"/status | sed -E 's/^(State:\s+)[RSD] .*/\1runs/'
-	done
-	grep -r . /proc/"$PID"/fdinfo | grep -v '/pos:' | sort
-	find /proc/"$PID"/fd -printf '%f %l\n' | sort
-}
+load safety
 
 dump_with_fault()
 {
-	local said status=0
+	local said status=0 when=after
 
-	said=$("$STASIS" dump -t "$PID" -D "$IMAGES" -o dump.log --inject-fault "$1" 3>&- 2>&1) || status=$?
-	[ "$status" = 1 ] || fail "after '$1' the dump ended with $status"
-	[ "$said" = "cannot dump $PID: a fault was asked for after the step '$1'" ] || fail "it said: $said"
-	[ ! -e "$IMAGES"/inventory.img ] || fail "after '$1' the images look complete"
+	[ "$1" != go ] || when=before
+	said=$("$STASIS" dump -t "$PID" -D "$IMAGES" -o dump.log --inject-fault "$1" "${@:2}" 3>&- 2>&1) || status=$?
+	[ "$status" = 1 ] || fail "$when '$1' the dump ended with $status"
+	[ "$said" = "cannot dump $PID: a fault was asked for $when the step '$1'" ] || fail "it said: $said"
 }
 
-# A sleeping program, so that what is seen of its threads does not depend on the moment.
 faults_in_dump()
 {
-	local before step
+	local before step files
 
 	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
 	sleep 0.2
 	before=$(snapshot)
+	files=$(find "$TEST_DIR" -path "$IMAGES" -prune -o -print | sort)
 	while read -r step; do
-		dump_with_fault "$step"
+		dump_with_fault "$step" "$@"
 		sleep 0.02
-		diff <(echo "$before") <(snapshot) || fail "something has changed after the step '$step'"
+		unchanged "$before" "after the step '$step'"
+		no_complete_dump
 	done < <(steps_of dump/dump.c)
+	diff <(echo "$files") <(find "$TEST_DIR" -path "$IMAGES" -prune -o -print | sort) || fail "files are left"
 	# And it can still be saved for good.
-	dump_and_restore
+	[ "${1:-}" = --leave-running ] || dump_and_restore "$@"
 	check
 }
 
-@test "faults: each step of a dump, a program with threads" {
+@test "faults: each step of a dump, threads" {
 	start task/threads 20
 	faults_in_dump
 }
 
-@test "faults: each step of a dump, a program with data in pipes" {
+@test "faults: each step of a dump, a tree with something of everything" {
+	start safety/rich
+	faults_in_dump
+}
+
+@test "faults: each step of a dump that goes on with the program running" {
+	start safety/rich
+	faults_in_dump --leave-running
+}
+
+@test "faults: each step of a dump, data in pipes" {
 	start fd/pipe
 	faults_in_dump
 }
@@ -65,20 +58,77 @@ faults_in_dump()
 	faults_in_dump
 }
 
-@test "faults: each step of a restore leaves nothing behind" {
-	[ -z "${PLAIN:-}" ] || skip "nothing is restored"
-	start task/threads 20
-	dump
-	until_true is_gone
-	ls -A "$TEST_DIR" >"$BATS_TEST_TMPDIR/before"
+@test "faults: each step of a dump, filters" {
+	start task/seccomp_filter
+	faults_in_dump
+}
+
+@test "faults: each step of a dump, links to files without a name" {
+	start fd/remap
+	faults_in_dump --link-remap
+}
+
+@test "faults: each step of a dump, a stopped program" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start task/rounds 0
+	kill -STOP "$PID"
+	until_true grep -q '^State:.T' "/proc/$PID/status"
+	local step
 	while read -r step; do
-		local said status=0
-		said=$("$STASIS" restore -d -D "$IMAGES" -o restore.log --inject-fault "$step" 3>&- 2>&1) || status=$?
-		[ "$status" = 1 ] || fail "after '$step' the restore ended with $status"
-		[ "$said" = "cannot restore '$IMAGES': a fault was asked for after the step '$step'" ] || fail "it said: $said"
+		dump_with_fault "$step"
+		until_true grep -q '^State:.T' "/proc/$PID/status" || fail "after '$step' it runs"
+	done < <(steps_of dump/dump.c)
+	kill -CONT "$PID"
+	check
+}
+
+faults_in_restore()
+{
+	local step before when
+
+	[ -z "${PLAIN:-}" ] || skip "nothing is restored"
+	dump "$@"
+	until_true is_gone
+	before=$(find "$TEST_DIR" -newermt 2000-01-01 ! -name '*.log' | sort; cat /proc/self/mounts)
+	while read -r step; do
+		when=after
+		[ "$step" != go ] || when=before
+		killer nobody 0 "$STASIS" restore -d -D "$IMAGES" -o restore.log --inject-fault "$step" \
+			--pidfile "$TEST_DIR"/pid "$@"
+		[ "$said" = 1 ] || fail "after '$step' the restore ended with $said"
+		diff <(echo "cannot restore '$IMAGES': a fault was asked for $when the step '$step'") \
+			"$TEST_DIR"/killer.err || fail "it said something else"
+		rm "$TEST_DIR"/killer.err
 		nothing_left
-		diff "$BATS_TEST_TMPDIR/before" <(ls -A "$TEST_DIR") || fail "something is left after the step '$step'"
+		diff <(echo "$before") <(find "$TEST_DIR" -newermt 2000-01-01 ! -name '*.log' | sort; cat /proc/self/mounts) ||
+			fail "something is left after the step '$step'"
 	done < <(steps_of restore/restore.c)
-	restore
+	restore "$@"
+	check
+}
+
+@test "faults: each step of a restore, threads" {
+	start task/threads 20
+	faults_in_restore
+}
+
+@test "faults: each step of a restore, a tree with something of everything" {
+	start safety/rich
+	faults_in_restore
+}
+
+@test "faults: each step of a restore, links to files without a name" {
+	start fd/remap
+	faults_in_restore --link-remap
+}
+
+@test "faults: a pid that is in use" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is restored"
+	start safety/rich
+	dump --leave-running
+	killer nobody 0 "$STASIS" restore -d -D "$IMAGES"
+	[ "$said" = 1 ]
+	diff <(echo "cannot restore '$IMAGES': pid $PID, which the tree needs, is in use by pid $PID ('rich');" \
+		"end that process, or restore in a pid namespace") "$TEST_DIR"/killer.err
 	check
 }
