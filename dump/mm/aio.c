@@ -2,13 +2,15 @@
  * Rings of Linux AIO (io_setup). The ring is memory like any other, and is stored whole; the context that it
  * belongs to is made anew with as much room.
  *
- * Completed requests lie in the ring. Whether requests are under way cannot be asked: they are given a moment to
+ * Completed requests lie in the ring. Whether requests are under way cannot be asked: they are given time to
  * complete. One that completes after that is noticed, since the ring then changes, and refuses the dump; one that does not
  * complete at all (IOCB_CMD_POLL) is lost.
  */
 #include "dump/memory.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -24,7 +26,7 @@ struct ring {
 
 enum { RING_MAGIC = 0xa10a10a1, EVENT_SIZE = 32 };
 
-/* Microseconds without a result after which a ring is taken to be quiet; how long it is waited for. */
+/* Microseconds after which a ring is taken to be quiet; how long after the stop it is waited for. */
 enum { QUIET = 20000, PATIENCE = 1000000 };
 
 static bool aio_match(const struct task *, const struct vma *v)
@@ -49,22 +51,42 @@ static int read_ring(const struct task *t, const struct vma *v, struct ring *ret
 	return 0;
 }
 
+/* Whether nothing at all is under way at any disk. */
+static bool disks_rest(void)
+{
+	own_dir dir = opendir("/sys/block");
+	struct dirent *d;
+	bool rest = true;
+
+	while (dir && rest && (d = readdir(dir))) {
+		unsigned long reads = 0, writes = 0;
+		char path[300];
+
+		snprintf(path, sizeof(path), "/sys/block/%s/inflight", d->d_name);
+		own_file f = fopen(path, "re");
+		if (f && fscanf(f, "%lu %lu", &reads, &writes) == 2)
+			rest = reads + writes == 0;
+	}
+	return rest;
+}
+
 /*
- * The process stands still, so no requests are added, and those that were under way complete in their own time, mostly
- * a few milliseconds. Their data must be there before pages are saved.
+ * The process stands still, so no requests are added, and those that were under way complete in their own time: when
+ * neither a result has come nor a disk had anything to do for a while, they have. Their data has to be there
+ * before pages are saved.
  */
 static int await_quiet(const struct task *t, const struct vma *v, struct ring *ret, struct err *e)
 {
-	uint64_t start = io_now_us(), last = t->dump->frozen_at, now = start;
+	uint64_t frozen = t->dump->frozen_at, last = frozen, now = io_now_us();
 	uint32_t tail = 0;
 
 	for (bool first = true;; first = false) {
 		if (read_ring(t, v, ret, e) < 0)
 			return e->code;
-		if (!first && ret->tail != tail)
+		if ((!first && ret->tail != tail) || !disks_rest())
 			last = now;
 		tail = ret->tail;
-		if (now - last >= QUIET || now - start >= PATIENCE)
+		if (now - last >= QUIET || now - frozen >= PATIENCE)
 			return 0;
 		usleep(1000);
 		now = io_now_us();
