@@ -96,7 +96,32 @@ static int blame(const struct task_kind *kind, const struct task *t, struct err 
 	return err_on(e, "%s of pid %d", kind->name, t->pid);
 }
 
-static int save_leader(struct task *t, const struct plan *p, void **notes, struct err *e)
+static int thread_ask(struct thread *th, struct plan *p, void **notes, struct err *e)
+{
+	for (size_t k = 0; k < task_kind_count; k++)
+		if (task_kinds[k]->thread_ask && task_kinds[k]->thread_ask(th, p, &notes[k], e) < 0)
+			return blame(task_kinds[k], th->task, e);
+	return 0;
+}
+
+static int thread_save(struct thread *th, const struct plan *p, void **notes, struct err *e)
+{
+	for (size_t k = 0; k < task_kind_count; k++)
+		if (task_kinds[k]->thread_save &&
+		    task_kinds[k]->thread_save(th, p, notes[k], e) < 0)
+			return blame(task_kinds[k], th->task, e);
+	return 0;
+}
+
+static int task_ask(struct task *t, struct plan *p, void **notes, struct err *e)
+{
+	for (size_t k = 0; k < task_kind_count; k++)
+		if (task_kinds[k]->ask && task_kinds[k]->ask(t, p, &notes[k], e) < 0)
+			return blame(task_kinds[k], t, e);
+	return 0;
+}
+
+static int task_save(struct task *t, const struct plan *p, void **notes, struct err *e)
 {
 	for (size_t k = 0; k < task_kind_count; k++)
 		if (task_kinds[k]->save && task_kinds[k]->save(t, p, notes[k], e) < 0)
@@ -104,9 +129,11 @@ static int save_leader(struct task *t, const struct plan *p, void **notes, struc
 	return 0;
 }
 
+/* What is asked of the task and what is asked of each thread, at once. */
 static int ask_leader(struct task *t, struct err *e)
 {
-	own_mem void **notes = calloc(task_kind_count, sizeof(*notes));
+	own_mem void **notes = calloc(2 * task_kind_count, sizeof(*notes));
+	void **thread_notes = notes + task_kind_count;
 	const uint32_t leader = 0;
 	struct plan p;
 	int r;
@@ -115,16 +142,17 @@ static int ask_leader(struct task *t, struct err *e)
 		return err_sys(e, "memory for notes");
 	if (plan_begin(&p, &t->injection->arena, LEADER_ROOM, e) < 0)
 		return e->code;
-	r = 0;
-	for (size_t k = 0; k < task_kind_count && r == 0; k++)
-		if (task_kinds[k]->ask && task_kinds[k]->ask(t, &p, &notes[k], e) < 0)
-			r = blame(task_kinds[k], t, e);
+	r = task_ask(t, &p, notes, e);
+	if (r == 0)
+		r = thread_ask(&t->threads[0], &p, thread_notes, e);
 	if (r == 0)
 		r = inject_run(t->injection, &p, &leader, 1, e);
 	if (r == 0 && plan_outcome(&p, e) < 0)
 		r = err_on(e, "pid %d", t->pid);
 	if (r == 0)
-		r = save_leader(t, &p, notes, e);
+		r = task_save(t, &p, notes, e);
+	if (r == 0)
+		r = thread_save(&t->threads[0], &p, thread_notes, e);
 	plan_end(&p);
 	return r;
 }
@@ -138,29 +166,20 @@ struct thread_plans {
 
 static int build_thread(struct thread *th, struct thread_plans *b, struct err *e)
 {
-	size_t k, n = b->count;
-	void **notes = b->notes + n * task_kind_count;
+	size_t n = b->count;
 
 	if (plan_begin(&b->plan[n], &th->task->injection->arena, THREAD_ROOM, e) < 0)
 		return e->code;
 	b->which[n] = th - th->task->threads;
 	b->count++;
-	for (k = 0; k < task_kind_count; k++)
-		if (task_kinds[k]->thread_ask &&
-		    task_kinds[k]->thread_ask(th, &b->plan[n], &notes[k], e) < 0)
-			return blame(task_kinds[k], th->task, e);
-	return 0;
+	return thread_ask(th, &b->plan[n], b->notes + n * task_kind_count, e);
 }
 
 static int save_thread(struct thread *th, const struct plan *p, void **notes, struct err *e)
 {
 	if (plan_outcome(p, e) < 0)
 		return err_on(e, "thread %d of pid %d", th->tid, th->task->pid);
-	for (size_t k = 0; k < task_kind_count; k++)
-		if (task_kinds[k]->thread_save &&
-		    task_kinds[k]->thread_save(th, p, notes[k], e) < 0)
-			return blame(task_kinds[k], th->task, e);
-	return 0;
+	return thread_save(th, p, notes, e);
 }
 
 static int ask_batch(struct task *t, size_t from, struct thread_plans *b, struct err *e)
@@ -181,7 +200,7 @@ static int ask_batch(struct task *t, size_t from, struct thread_plans *b, struct
 	return r;
 }
 
-static int ask_threads(struct task *t, struct err *e)
+static int ask_further_threads(struct task *t, struct err *e)
 {
 	struct thread_plans b = { .notes = calloc(BATCH * task_kind_count, sizeof(void *)) };
 	own_mem void **notes = b.notes;
@@ -189,7 +208,7 @@ static int ask_threads(struct task *t, struct err *e)
 
 	if (!notes)
 		return err_sys(e, "memory for notes");
-	for (size_t from = 0; from < t->thread_count; from += BATCH) {
+	for (size_t from = 1; from < t->thread_count; from += BATCH) {
 		if (ask_batch(t, from, &b, e) < 0)
 			return e->code;
 		t->injection->arena.used = used;
@@ -205,7 +224,7 @@ int ask_inside(struct task *t, struct err *e)
 	if (r == 0)
 		r = ask_leader(t, e);
 	if (r == 0)
-		r = ask_threads(t, e);
+		r = ask_further_threads(t, e);
 	if (t->injection && inject_close(t->injection, &close_error) < 0 && r == 0) {
 		*e = close_error;
 		r = e->code;
