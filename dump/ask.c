@@ -132,13 +132,13 @@ static int task_save(struct task *t, const struct plan *p, void **notes, struct 
 /* What is asked of the task and what is asked of each thread, at once. */
 static int ask_leader(struct task *t, struct err *e)
 {
-	own_mem void **notes = calloc(2 * task_kind_count, sizeof(*notes));
-	void **thread_notes = notes + task_kind_count;
+	own_mem void **notes = calloc(task_kind_count, sizeof(*notes));
+	own_mem void **thread_notes = calloc(task_kind_count, sizeof(*thread_notes));
 	const uint32_t leader = 0;
 	struct plan p;
 	int r;
 
-	if (!notes)
+	if (!notes || !thread_notes)
 		return err_sys(e, "memory for notes");
 	if (plan_begin(&p, &t->injection->arena, LEADER_ROOM, e) < 0)
 		return e->code;
