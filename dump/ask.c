@@ -157,6 +157,14 @@ static int ask_leader(struct task *t, struct err *e)
 	return r;
 }
 
+static int ask_more(struct task *t, struct err *e)
+{
+	for (size_t k = 0; k < task_kind_count; k++)
+		if (task_kinds[k]->inside && task_kinds[k]->inside(t, e) < 0)
+			return blame(task_kinds[k], t, e);
+	return 0;
+}
+
 struct thread_plans {
 	struct plan plan[BATCH];
 	uint32_t which[BATCH];
@@ -220,9 +228,14 @@ int ask_inside(struct task *t, struct err *e)
 {
 	struct err close_error = { 0 };
 	int r = bring_in(t, e);
+	size_t used = r == 0 ? t->injection->arena.used : 0;
 
 	if (r == 0)
 		r = ask_leader(t, e);
+	if (r == 0) {
+		t->injection->arena.used = used;
+		r = ask_more(t, e);
+	}
 	if (r == 0)
 		r = ask_further_threads(t, e);
 	if (t->injection && inject_close(t->injection, &close_error) < 0 && r == 0) {

@@ -94,12 +94,14 @@ struct dump {
  *       needs to find the answers again goes into *note (allocate it from dump->pool).
  * save: puts the answers into the images' messages. note is NULL if ask left none. Plan data and results
  *       are valid during save only.
+ * inside: for more questions than go into one plan: runs plans of its own in the leader.
  */
 struct task_kind {
 	const char *name; /* "task/itimers": names the kind in an error */
 	int (*read)(struct task *t, struct err *e);
 	int (*ask)(struct task *t, struct plan *p, void **note, struct err *e);
 	int (*save)(struct task *t, const struct plan *p, void *note, struct err *e);
+	int (*inside)(struct task *t, struct err *e);
 	int (*thread_read)(struct thread *t, struct err *e);
 	int (*thread_ask)(struct thread *t, struct plan *p, void **note, struct err *e);
 	int (*thread_save)(struct thread *t, const struct plan *p, void *note, struct err *e);

@@ -22,6 +22,7 @@
 	KIND(rlimits)                                                                           \
 	KIND(sched)                                                                             \
 	KIND(ioprio)                                                                            \
+	KIND(mempolicy)                                                                         \
 	KIND(timerslack)                                                                        \
 	KIND(personality)                                                                       \
 	KIND(prctls)                                                                            \

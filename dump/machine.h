@@ -9,6 +9,7 @@ struct machine {
 	struct xstate_layout xstate;
 	int caps;	 /* how many capabilities the kernel has */
 	long processors; /* online */
+	size_t node_bytes; /* of a set of NUMA nodes, whole words; 0: the kernel knows none */
 	char label[512]; /* our own security label, "" without a security module */
 };
 

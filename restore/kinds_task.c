@@ -29,6 +29,7 @@
 	KIND(rlimits)                                                                    \
 	KIND(sched)                                                                      \
 	KIND(ioprio)                                                                     \
+	KIND(mempolicy)                                                                  \
 	KIND(timerslack)                                                                 \
 	KIND(personality)                                                                \
 	KIND(prctls)                                                                     \

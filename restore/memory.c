@@ -16,9 +16,10 @@
 #include "images/vma.h"
 #include "lib/io.h"
 #include "restore/extra.h"
+#include "restore/mempolicy.h"
 #include "restore/run.h"
 
-enum { ENTRIES_PER_VMA = 14, SPARE = 256 };
+enum { ENTRIES_PER_VMA = 15, SPARE = 256 };
 
 static const struct vma_restore_kind *kind_of(const VmaEntry *v)
 {
@@ -180,11 +181,13 @@ static int map_one(struct rtask *t, const VmaEntry *v, struct plan *p, struct er
 		if (fills && !(v->status & VDSO_BITS))
 			plan_call(p, "make it writable", SYS_mprotect, ARG(v->start),
 				  ARG(v->end - v->start), ARG(v->prot | PROT_WRITE));
+		mempolicy_bind(t, v, true, p);
 		return 0;
 	}
 	if (kind_of(v)->map && kind_of(v)->map(t, v, fills, p, e) < 0)
 		return err_on(e, "mapping %lx-%lx of pid %d", (unsigned long)v->start,
 			      (unsigned long)v->end, t->pid);
+	mempolicy_bind(t, v, false, p);
 	advise(v, p);
 	return 0;
 }
@@ -229,6 +232,7 @@ static int finish_one(struct rtask *t, const VmaEntry *v, struct plan *p, struct
 
 static int build(struct rtask *t, struct plan *p, struct expectations *x, struct err *e)
 {
+	mempolicy_begin(t, p);
 	if (t->inherits)
 		drop_foreign(t, p);
 	for (size_t i = 0; i < vma_restore_kind_count; i++)

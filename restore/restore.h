@@ -70,6 +70,7 @@ struct born {
 	int nice, policy;
 	uint64_t timer_slack; /* nanoseconds */
 	uint32_t personality;
+	bool mempolicy; /* not the default, or not everybody's in the images: all set theirs */
 };
 
 struct restore {
