@@ -1,6 +1,6 @@
 /*
  * Running the kinds of dump/task. One plan asks everything of the leader; further threads get a small
- * plan each, several at once.
+ * plan each. Several processes are asked at once, and several threads.
  */
 #include "dump/ask.h"
 
@@ -15,7 +15,7 @@
 enum {
 	LEADER_ROOM = 2048, /* entries: signal handlers, and two for each POSIX timer */
 	THREAD_ROOM = 96,
-	BATCH = 32, /* threads that run at once: more would only queue for the processors */
+	BATCH = 32, /* processes, and threads, at once: more would only queue for the processors */
 	LEADER_BYTES = 512 << 10,
 	THREAD_BYTES = 12 << 10,
 };
@@ -72,10 +72,10 @@ static int find_gap(const struct task *t, size_t size, uint64_t *ret, struct err
 	return 0;
 }
 
-static int bring_in(struct task *t, struct err *e)
+static int prepare(struct task *t, struct err *e)
 {
-	size_t size = LEADER_BYTES + t->thread_count * THREAD_BYTES;
 	struct injection *i;
+	size_t size = LEADER_BYTES + t->thread_count * THREAD_BYTES;
 	uint64_t site = 0, where = 0;
 
 	if (guard_check(t->dump->guard, e) < 0 || find_site(t, &site, e) < 0 ||
@@ -86,8 +86,11 @@ static int bring_in(struct task *t, struct err *e)
 		i->threads[k] = (struct inject_thread){ .tid = t->threads[k].tid,
 							.regs = t->threads[k].regs,
 							.mask = t->threads[k].sigmask };
+	i->site = site;
+	i->arena_at = where;
+	i->arena_size = size;
 	t->injection = i;
-	return inject_open(i, site, where, size, e);
+	return 0;
 }
 
 /* Puts the name of the kind in front of an error of its own making. */
@@ -129,32 +132,69 @@ static int task_save(struct task *t, const struct plan *p, void **notes, struct 
 	return 0;
 }
 
-/* What is asked of the task and what is asked of each thread, at once. */
-static int ask_leader(struct task *t, struct err *e)
-{
-	own_mem void **notes = calloc(task_kind_count, sizeof(*notes));
-	own_mem void **thread_notes = calloc(task_kind_count, sizeof(*thread_notes));
-	const uint32_t leader = 0;
-	struct plan p;
-	int r;
+struct round {
+	struct inject_plan plan[BATCH];
+	struct thread *thread[BATCH];
+	size_t used[BATCH]; /* of the arena, before */
+	void **task_notes, **thread_notes; /* BATCH times the number of kinds */
+	size_t count;
+};
 
-	if (!notes || !thread_notes)
-		return err_sys(e, "memory for notes");
-	if (plan_begin(&p, &t->injection->arena, LEADER_ROOM, e) < 0)
+static bool is_leader(const struct thread *th)
+{
+	return th == th->task->threads;
+}
+
+static int build(struct round *r, struct thread *th, struct err *e)
+{
+	size_t n = r->count, notes = n * task_kind_count;
+	struct inject_plan *p = &r->plan[n];
+
+	*p = (struct inject_plan){ .i = th->task->injection, .which = th - th->task->threads };
+	r->used[n] = p->i->arena.used;
+	if (plan_begin(&p->plan, &p->i->arena, is_leader(th) ? LEADER_ROOM : THREAD_ROOM, e) < 0)
 		return e->code;
-	r = task_ask(t, &p, notes, e);
-	if (r == 0)
-		r = thread_ask(&t->threads[0], &p, thread_notes, e);
-	if (r == 0)
-		r = inject_run(t->injection, &p, &leader, 1, e);
-	if (r == 0 && plan_outcome(&p, e) < 0)
-		r = err_on(e, "pid %d", t->pid);
-	if (r == 0)
-		r = task_save(t, &p, notes, e);
-	if (r == 0)
-		r = thread_save(&t->threads[0], &p, thread_notes, e);
-	plan_end(&p);
-	return r;
+	r->thread[n] = th;
+	r->count++;
+	if (is_leader(th) && task_ask(th->task, &p->plan, r->task_notes + notes, e) < 0)
+		return e->code;
+	return thread_ask(th, &p->plan, r->thread_notes + notes, e);
+}
+
+static int save(struct round *r, size_t n, struct err *e)
+{
+	struct thread *th = r->thread[n];
+	const struct plan *p = &r->plan[n].plan;
+	size_t notes = n * task_kind_count;
+
+	if (plan_outcome(p, e) < 0)
+		return err_on(e, "thread %d of pid %d", th->tid, th->task->pid);
+	if (is_leader(th) && task_save(th->task, p, r->task_notes + notes, e) < 0)
+		return e->code;
+	return thread_save(th, p, r->thread_notes + notes, e);
+}
+
+static void end_round(struct round *r)
+{
+	size_t bytes = r->count * task_kind_count * sizeof(void *);
+
+	while (r->count-- > 0) {
+		plan_end(&r->plan[r->count].plan);
+		r->plan[r->count].i->arena.used = r->used[r->count];
+	}
+	memset(r->task_notes, 0, bytes);
+	memset(r->thread_notes, 0, bytes);
+	r->count = 0;
+}
+
+static int run_round(struct round *r, struct err *e)
+{
+	int res = inject_run(r->plan, r->count, e);
+
+	for (size_t n = 0; n < r->count && res == 0; n++)
+		res = save(r, n, e);
+	end_round(r);
+	return res;
 }
 
 static int ask_more(struct task *t, struct err *e)
@@ -165,85 +205,74 @@ static int ask_more(struct task *t, struct err *e)
 	return 0;
 }
 
-struct thread_plans {
-	struct plan plan[BATCH];
-	uint32_t which[BATCH];
-	void **notes; /* BATCH times the number of kinds */
-	size_t count;
-};
-
-static int build_thread(struct thread *th, struct thread_plans *b, struct err *e)
+/* Leaders first: what they do for the whole process is done when the others begin. */
+static int ask_all(struct round *r, struct task *const *tasks, size_t count, struct err *e)
 {
-	size_t n = b->count;
-
-	if (plan_begin(&b->plan[n], &th->task->injection->arena, THREAD_ROOM, e) < 0)
-		return e->code;
-	b->which[n] = th - th->task->threads;
-	b->count++;
-	return thread_ask(th, &b->plan[n], b->notes + n * task_kind_count, e);
-}
-
-static int save_thread(struct thread *th, const struct plan *p, void **notes, struct err *e)
-{
-	if (plan_outcome(p, e) < 0)
-		return err_on(e, "thread %d of pid %d", th->tid, th->task->pid);
-	return thread_save(th, p, notes, e);
-}
-
-static int ask_batch(struct task *t, size_t from, struct thread_plans *b, struct err *e)
-{
-	int r = 0;
-
-	b->count = 0;
-	memset(b->notes, 0, BATCH * task_kind_count * sizeof(*b->notes));
-	for (size_t i = from; i < t->thread_count && b->count < BATCH && r == 0; i++)
-		r = build_thread(&t->threads[i], b, e);
-	if (r == 0)
-		r = inject_run(t->injection, b->plan, b->which, b->count, e);
-	for (size_t n = 0; n < b->count && r == 0; n++)
-		r = save_thread(&t->threads[from + n], &b->plan[n], b->notes + n * task_kind_count,
-				e);
-	for (size_t n = 0; n < b->count; n++)
-		plan_end(&b->plan[n]);
-	return r;
-}
-
-static int ask_further_threads(struct task *t, struct err *e)
-{
-	struct thread_plans b = { .notes = calloc(BATCH * task_kind_count, sizeof(void *)) };
-	own_mem void **notes = b.notes;
-	size_t used = t->injection->arena.used;
-
-	if (!notes)
-		return err_sys(e, "memory for notes");
-	for (size_t from = 1; from < t->thread_count; from += BATCH) {
-		if (ask_batch(t, from, &b, e) < 0)
+	for (size_t i = 0; i < count; i++)
+		if (build(r, &tasks[i]->threads[0], e) < 0)
 			return e->code;
-		t->injection->arena.used = used;
+	if (run_round(r, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < count; i++)
+		if (ask_more(tasks[i], e) < 0)
+			return e->code;
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 1; k < tasks[i]->thread_count; k++)
+			if (build(r, &tasks[i]->threads[k], e) < 0 ||
+			    (r->count == BATCH && run_round(r, e) < 0))
+				return e->code;
+	return r->count ? run_round(r, e) : 0;
+}
+
+static int ask_inside(struct task *const *tasks, size_t count, struct err *e)
+{
+	struct round r = { .task_notes = calloc(BATCH * task_kind_count, sizeof(void *)),
+			   .thread_notes = calloc(BATCH * task_kind_count, sizeof(void *)) };
+	own_mem void **task_notes = r.task_notes, **thread_notes = r.thread_notes;
+	int res;
+
+	if (!task_notes || !thread_notes)
+		return err_sys(e, "memory for notes");
+	res = ask_all(&r, tasks, count, e);
+	end_round(&r);
+	return res;
+}
+
+/* Brings the runner in, asks, and takes it out, whatever the answers. */
+static int ask_group(struct task *const *tasks, size_t count, struct err *e)
+{
+	struct injection *in[BATCH];
+	struct err closing = { 0 };
+
+	for (size_t k = 0; k < count; k++) {
+		if (prepare(tasks[k], e) < 0)
+			return e->code;
+		in[k] = tasks[k]->injection;
+	}
+	if (inject_open(in, count, e) == 0)
+		(void)ask_inside(tasks, count, e);
+	if (inject_close(in, count, &closing) < 0 && !e->code)
+		*e = closing;
+	for (size_t k = 0; k < count; k++)
+		tasks[k]->injection = NULL;
+	return e->code;
+}
+
+int ask_tree(struct dump *d, struct err *e)
+{
+	struct task *group[BATCH];
+	size_t count = 0;
+
+	for (size_t i = 0; i < d->task_count; i++) {
+		if (d->tasks[i]->state != TASK_DEAD)
+			group[count++] = d->tasks[i];
+		if (count < BATCH && i + 1 < d->task_count)
+			continue;
+		if (ask_group(group, count, e) < 0)
+			return e->code;
+		count = 0;
 	}
 	return 0;
-}
-
-int ask_inside(struct task *t, struct err *e)
-{
-	struct err close_error = { 0 };
-	int r = bring_in(t, e);
-	size_t used = r == 0 ? t->injection->arena.used : 0;
-
-	if (r == 0)
-		r = ask_leader(t, e);
-	if (r == 0) {
-		t->injection->arena.used = used;
-		r = ask_more(t, e);
-	}
-	if (r == 0)
-		r = ask_further_threads(t, e);
-	if (t->injection && inject_close(t->injection, &close_error) < 0 && r == 0) {
-		*e = close_error;
-		r = e->code;
-	}
-	t->injection = NULL;
-	return r;
 }
 
 int ask_finish(struct dump *d, struct err *e)

@@ -6,8 +6,8 @@
 
 /* The kinds' read functions, for all threads; nothing of ours is in the target yet. */
 must_check int ask_outside(struct task *t, struct err *e);
-/* Brings the runner in, asks, saves the answers, takes the runner out again. */
-must_check int ask_inside(struct task *t, struct err *e);
+/* Brings the runner into all of them, asks, saves the answers, takes the runner out again. */
+must_check int ask_tree(struct dump *d, struct err *e);
 /* The kinds' images of the whole dump. */
 must_check int ask_finish(struct dump *d, struct err *e);
 

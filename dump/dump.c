@@ -132,7 +132,7 @@ static void undo_files(void *job)
 
 static int step_inside(void *job, struct err *e)
 {
-	return for_living(job, ask_inside, e);
+	return ask_tree(job, e);
 }
 
 static int step_pages(void *job, struct err *e)

@@ -19,112 +19,9 @@
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/ptrace.h"
+#include "parasite/site.h"
 
 enum { ANSWER_SECONDS = 20 };
-
-/* A full mask as the kernel gives it back: without SIGKILL and SIGSTOP. */
-#define ALL_BLOCKED (~0ULL & ~(1ULL << (SIGKILL - 1)) & ~(1ULL << (SIGSTOP - 1)))
-
-/* 0f 05: syscall; eb fe: jmp to itself, where the thread may stay for ever. */
-#define SITE_CODE 0xfeeb050fULL
-
-static int site_write(struct injection *i, uint64_t word, struct err *e)
-{
-	if (ptrace(PTRACE_POKEDATA, i->pid, i->site, word) < 0)
-		return err_sys(e, "write to %#lx of pid %d", (unsigned long)i->site, i->pid);
-	return 0;
-}
-
-/*
- * The vdso's word at offset 8 is e_ident[8..15]: ABI version and padding, read by nobody after start-up. The code
- * goes to its upper half.
- */
-static int site_open(struct injection *i, struct err *e)
-{
-	/* Noted as changed does not say that it has been written yet. */
-	if (!i->site_changed) {
-		errno = 0;
-		i->site_word = ptrace(PTRACE_PEEKDATA, i->pid, i->site, 0);
-		if (errno)
-			return err_sys(e, "read %#lx of pid %d", (unsigned long)i->site, i->pid);
-		i->site_changed = true;
-	}
-	return site_write(i, (i->site_word & 0xffffffff) | SITE_CODE << 32, e);
-}
-
-static int site_close(struct injection *i, struct err *e)
-{
-	if (site_write(i, i->site_word, e) < 0)
-		return e->code;
-	i->site_changed = false;
-	return 0;
-}
-
-/*
- * Every signal is blocked but SIGSTOP and SIGKILL. A SIGSTOP that comes while the runner is at work takes effect, for
- * the process, as it would have without us; the thread itself is made to go on.
- */
-static int go_on(int tid, int request, struct stop s, struct err *e)
-{
-	char text[64];
-
-	if (s.kind == STOP_INTERRUPT || s.kind == STOP_GROUP)
-		return tracee_go(tid, request, 0, e);
-	if (s.kind == STOP_SIGNAL && s.value == SIGSTOP)
-		return tracee_go(tid, request, SIGSTOP, e);
-	return err_code(e, ESRCH, "thread %d %s while the runner was in it", tid,
-			stop_text(s, text, sizeof(text)));
-}
-
-/* Waits for the next system call stop of the thread. */
-static int wait_syscall(int tid, struct err *e)
-{
-	struct stop s;
-
-	if (tracee_go(tid, PTRACE_SYSCALL, 0, e) < 0 || tracee_await(tid, &s, e) < 0)
-		return e->code;
-	while (s.kind != STOP_SYSCALL)
-		if (go_on(tid, PTRACE_SYSCALL, s, e) < 0 || tracee_await(tid, &s, e) < 0)
-			return e->code;
-	return 0;
-}
-
-static int change_thread(struct inject_thread *t, struct err *e)
-{
-	if (t->changed)
-		return 0;
-	t->changed = true;
-	return tracee_set_mask(t->tid, ALL_BLOCKED, e);
-}
-
-/*
- * Makes the leader perform one system call at the site. It is left in the loop there, so the site must not be closed
- * before it has been sent elsewhere.
- */
-static int site_call(struct injection *i, long nr, const uint64_t *a, int64_t *ret, struct err *e)
-{
-	struct inject_thread *t = &i->threads[0];
-	struct user_regs_struct r = t->regs;
-
-	if (change_thread(t, e) < 0)
-		return e->code;
-	r.rip = i->site + 4;
-	r.rax = nr;
-	r.orig_rax = -1;
-	r.rdi = a[0];
-	r.rsi = a[1];
-	r.rdx = a[2];
-	r.r10 = a[3];
-	r.r8 = a[4];
-	r.r9 = a[5];
-	r.eflags = 0x202;
-	if (site_open(i, e) < 0 || tracee_set_regs(t->tid, &r, e) < 0 ||
-	    wait_syscall(t->tid, e) < 0 || wait_syscall(t->tid, e) < 0 ||
-	    tracee_get_regs(t->tid, &r, e) < 0)
-		return e->code;
-	*ret = r.rax;
-	return 0;
-}
 
 static int send_to(const struct inject_thread *t, uint64_t rip, struct err *e)
 {
@@ -136,7 +33,6 @@ static int send_to(const struct inject_thread *t, uint64_t rip, struct err *e)
 	return tracee_set_regs(t->tid, &r, e);
 }
 
-/* first: bytes of the mapping that the code is in, which may be all of it. */
 static pthread_mutex_t *owner_of(const struct injection *i)
 {
 	return (pthread_mutex_t *)(i->arena.here + ARENA_OWNER_AT);
@@ -166,6 +62,7 @@ static void unmap_here(struct injection *i)
 	i->arena.here = NULL;
 }
 
+/* first: bytes of the mapping that the code is in, which may be all of it. */
 static int map_here(struct injection *i, uint64_t first, struct err *e)
 {
 	char path[96];
@@ -189,16 +86,8 @@ static int map_here(struct injection *i, uint64_t first, struct err *e)
 	return hold_owner(i, e);
 }
 
-static int map_there(struct injection *i, int prot, struct err *e)
+static int check_mapped(struct injection *i, int64_t at, struct err *e)
 {
-	uint64_t args[PLAN_ARGS] = { i->arena_at, i->arena_size,
-				     prot,	  MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
-				     -1ULL,	  0 };
-	int64_t at;
-
-	i->arena_tried = true;
-	if (site_call(i, SYS_mmap, args, &at, e) < 0)
-		return e->code;
 	if (at < 0) {
 		i->arena_tried = false;
 		err_res(e, at, "map %lu bytes in pid %d", (unsigned long)i->arena_size, i->pid);
@@ -210,32 +99,46 @@ static int map_there(struct injection *i, int prot, struct err *e)
 	return 0;
 }
 
+static struct site_call map_call(struct injection *i, int prot)
+{
+	i->arena_tried = true;
+	return (struct site_call){ .i = i,
+				   .nr = SYS_mmap,
+				   .arg = { i->arena_at, i->arena_size, prot,
+					    MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+					    -1ULL } };
+}
+
 /* A process that may have no memory that is writable and executable (PR_SET_MDWE) gets each for itself. */
 static int map_apart(struct injection *i, struct err *e)
 {
-	uint64_t args[PLAN_ARGS] = { i->arena_at + ARENA_CODE_SIZE, i->arena_size - ARENA_CODE_SIZE,
-				     PROT_READ | PROT_WRITE };
-	int64_t res;
+	struct site_call map = map_call(i, PROT_READ | PROT_EXEC);
+	struct site_call protect = { .i = i,
+				     .nr = SYS_mprotect,
+				     .arg = { i->arena_at + ARENA_CODE_SIZE,
+					      i->arena_size - ARENA_CODE_SIZE,
+					      PROT_READ | PROT_WRITE } };
 
-	if (map_there(i, PROT_READ | PROT_EXEC, e) < 0 ||
-	    site_call(i, SYS_mprotect, args, &res, e) < 0)
+	if (site_calls(&map, 1, e) < 0 || check_mapped(i, map.result, e) < 0 ||
+	    site_calls(&protect, 1, e) < 0)
 		return e->code;
-	return res < 0 ? err_res(e, res, "make the runner's data writable in pid %d", i->pid) : 0;
+	return protect.result < 0 ? err_res(e, protect.result,
+					    "make the runner's data writable in pid %d", i->pid) :
+				    0;
 }
 
-int inject_open(struct injection *i, uint64_t site, uint64_t where, size_t size, struct err *e)
+/* The mapping is there, or refused. */
+static int open_one(const struct site_call *map, struct err *e)
 {
-	uint64_t first = size;
+	struct injection *i = map->i;
+	uint64_t first = i->arena_size;
 
-	i->site = site;
-	i->arena_at = where;
-	i->arena_size = size;
-	i->live = true;
-	if (map_there(i, PROT_READ | PROT_WRITE | PROT_EXEC, e) < 0) {
-		if (e->code != -EACCES || map_apart(i, e) < 0)
-			return e->code;
-		*e = (struct err){ 0 };
+	if (map->result == -EACCES) {
 		first = ARENA_CODE_SIZE;
+		if (map_apart(i, e) < 0)
+			return e->code;
+	} else if (check_mapped(i, map->result, e) < 0) {
+		return e->code;
 	}
 	if (map_here(i, first, e) < 0 ||
 	    send_to(&i->threads[0], i->arena_at + ARENA_LOOP_AT, e) < 0)
@@ -243,11 +146,32 @@ int inject_open(struct injection *i, uint64_t site, uint64_t where, size_t size,
 	return site_close(i, e);
 }
 
-static int start(struct injection *i, struct inject_thread *t, struct plan *p, struct err *e)
+int inject_open(struct injection *const *i, size_t count, struct err *e)
 {
+	own_mem struct site_call *maps = calloc(count, sizeof(*maps));
+
+	if (!maps)
+		return err_sys(e, "memory for calls");
+	for (size_t k = 0; k < count; k++) {
+		i[k]->live = true;
+		maps[k] = map_call(i[k], PROT_READ | PROT_WRITE | PROT_EXEC);
+	}
+	if (site_calls(maps, count, e) < 0)
+		return e->code;
+	for (size_t k = 0; k < count; k++)
+		if (open_one(&maps[k], e) < 0)
+			return e->code;
+	return 0;
+}
+
+static int start(struct inject_plan *run, struct err *e)
+{
+	struct injection *i = run->i;
+	struct inject_thread *t = &i->threads[run->which];
+	struct plan *p = &run->plan;
 	struct user_regs_struct r = t->regs;
 
-	if (change_thread(t, e) < 0)
+	if (site_change_thread(t, e) < 0)
 		return e->code;
 	p->wire->end = PLAN_END_PARK;
 	p->wire->owner = i->arena_at + ARENA_OWNER_AT + offsetof(pthread_mutex_t, __data.__lock);
@@ -259,6 +183,7 @@ static int start(struct injection *i, struct inject_thread *t, struct plan *p, s
 	if (tracee_set_regs(t->tid, &r, e) < 0 || tracee_go(t->tid, PTRACE_CONT, 0, e) < 0)
 		return e->code;
 	t->runs = true;
+	i->parked = i->parked && run->which != 0;
 	return 0;
 }
 
@@ -274,7 +199,7 @@ static int look_after(struct injection *i, struct inject_thread *t, struct err *
 	pid_t got = waitpid(t->tid, &status, WNOHANG | __WALL);
 	if (got == 0)
 		return 0;
-	if (got == t->tid && go_on(t->tid, PTRACE_CONT, stop_decode(status), e) == 0)
+	if (got == t->tid && site_go_on(t->tid, PTRACE_CONT, stop_decode(status), e) == 0)
 		return 0;
 	t->runs = false;
 	return got < 0 ? err_code(e, ESRCH, "thread %d is gone", t->tid) : e->code;
@@ -302,53 +227,48 @@ static int wait_done(struct injection *i, struct inject_thread *t, struct plan *
 	return 0;
 }
 
-/* The thread has been interrupted: until it stands still. A fault of our own code must not reach it. */
-static int wait_still(struct inject_thread *t, struct err *e)
+static void keep_first(struct err *e, const struct err *later)
 {
-	struct stop s;
+	if (!e->code)
+		*e = *later;
+}
 
-	t->runs = false;
-	for (;;) {
-		if (tracee_await(t->tid, &s, e) < 0)
-			return e->code;
-		if (s.kind == STOP_INTERRUPT || s.kind == STOP_GROUP)
-			return 0;
-		if (tracee_interrupt(t->tid, e) < 0 || go_on(t->tid, PTRACE_CONT, s, e) < 0)
-			return e->code;
+static void await_all(struct inject_plan *p, size_t count, struct err *e)
+{
+	for (size_t k = 0; k < count; k++) {
+		struct inject_thread *t = &p[k].i->threads[p[k].which];
+		struct err later = { 0 };
+
+		if (!e->code)
+			(void)wait_done(p[k].i, t, &p[k].plan, e);
+		if (t->runs && tracee_interrupt(t->tid, &later) < 0)
+			keep_first(e, &later);
+	}
+	for (size_t k = 0; k < count; k++) {
+		struct inject_thread *t = &p[k].i->threads[p[k].which];
+		struct err later = { 0 };
+
+		if (!t->runs)
+			continue;
+		t->runs = false;
+		if (site_await_still(t->tid, &later) < 0)
+			keep_first(e, &later);
+		else
+			p[k].i->parked |= p[k].which == 0;
 	}
 }
 
-int inject_run(struct injection *i, struct plan *plans, const uint32_t *which, size_t count,
-	       struct err *e)
+int inject_run(struct inject_plan *p, size_t count, struct err *e)
 {
 	size_t started = 0;
-	int r = 0;
 
-	for (size_t k = 0; k < count && r == 0; k++)
-		r = plan_check(&plans[k], e);
-	for (; started < count && r == 0; started++)
-		r = start(i, &i->threads[which[started]], &plans[started], e);
-	for (size_t k = 0; k < started; k++) {
-		struct inject_thread *t = &i->threads[which[k]];
-		struct err later = { 0 };
-
-		if (r == 0)
-			r = wait_done(i, t, &plans[k], e);
-		if (t->runs && tracee_interrupt(t->tid, &later) < 0 && r == 0) {
-			*e = later;
-			r = e->code;
-		}
-	}
-	for (size_t k = 0; k < started; k++) {
-		struct inject_thread *t = &i->threads[which[k]];
-		struct err later = { 0 };
-
-		if (t->runs && wait_still(t, &later) < 0 && r == 0) {
-			*e = later;
-			r = e->code;
-		}
-	}
-	return r;
+	for (size_t k = 0; k < count; k++)
+		if (plan_check(&p[k].plan, e) < 0)
+			return e->code;
+	while (started < count && start(&p[started], e) == 0)
+		started++;
+	await_all(p, started, e);
+	return e->code;
 }
 
 /*
@@ -381,25 +301,38 @@ static int put_back_others(struct injection *i, struct err *e)
 	return first.code;
 }
 
-static int unmap(struct injection *i, struct err *e)
+static void unmap_there(struct injection *const *i, size_t count, struct err *e)
 {
-	uint64_t args[PLAN_ARGS] = { i->arena_at, i->arena_size };
-	int64_t res;
+	own_mem struct site_call *calls = calloc(count, sizeof(*calls));
+	size_t n = 0;
 
-	if (!i->arena_tried)
-		return 0;
-	if (site_call(i, SYS_munmap, args, &res, e) < 0)
-		return e->code;
-	i->arena_tried = false;
-	return res < 0 ? err_res(e, res, "unmap the runner") : 0;
+	if (!calls) {
+		err_sys(e, "memory for calls");
+		return;
+	}
+	for (size_t k = 0; k < count; k++)
+		if (i[k]->live && i[k]->arena_tried)
+			calls[n++] =
+				(struct site_call){ .i = i[k],
+						    .nr = SYS_munmap,
+						    .arg = { i[k]->arena_at, i[k]->arena_size } };
+	if (site_calls(calls, n, e) < 0)
+		log_debug("%s", e->text);
+	for (size_t k = 0; k < n; k++) {
+		if (calls[k].failed)
+			continue;
+		calls[k].i->arena_tried = false;
+		if (calls[k].result < 0 && !e->code)
+			err_res(e, calls[k].result, "unmap the runner in pid %d", calls[k].i->pid);
+	}
 }
 
-/* It may be in a system call stop at the site, which it must have left when the site is closed. */
+/* It may be in the loop at the site, which it must have left when the site is closed. */
 static int put_back_leader(struct injection *i, struct err *e)
 {
 	struct inject_thread *t = &i->threads[0];
 
-	if (t->changed && (tracee_park(t->tid, e) < 0 || put_back(t, e) < 0))
+	if (t->changed && ((!i->parked && tracee_park(t->tid, e) < 0) || put_back(t, e) < 0))
 		return e->code;
 	if (i->site_changed && site_close(i, e) < 0)
 		return e->code;
@@ -407,92 +340,24 @@ static int put_back_leader(struct injection *i, struct err *e)
 	return 0;
 }
 
-int inject_close(struct injection *i, struct err *e)
+int inject_close(struct injection *const *i, size_t count, struct err *e)
 {
-	struct err first = { 0 };
+	struct err first = { 0 }, later = { 0 };
 
-	if (!i->live)
-		return 0;
-	if (put_back_others(i, e) < 0)
-		first = *e;
-	if (unmap(i, e) < 0 && !first.code)
-		first = *e;
-	if (put_back_leader(i, e) < 0 && !first.code)
-		first = *e;
-	unmap_here(i); /* last: a thread in the arena looks whether we hold it */
-	i->live = false;
-	if (first.code) {
-		*e = first;
-		return err_on(e, "take the runner out of pid %d", i->pid);
+	for (size_t k = 0; k < count; k++)
+		if (i[k]->live && put_back_others(i[k], &later) < 0)
+			keep_first(&first, &later);
+	later = (struct err){ 0 };
+	unmap_there(i, count, &later);
+	keep_first(&first, &later);
+	for (size_t k = 0; k < count; k++) {
+		if (i[k]->live && put_back_leader(i[k], &later) < 0)
+			keep_first(&first, &later);
+		unmap_here(i[k]); /* last: a thread in the arena looks whether we hold it */
+		i[k]->live = false;
 	}
-	return 0;
-}
-
-static bool is_ours(const struct injection *i, uint64_t rip)
-{
-	return rip - i->site < 8 || rip - i->arena_at < i->arena_size;
-}
-
-/*
- * Seizes and stops a thread that runs without a tracer. Signals that come first are delivered. One that is not in our
- * code has its own registers: still, or again. Then only its mask may be missing, and it no longer counts as changed.
- */
-static int take_again(const struct injection *i, struct inject_thread *t, struct err *e)
-{
-	struct user_regs_struct now = { 0 };
-	struct stop s;
-	uint64_t mask;
-
-	if (tracee_seize(t->tid, PTRACE_O_TRACESYSGOOD | PTRACE_O_SUSPEND_SECCOMP, e) < 0 &&
-	    tracee_seize(t->tid, PTRACE_O_TRACESYSGOOD, e) < 0)
-		return e->code;
-	if (tracee_interrupt(t->tid, e) < 0 || tracee_settle(t->tid, &s, e) < 0 ||
-	    tracee_get_regs(t->tid, &now, e) < 0 || tracee_get_mask(t->tid, &mask, e) < 0)
-		return e->code;
-	if (is_ours(i, now.rip))
+	if (!first.code)
 		return 0;
-	t->changed = false;
-	return mask == ALL_BLOCKED ? tracee_set_mask(t->tid, t->mask, e) : 0;
-}
-
-/* The link is there for a mapping of exactly this extent. */
-static bool is_mapped(const struct injection *i, uint64_t size)
-{
-	char path[96], link[64];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%lx-%lx", i->pid,
-		 (unsigned long)i->arena_at, (unsigned long)(i->arena_at + size));
-	n = readlink(path, link, sizeof(link));
-	return n > 0 && strncmp(link, "/dev/zero", 9) == 0;
-}
-
-/* Others may have run since, and mapped what they like: a mapping in that place is ours only if it looks it. */
-static bool arena_is_there(const struct injection *i)
-{
-	return is_mapped(i, i->arena_size) || is_mapped(i, ARENA_CODE_SIZE);
-}
-
-void inject_heal(struct injection *i)
-{
-	struct err e = { 0 };
-	char text[2048];
-
-	if (!i->live)
-		return;
-	i->arena.here = NULL; /* the dead one's */
-	for (uint32_t k = 0; k < i->thread_count; k++) {
-		struct inject_thread *t = &i->threads[k];
-
-		if (t->changed && take_again(i, t, &e) < 0) {
-			log_error("%s", err_text(&e, text, sizeof(text)));
-			t->changed = false;
-		}
-	}
-	/* The leader is in our code from before the arena is mapped until after it is unmapped. */
-	i->arena_tried = i->threads[0].changed && arena_is_there(i);
-	if (inject_close(i, &e) < 0)
-		log_error("%s", err_text(&e, text, sizeof(text)));
-	for (uint32_t k = 0; k < i->thread_count; k++)
-		tracee_detach(i->threads[k].tid, 0);
+	*e = first;
+	return err_on(e, "take the runner out");
 }

@@ -1,5 +1,6 @@
 /*
- * The runner in a process that lives: brought in, used, and taken out without a trace.
+ * The runner in processes that live: brought in, used, and taken out without a trace. Several processes at once,
+ * because most of the time goes in waiting for one of them.
  *
  * What has been changed in the target is written down in a struct injection before it is changed. It
  * lies in memory shared with the guardian, so that inject_heal() can undo it after the tracer was
@@ -36,23 +37,31 @@ struct injection {
 	uint64_t site_word; /* what it held */
 	bool site_changed;
 	uint64_t arena_at, arena_size;
+	bool parked;	    /* the leader has stopped where the kernel looks at its registers */
 	bool arena_tried;   /* the mapping may be there */
 	struct arena arena; /* arena.here is the injecting process's */
 	uint32_t thread_count;
 	struct inject_thread *threads; /* [0] is the leader, which makes the system calls */
 };
 
+struct inject_plan {
+	struct injection *i;
+	uint32_t which; /* thread that runs it */
+	struct plan plan;
+};
+
 /*
- * Maps an arena of size bytes at the free address where. All threads are stopped; i->threads is filled in.
- * site: an aligned word in executable memory that nobody runs through.
+ * Maps an arena of arena_size bytes at the free address arena_at, in each of them. All threads are stopped; these and
+ * site, an aligned word in executable memory that nobody runs through, are filled in.
  */
-must_check int inject_open(struct injection *i, uint64_t site, uint64_t where, size_t size,
-			   struct err *e);
-/* Runs count plans at once, plan k in thread which[k]; each must be alone in its thread. */
-must_check int inject_run(struct injection *i, struct plan *plans, const uint32_t *which,
-			  size_t count, struct err *e);
-/* Unmaps the arena; all threads get their own registers and masks back and stay stopped. */
-must_check int inject_close(struct injection *i, struct err *e);
+must_check int inject_open(struct injection *const *i, size_t count, struct err *e);
+/* Runs the plans at once; each must be alone in its thread. */
+must_check int inject_run(struct inject_plan *p, size_t count, struct err *e);
+/*
+ * Unmaps the arenas; all threads get their own registers and masks back and stay stopped. Those that are not live are
+ * left out, and what fails for one does not keep the others from it.
+ */
+must_check int inject_close(struct injection *const *i, size_t count, struct err *e);
 /* The guardian's inject_close: seizes what is in our hands first, and lets it go at the end. */
 void inject_heal(struct injection *i);
 

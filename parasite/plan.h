@@ -3,7 +3,7 @@
  *
  * An arena is memory that we and one or several targets have mapped; the runner's code is its first
  * page. A plan is built in place in an arena: entries with the words that say what each does, and data
- * for arguments that are pointers. Nothing here talks to a process; parasite/remote.h runs plans.
+ * for arguments that are pointers. Nothing here talks to a process; parasite/inject.h runs plans in processes that live.
  */
 #ifndef STASIS_PARASITE_PLAN_H
 #define STASIS_PARASITE_PLAN_H

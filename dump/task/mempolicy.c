@@ -14,7 +14,10 @@
 #include "lib/maps.h"
 #include "parasite/inject.h"
 
-enum { BATCH = 1024 }; /* mappings that one plan asks about */
+enum {
+	FIRST = 256,  /* mappings that are asked about with everything else */
+	BATCH = 1024, /* mappings that one further plan asks about */
+};
 
 /* One question and its answer. */
 struct asked {
@@ -92,47 +95,97 @@ static bool may_have_one(const struct vma *v)
 	return v->status && !(v->status & (VMA_AREA_VSYSCALL | VMA_AREA_VDSO | VMA_AREA_VVAR));
 }
 
-/* Asks about mappings from number from on; what comes back is the number to go on with. */
-static int ask_batch(struct task *t, size_t *from, struct err *e)
+/* Number of the first mapping that is asked about in a plan of its own. */
+static size_t first_part(const struct task *t)
 {
-	const struct machine *m = machine_of(t->dump);
-	struct asked asked[BATCH];
-	size_t which[BATCH], count = 0;
-	const uint32_t leader = 0;
-	struct plan p;
-	int r;
+	size_t i = 0, count = 0;
 
-	if (plan_begin(&p, &t->injection->arena, BATCH, e) < 0)
-		return e->code;
-	for (; *from < t->vma_count && count < BATCH; ++*from)
-		if (may_have_one(&t->vmas[*from])) {
-			asked[count] = ask(&p, m, &t->vmas[*from]);
-			which[count++] = *from;
+	for (; i < t->vma_count && count < FIRST; i++)
+		count += may_have_one(&t->vmas[i]);
+	return i;
+}
+
+/* Mappings asked about, from number first up to next. */
+struct batch {
+	size_t count, first, next;
+	struct asked *asked; /* count */
+	size_t *which;	     /* count: the numbers of the mappings */
+};
+
+static void ask_batch(struct task *t, struct plan *p, size_t most, struct batch *b)
+{
+	size_t left = t->vma_count - b->first;
+
+	if (left < most)
+		most = left;
+	b->count = 0;
+	b->asked = pool_array(&t->dump->pool, struct asked, most);
+	b->which = pool_array(&t->dump->pool, size_t, most);
+	for (b->next = b->first; b->next < t->vma_count && b->count < most; b->next++)
+		if (may_have_one(&t->vmas[b->next])) {
+			b->which[b->count] = b->next;
+			b->asked[b->count++] = ask(p, machine_of(t->dump), &t->vmas[b->next]);
 		}
-	r = inject_run(t->injection, &p, &leader, 1, e);
-	if (r == 0)
-		r = plan_outcome(&p, e);
-	for (size_t i = 0; i < count && r == 0; i++)
-		if (*asked[i].mode != MPOL_DEFAULT)
-			keep(t, &t->vmas[which[i]], &asked[i]);
-	plan_end(&p);
-	return r;
+}
+
+static void save_batch(struct task *t, const struct batch *b)
+{
+	for (size_t i = 0; i < b->count; i++)
+		if (*b->asked[i].mode != MPOL_DEFAULT)
+			keep(t, &t->vmas[b->which[i]], &b->asked[i]);
+}
+
+/* The first ones are asked about in the plan that asks everything else, which for most programs is all of them. */
+static int mempolicy_ask(struct task *t, struct plan *p, void **note, struct err *e)
+{
+	struct batch *b = pool_new(&t->dump->pool, struct batch);
+
+	(void)e;
+	*note = b;
+	if (machine_of(t->dump)->node_bytes)
+		ask_batch(t, p, FIRST, b);
+	return 0;
+}
+
+static int mempolicy_save(struct task *t, const struct plan *p, void *note, struct err *e)
+{
+	(void)p;
+	(void)e;
+	save_batch(t, note);
+	return 0;
+}
+
+static int more(struct task *t, struct inject_plan *run, struct batch *b, struct err *e)
+{
+	ask_batch(t, &run->plan, BATCH, b);
+	if (inject_run(run, 1, e) < 0 || plan_outcome(&run->plan, e) < 0)
+		return e->code;
+	save_batch(t, b);
+	b->first = b->next;
+	return 0;
 }
 
 static int mempolicy_inside(struct task *t, struct err *e)
 {
-	size_t used = t->injection->arena.used, from = 0;
+	struct inject_plan run = { .i = t->injection };
+	size_t used = t->injection->arena.used;
+	struct batch b = { .first = first_part(t) };
+	int r = 0;
 
-	while (machine_of(t->dump)->node_bytes && from < t->vma_count) {
-		if (ask_batch(t, &from, e) < 0)
-			return e->code;
+	while (machine_of(t->dump)->node_bytes && b.first < t->vma_count && r == 0) {
+		r = plan_begin(&run.plan, &t->injection->arena, BATCH, e);
+		if (r == 0)
+			r = more(t, &run, &b, e);
+		plan_end(&run.plan);
 		t->injection->arena.used = used;
 	}
-	return 0;
+	return r;
 }
 
 const struct task_kind mempolicy_task_kind = {
 	.name = "task/mempolicy",
+	.ask = mempolicy_ask,
+	.save = mempolicy_save,
 	.inside = mempolicy_inside,
 	.thread_ask = mempolicy_thread_ask,
 	.thread_save = mempolicy_thread_save,

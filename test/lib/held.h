@@ -29,7 +29,6 @@ enum { HELD_THREADS = 1024, HELD_XSTATE = 16384, XSTATE_IN_USE = 512 };
 struct held {
 	int pid;
 	uint64_t site;
-	size_t arena_size;
 	struct injection *i; /* shared memory; threads behind it */
 	void *xstate[HELD_THREADS];
 	size_t xstate_size;
@@ -123,7 +122,9 @@ static inline void held_stop(struct held *h)
 	while (held_more(h) > 0)
 		;
 	assert(h->i->thread_count > 0 && h->i->threads[0].tid == h->pid);
-	h->arena_size = (512 << 10) + h->i->thread_count * 8192;
+	h->i->site = h->site;
+	h->i->arena_at = HELD_ARENA_AT;
+	h->i->arena_size = (512 << 10) + h->i->thread_count * 8192;
 	for (size_t k = 0; k < h->i->thread_count; k++) {
 		struct inject_thread *t = &h->i->threads[k];
 
@@ -146,41 +147,44 @@ static inline void held_let_go(struct held *h)
 static inline void held_ask(struct held *h, size_t batch)
 {
 	struct injection *i = h->i;
-	struct plan *plans = calloc(batch, sizeof(*plans));
-	uint32_t *which = calloc(batch, sizeof(*which));
+	struct inject_plan *runs = calloc(batch, sizeof(*runs));
 	size_t used = i->arena.used;
 
 	for (size_t from = 0; from < i->thread_count; from += batch) {
 		size_t n = 0;
 
 		for (size_t k = from; k < i->thread_count && n < batch; k++, n++) {
-			MUST(plan_begin(&plans[n], &i->arena, 4, e));
-			plan_call(&plans[n], "its pid", SYS_getpid);
-			plan_call(&plans[n], "its tid", SYS_gettid);
-			plan_try(&plans[n], "a failure", SYS_close, ARG(-1));
-			plan_call(&plans[n], "its tid", SYS_tgkill, RESULT(0), RESULT(1), ARG(0));
-			which[n] = k;
+			struct plan *p = &runs[n].plan;
+
+			runs[n].i = i;
+			runs[n].which = k;
+			MUST(plan_begin(p, &i->arena, 4, e));
+			plan_call(p, "its pid", SYS_getpid);
+			plan_call(p, "its tid", SYS_gettid);
+			plan_try(p, "a failure", SYS_close, ARG(-1));
+			plan_call(p, "its tid", SYS_tgkill, RESULT(0), RESULT(1), ARG(0));
 		}
-		MUST(inject_run(i, plans, which, n, e));
+		MUST(inject_run(runs, n, e));
 		for (size_t k = 0; k < n; k++) {
-			MUST(plan_outcome(&plans[k], e));
-			assert(plan_result(&plans[k], 0) == h->pid);
-			assert(plan_result(&plans[k], 1) == i->threads[from + k].tid);
-			assert(plan_result(&plans[k], 2) == -EBADF);
-			plan_end(&plans[k]);
+			struct plan *p = &runs[k].plan;
+
+			MUST(plan_outcome(p, e));
+			assert(plan_result(p, 0) == h->pid);
+			assert(plan_result(p, 1) == i->threads[from + k].tid);
+			assert(plan_result(p, 2) == -EBADF);
+			plan_end(p);
 		}
 		i->arena.used = used;
 	}
-	free(plans);
-	free(which);
+	free(runs);
 }
 
 /* Whole, with the threads already held. */
 static inline void held_inject(struct held *h)
 {
-	MUST(inject_open(h->i, h->site, HELD_ARENA_AT, h->arena_size, e));
+	MUST(inject_open(&h->i, 1, e));
 	held_ask(h, 32);
-	MUST(inject_close(h->i, e));
+	MUST(inject_close(&h->i, 1, e));
 }
 
 /* Registers and extended state are what they were at held_stop. */

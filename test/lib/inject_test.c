@@ -388,11 +388,10 @@ static void killed_meanwhile(void)
 			_exit(0);
 		}
 		uint64_t start = io_now_us();
-		while (inject_open(h->i, h->site, HELD_ARENA_AT, h->arena_size, &e) == 0 &&
-		       inject_close(h->i, &e) == 0)
+		while (inject_open(&h->i, 1, &e) == 0 && inject_close(&h->i, 1, &e) == 0)
 			;
 		assert(e.code && io_now_us() - start < 5000000);
-		if (h->i->live && inject_close(h->i, &e) == 0)
+		if (h->i->live && inject_close(&h->i, 1, &e) == 0)
 			fprintf(stderr, "# closed after all\n");
 		held_let_go(h);
 		waitpid(killer, NULL, 0);
