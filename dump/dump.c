@@ -180,12 +180,28 @@ static int step_early(void *job, struct err *e)
 	return 0;
 }
 
+static int note_endings(struct dump *d, struct err *e)
+{
+	int signal = d->opt->leave_stopped ? SIGSTOP : SIGKILL;
+
+	for (size_t i = 0; i < d->task_count && !d->opt->leave_running; i++) {
+		const struct task *t = d->tasks[i];
+
+		if (t->state == TASK_DEAD || (t->state == TASK_STOPPED && signal == SIGSTOP))
+			continue;
+		if (guard_note_ending(d->guard, t->pid, t->start_time, signal, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
 static int step_complete(void *job, struct err *e)
 {
 	struct dump *d = job;
 	InventoryEntry *inv;
 
-	if (guard_check(d->guard, e) < 0 || core_inventory(d, &inv, e) < 0)
+	if (note_endings(d, e) < 0 || guard_check(d->guard, e) < 0 ||
+	    core_inventory(d, &inv, e) < 0)
 		return e->code;
 	return image_set_finish(d->images, inv, e);
 }
@@ -214,7 +230,7 @@ static int step_go(void *job, struct err *e)
 	(void)e;
 	if (d->opt->leave_running || d->opt->leave_stopped)
 		undo_files(d);
-	guard_commit(d->guard);
+	guard_commit(d->guard, d->opt->dump_stats);
 	if (d->task_count == 0)
 		return 0; /* let go early */
 	if (d->opt->leave_running)

@@ -2,25 +2,35 @@
 #include "dump/guard.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/log.h"
 #include "lib/own.h"
+#include "lib/proc.h"
 #include "lib/stats.h"
 
 /* Address space, not memory: pages come as they are touched. */
 enum { GUARD_SIZE = 64 << 20 };
 
+/* A process that is to be ended or stopped when the dump is complete. */
+struct ending {
+	int pid, signal;
+	uint64_t start_time; /* tells it from another one that has got its number */
+};
+
 struct note {
 	struct note *next;
-	struct injection injection; /* pid 0: a link */
-	char path[];
+	struct injection injection; /* pid 0: none */
+	struct ending ending;	    /* pid 0: none */
+	char path[];		    /* "": none */
 };
 
 struct guard {
@@ -106,17 +116,30 @@ int guard_note_link(struct guard *g, const char *path, struct err *e)
 	return 0;
 }
 
+int guard_note_ending(struct guard *g, int pid, uint64_t start_time, int signal, struct err *e)
+{
+	struct note *n = NULL;
+
+	if (add_note(g, 1, &n, e) < 0)
+		return e->code;
+	n->ending = (struct ending){ pid, signal, start_time };
+	g->notes = n;
+	return 0;
+}
+
 void guard_remove_links(struct guard *g)
 {
 	for (struct note *n = g->notes; n; n = n->next) {
-		if (n->injection.pid == 0 && n->path[0])
-			unlink(n->path);
+		if (n->injection.pid || !n->path[0])
+			continue;
+		unlink(n->path);
 		n->path[0] = 0;
 	}
 }
 
-void guard_commit(struct guard *g)
+void guard_commit(struct guard *g, const struct dump_stats *stats)
 {
+	g->stats = *stats;
 	g->committed = true;
 }
 
@@ -145,18 +168,60 @@ static void do_work(struct guard *g, const struct options *opt,
 	_exit(0);
 }
 
+static int open_ending(const struct ending *n)
+{
+	struct err ignored = { 0 };
+	struct proc_stat stat;
+	own_fd proc = -1;
+	own_fd fd = n->pid ? syscall(SYS_pidfd_open, n->pid, 0) : -1;
+
+	if (fd < 0 || proc_open(n->pid, &proc, &ignored) < 0 ||
+	    proc_stat_read(proc, &stat, &ignored) < 0 || stat.start_time != n->start_time)
+		return -1;
+	return take_fd(&fd);
+}
+
+static void await_end(int pidfd)
+{
+	struct pollfd end = { .fd = pidfd, .events = POLLIN };
+
+	while (poll(&end, 1, -1) < 0 && errno == EINTR)
+		;
+}
+
+/* The images are complete: half a tree that runs on would be one too many. */
+static void carry_out(const struct guard *g)
+{
+	for (const struct note *n = g->notes; n; n = n->next) {
+		own_fd fd = open_ending(&n->ending);
+
+		if (fd >= 0)
+			syscall(SYS_pidfd_send_signal, fd, n->ending.signal, NULL, 0);
+	}
+	for (const struct note *n = g->notes; n; n = n->next) {
+		own_fd fd = n->ending.signal == SIGKILL ? open_ending(&n->ending) : -1;
+
+		if (fd >= 0)
+			await_end(fd);
+	}
+}
+
 /* The worker died before it could say how it went. */
 static int heal(struct guard *g, int status, struct err *e)
 {
-	for (struct note *n = g->notes; n && !g->committed; n = n->next)
+	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	if (g->committed) {
+		carry_out(g);
+		log_warn("the process that dumps was killed by signal %d, when all was saved", sig);
+		return 0;
+	}
+	for (struct note *n = g->notes; n; n = n->next)
 		if (n->injection.pid)
 			inject_heal(&n->injection);
-	if (!g->committed)
-		guard_remove_links(g);
-	err_code(e, EINTR, "the process that dumps was killed by signal %d",
-		 WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-	return g->committed ? e->code :
-			      err_hint(e, "what it had changed was put back, the target goes on");
+	guard_remove_links(g);
+	err_code(e, EINTR, "the process that dumps was killed by signal %d", sig);
+	return err_hint(e, "what it had changed was put back, the target goes on");
 }
 
 int guard_run(const struct options *opt, int (*work)(struct guard *g, void *arg, struct err *e),
@@ -185,10 +250,10 @@ int guard_run(const struct options *opt, int (*work)(struct guard *g, void *arg,
 	if (g->finished) {
 		r = g->result;
 		*e = g->err;
-		*opt->dump_stats = g->stats;
 	} else {
 		r = heal(g, status, e);
 	}
+	*opt->dump_stats = g->stats;
 	drop_signals();
 	current = NULL;
 	munmap(g, GUARD_SIZE);

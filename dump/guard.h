@@ -8,9 +8,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/err.h"
 #include "lib/options.h"
+#include "lib/stats.h"
 #include "parasite/inject.h"
 
 struct guard;
@@ -29,10 +31,13 @@ must_check int guard_injection(struct guard *g, int pid, size_t threads, struct 
 			       struct err *e);
 /* A hard link made for the dump (absolute path), removed unless the dump ends well and keeps it. */
 must_check int guard_note_link(struct guard *g, const char *path, struct err *e);
+/* A process that gets this signal once the dump is committed: from the guardian, if the worker is killed before it can. */
+must_check int guard_note_ending(struct guard *g, int pid, uint64_t start_time, int signal,
+				 struct err *e);
 /* Removes the noted links now. */
 void guard_remove_links(struct guard *g);
-/* From here on the notes need no undoing: the dump is complete and the target may go. */
-void guard_commit(struct guard *g);
+/* From here on nothing is undone: the dump is complete, and the endings are carried out whoever is killed. */
+void guard_commit(struct guard *g, const struct dump_stats *stats);
 /* -EINTR once the guardian is gone or the user wants to stop. */
 must_check int guard_check(struct guard *g, struct err *e);
 
