@@ -56,6 +56,13 @@ int tracee_seize(int tid, unsigned long options, struct err *e)
 	return 0;
 }
 
+int tracee_set_options(int tid, unsigned long options, struct err *e)
+{
+	if (ptrace(PTRACE_SETOPTIONS, tid, 0, options) < 0)
+		return err_sys(e, "set the tracing of thread %d", tid);
+	return 0;
+}
+
 int tracee_interrupt(int tid, struct err *e)
 {
 	if (ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0)

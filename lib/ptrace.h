@@ -33,6 +33,7 @@ struct stop stop_decode(int status);
 const char *stop_text(struct stop s, char *buf, size_t size);
 
 must_check int tracee_seize(int tid, unsigned long options, struct err *e);
+must_check int tracee_set_options(int tid, unsigned long options, struct err *e);
 must_check int tracee_interrupt(int tid, struct err *e);
 /*
  * Waits for that thread alone. -EINTR if a signal comes to us. A STOP_SIGNAL has to be let go on (tracee_go) with its

@@ -3,10 +3,14 @@
  * state and signal mask, and all are let go together. No signal frame is forged.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "lib/io.h"
 #include "lib/ptrace.h"
 #include "restore/regs.h"
 #include "restore/run.h"
@@ -119,7 +123,7 @@ int finish_threads(struct restore *r, struct err *e)
 	return 0;
 }
 
-void finish_go(struct restore *r)
+static void stop_those(struct restore *r)
 {
 	for (size_t i = 0; i < r->task_count; i++) {
 		struct rtask *t = r->tasks[i];
@@ -132,6 +136,74 @@ void finish_go(struct restore *r)
 		else if (r->opt->leave_stopped)
 			kill(t->pid, SIGSTOP);
 	}
+}
+
+/* Our death lets a thread go from now on. A process is still ended by it while one of its threads would be. */
+static int free_threads(struct restore *r, struct err *e)
+{
+	for (size_t i = 0; i < r->task_count; i++)
+		for (size_t k = 0; lives(r->tasks[i]) && k < r->tasks[i]->thread_count; k++)
+			if (tracee_set_options(r->tasks[i]->threads[k].tid, 0, e) < 0)
+				return e->code;
+	return 0;
+}
+
+/* In a process of its own: if we are gone before the word comes, half a tree might live. */
+static void watch(const struct restore *r, int word)
+{
+	sigset_t all;
+	char c;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	if (read(word, &c, 1) == 1)
+		_exit(0);
+	for (size_t i = 0; i < r->task_count; i++)
+		if (lives(r->tasks[i]))
+			kill(r->tasks[i]->pid, SIGKILL);
+	_exit(1);
+}
+
+static int free_watched(struct restore *r, struct err *e)
+{
+	int ends[2];
+	pid_t watcher;
+	int res;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_sys(e, "make a pipe");
+	own_fd word = ends[0];
+	own_fd tell = ends[1];
+	watcher = fork();
+	if (watcher < 0)
+		return err_sys(e, "fork");
+	if (watcher == 0) {
+		close(tell);
+		watch(r, word);
+	}
+	/* Of one that failed the rest is ended as well: by the watcher, who gets no word, or by our caller. */
+	res = free_threads(r, e);
+	if (res == 0)
+		res = io_write(tell, "", 1, "the watcher", e);
+	own_close(&tell);
+	tell = -1;
+	while (waitpid(watcher, NULL, 0) < 0 && errno == EINTR)
+		;
+	return res;
+}
+
+int finish_commit(struct restore *r, struct err *e)
+{
+	size_t count = 0;
+
+	stop_those(r);
+	for (size_t i = 0; i < r->task_count; i++)
+		count += lives(r->tasks[i]);
+	return count > 1 ? free_watched(r, e) : free_threads(r, e);
+}
+
+void finish_go(struct restore *r)
+{
 	for (size_t i = 0; i < r->task_count; i++)
 		for (size_t k = 0; lives(r->tasks[i]) && k < r->tasks[i]->thread_count; k++)
 			tracee_detach(r->tasks[i]->threads[k].tid, 0);

@@ -174,7 +174,12 @@ static void undo_finish(void *job)
 	foreground_take(job);
 }
 
-/* What the dump has left in the file system is gone after this: there is no second try. */
+static int step_commit(void *job, struct err *e)
+{
+	return finish_commit(job, e);
+}
+
+/* What the dump has left in the file system is gone after this, and there is no second try: so it comes behind 'commit'. */
 static int step_go(void *job, struct err *e)
 {
 	struct restore *r = job;
@@ -204,6 +209,7 @@ static const struct step steps[] = {
 	{ .name = "post-restore scripts", .run = step_post_scripts, .undo = undo_post_scripts },
 	{ .name = "last", .run = step_last },
 	{ .name = "finish", .run = step_finish, .undo = undo_finish },
+	{ .name = "commit", .run = step_commit },
 	{ .name = "go", .run = step_go, .final = 1 },
 };
 

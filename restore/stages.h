@@ -18,7 +18,12 @@ must_check int stage_join(struct restore *r, struct err *e);
 
 /* Takes the runner out and sets registers and masks: everybody is what they were, and stands still. */
 must_check int finish_threads(struct restore *r, struct err *e);
-/* Lets everybody run (or stop, where they were stopped). Cannot fail. */
+/*
+ * Until now our death would end the tree; from now on it lets all of it go. Never a part of it: killed in here, we leave
+ * nothing. What is to be stopped stops as soon as it is let go.
+ */
+must_check int finish_commit(struct restore *r, struct err *e);
+/* Lets everybody run. Cannot fail. */
 void finish_go(struct restore *r);
 
 #endif
