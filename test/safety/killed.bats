@@ -1,61 +1,174 @@
-# The dumper is killed with SIGKILL at random moments: the one that works, or its guardian. The program goes on as it was.
+# The dumper or the restorer is killed with SIGKILL at random moments. ROUNDS=... for more of them.
+#
+# Not tried: both processes of a dump killed at the same instant, which nobody is left to heal.
 
 load ../lib
+load safety
 
 ROUNDS=${ROUNDS:-40}
 
-# Those of a process that are not the process's own: children of stasis.
-worker_of()
+# A dump that nobody kills shows how long it takes, and when the runner is in there.
+measure()
 {
-	cat /proc/"$1"/task/"$1"/children 2>/dev/null || true
+	local start=${EPOCHREALTIME/./} took
+
+	"$STASIS" dump -t "$PID" -D "$IMAGES" -R -v4 -o dump.log "$@" 3>&- || fail "it does not work at all"
+	took=$((${EPOCHREALTIME/./} - start))
+	LONGEST=$((took * 6 / 5))
+	INSIDE=$(sed -n "s/^(\([0-9]*\)\.\([0-9]*\)) step 'inside'.*/\1\2/p" "$IMAGES"/dump.log)
+	INSIDE=$((10#$INSIDE + 3000))
 }
 
-nobody_traces()
+# Every other one while the tree is stopped and asked.
+a_moment()
 {
-	grep -q '^TracerPid:	0$' /proc/"$PID"/status
+	echo $(((RANDOM * 32768 + RANDOM) % ($1 % 2 ? LONGEST : INSIDE)))
 }
 
-# kill_at WHO MICROSECONDS
-kill_at()
+files()
 {
-	local dumper workers
+	find "$TEST_DIR" -path "$IMAGES" -prune -o ! -name 'killer.err' -print | sort
+}
 
-	"$STASIS" dump -t "$PID" -D "$IMAGES" -R -o dump.log 3>&- >/dev/null 2>&1 &
-	dumper=$!
-	sleep "$(printf '0.%06d' "$2")"
-	if [ "$1" = guardian ]; then
-		kill -KILL "$dumper" 2>/dev/null || true
+complete_or_refused()
+{
+	if [ -e "$IMAGES"/inventory.img ]; then
+		"$STASIS" show "$IMAGES" >/dev/null || fail "$1: the images look complete, but they are not"
 	else
-		workers=$(worker_of "$dumper")
-		# shellcheck disable=SC2086 # one number, or none when it is done
-		[ -z "$workers" ] || kill -KILL $workers 2>/dev/null || true
+		no_complete_dump
 	fi
-	wait "$dumper" 2>/dev/null || true
 }
 
-killed_rounds()
+# rounds WHO [OPTIONS]: dumps that leave the program running.
+rounds()
 {
-	local before i
+	local who=$1 before files i killed=0
 
 	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	shift
 	sleep 0.2
-	before=$(cat /proc/"$PID"/maps; grep -hE '^(Sig[PBIC]|Shd)' /proc/"$PID"/task/*/status; ls /proc/"$PID"/fd)
+	before=$(snapshot)
+	files=$(files)
+	measure "$@"
 	for ((i = 0; i < ROUNDS; i++)); do
-		kill_at "$1" $((RANDOM % 25000))
-		until_true nobody_traces || fail "round $i: it is still traced"
-		diff <(echo "$before") <(cat /proc/"$PID"/maps; grep -hE '^(Sig[PBIC]|Shd)' /proc/"$PID"/task/*/status; ls /proc/"$PID"/fd) ||
-			fail "round $i: something has changed"
+		killer "$who" "$(a_moment $i)" "$STASIS" dump -t "$PID" -D "$IMAGES" -R -o dump.log "$@"
+		[ "$said" = 0 ] || killed=$((killed + 1))
+		unchanged "$before" "round $i, $who"
+		complete_or_refused "round $i"
+		diff <(echo "$files") <(files) || fail "round $i: files are left"
 	done
-	dump_and_restore
+	[ "$killed" -gt $((ROUNDS / 8)) ] || fail "only $killed of $ROUNDS were killed in time"
+	rm -f "$IMAGES"/*
+	dump_and_restore "$@"
 	check
 }
 
-@test "killed: the process that works, and the guardian heals" {
-	start task/threads 20
-	killed_rounds worker
+@test "killed: the process that dumps, a tree with something of everything" {
+	start safety/rich
+	rounds child
 }
 
-@test "killed: the guardian, and the process that works takes everything back" {
+@test "killed: the guardian, a tree with something of everything" {
+	start safety/rich
+	rounds command
+}
+
+@test "killed: the process that dumps, a hundred threads" {
+	start task/threads 100
+	rounds child
+}
+
+@test "killed: the guardian, a hundred threads" {
+	start task/threads 100
+	rounds command
+}
+
+@test "killed: the process that dumps, filters" {
+	start task/seccomp_filter
+	rounds child
+}
+
+@test "killed: no link to a file without a name is left" {
+	start fd/remap
+	rounds child --link-remap
+}
+
+# A dump that ends the program: either it is as it was, or it can be restored.
+@test "killed: the program is there, or else its images are" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	local before i who again=0
+	start safety/rich
+	sleep 0.2
+	measure
+	before=$(snapshot)
+	for ((i = 0; i < ROUNDS; i++)); do
+		who=$([ $((i / 2 % 2)) = 0 ] && echo child || echo command)
+		killer "$who" "$(a_moment $i)" "$STASIS" dump -t "$PID" -D "$IMAGES" -o dump.log
+		if runs "$PID"; then
+			unchanged "$before" "round $i, $who"
+			continue
+		fi
+		until_true is_gone
+		again=$((again + 1))
+		restore
+		sleep 0.1
+		before=$(snapshot)
+	done
+	[ "$again" -gt 0 ] || fail "it was never saved"
+	check
+}
+
+# What of the tree is the same after every restore.
+shape()
+{
+	snapshot | sed -E 's/(pipe|socket|anon_inode|mnt):\[[0-9]+\]/\1/; /^(ino|FDSize):/d; s/#[0-9]+//; s/^(([^ ]+ ){4})[0-9]+/\1/'
+}
+
+# All of the tree is there, or nothing; and if nothing, then it can be tried again.
+restorer_rounds()
+{
+	local i start took shape moment killed=0
+
+	[ -z "${PLAIN:-}" ] || skip "nothing is restored"
+	dump "$@"
+	until_true is_gone
+	start=${EPOCHREALTIME/./}
+	restore "$@"
+	took=$((${EPOCHREALTIME/./} - start))
+	sleep 0.1
+	shape=$(shape)
+	dump "$@"
+	until_true is_gone
+	for ((i = 0; i < ROUNDS; i++)); do
+		# Every other one near the end, where the tasks are let go.
+		moment=$((i % 2 ? RANDOM % (took / 2) + took * 6 / 10 : RANDOM * 6 / 5 % took))
+		killer command $moment "$STASIS" restore -d -D "$IMAGES" -o restore.log "$@"
+		if [ "$said" = killed ]; then
+			killed=$((killed + 1))
+			nothing_left
+			continue
+		fi
+		sleep 0.1
+		diff <(echo "$shape") <(shape) || fail "round $i: the tree is not complete; ${said//$'\n'/ }"
+		dump "$@"
+		until_true is_gone
+	done
+	[ "$killed" -gt $((ROUNDS / 8)) ] || fail "only $killed of $ROUNDS were killed in time"
+	restore "$@"
+	check
+}
+
+@test "killed: the restorer, many threads" {
 	start task/threads 20
-	killed_rounds guardian
+	restorer_rounds
+}
+
+@test "killed: the restorer, a tree with something of everything" {
+	start safety/rich
+	restorer_rounds
+}
+
+@test "killed: the restorer, and no link to a file without a name is lost" {
+	start fd/remap
+	restorer_rounds --link-remap
 }
