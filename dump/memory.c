@@ -57,6 +57,8 @@ struct saving {
 	struct pagemap_writer w;
 	struct page_run *runs;
 	size_t count;
+	struct page_range ahead; /* found, not taken yet */
+	uint64_t asked_to;	 /* the pages of mappings that end here or below are found through pm */
 	/* Of the mapping that is being looked at. */
 	uint32_t flags; /* PE_* */
 	bool forced;	/* see struct page_run */
@@ -88,24 +90,60 @@ static bool may_be_lazy(const struct vma *v)
 	       !(v->flags & (VMA_LO | VMA_HT));
 }
 
-static int add_vma(struct saving *s, const struct vma *v, struct err *e)
+static bool has_pages(const struct saving *s, const struct vma *v)
 {
-	const struct vma_kind *kind = kind_of(s->t, v);
-	struct page_range r;
-	int got;
+	return v->status && kind_of(s->t, v)->pages == VMA_PAGES_ANON;
+}
+
+/* Mappings in a row are asked about at once. Gaps between them cost nothing with PAGEMAP_SCAN, and much without. */
+static void ask_from(struct saving *s, size_t first)
+{
+	const struct vma *vmas = s->t->vmas;
+	size_t last = first;
+
+	while (last + 1 < s->t->vma_count && has_pages(s, &vmas[last + 1]) &&
+	       (s->pm.scans || vmas[last].end == vmas[last + 1].start))
+		last++;
+	pagemap_range(&s->pm, vmas[first].start, vmas[last].end, PAGEMAP_PRIVATE);
+	s->asked_to = vmas[last].end;
+	s->ahead = (struct page_range){ 0 };
+}
+
+static int add_pages(struct saving *s, const struct vma *v, struct err *e)
+{
+	for (;;) {
+		struct page_range *r = &s->ahead;
+		uint64_t end;
+		int got;
+
+		if (r->start == r->end) {
+			got = pagemap_next(&s->pm, r, e);
+			if (got <= 0)
+				return got;
+		}
+		if (r->start >= v->end)
+			return 0;
+		end = r->end < v->end ? r->end : v->end;
+		if (add_run(s, r->start, end, e) < 0)
+			return e->code;
+		r->start = end;
+	}
+}
+
+static int add_vma(struct saving *s, size_t number, struct err *e)
+{
+	const struct vma *v = &s->t->vmas[number];
 
 	s->flags = PE_PRESENT | (may_be_lazy(v) ? PE_LAZY : 0);
 	s->forced = !(v->flags & VMA_RD);
 	s->t->dump->opt->dump_stats->pages_scanned += (v->end - v->start) / PAGE_SIZE;
-	if (kind->pages == VMA_PAGES_NONE || !v->status)
-		return 0;
-	if (kind->pages == VMA_PAGES_ALL)
+	if (v->status && kind_of(s->t, v)->pages == VMA_PAGES_ALL)
 		return add_run(s, v->start, v->end, e);
-	pagemap_range(&s->pm, v->start, v->end, PAGEMAP_PRIVATE);
-	while ((got = pagemap_next(&s->pm, &r, e)) > 0)
-		if (add_run(s, r.start, r.end, e) < 0)
-			return e->code;
-	return got;
+	if (!has_pages(s, v))
+		return 0;
+	if (v->start >= s->asked_to)
+		ask_from(s, number);
+	return add_pages(s, v, e);
 }
 
 static int save_runs(struct saving *s, struct err *e)
@@ -114,7 +152,7 @@ static int save_runs(struct saving *s, struct err *e)
 	uint64_t start = io_now_us(), copied;
 
 	for (size_t i = 0; i < s->t->vma_count; i++)
-		if (add_vma(s, &s->t->vmas[i], e) < 0)
+		if (add_vma(s, i, e) < 0)
 			return e->code;
 	copied = io_now_us();
 	if (memory_copy(s->t->pid, s->runs, s->count, s->w.pages_fd, e) < 0)

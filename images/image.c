@@ -8,12 +8,14 @@
 #include <sys/stat.h>
 
 #include "images/wire.h"
+#include "lib/buffered.h"
 #include "lib/own.h"
+
+enum { BUFFER = 16 << 10 }; /* most images are smaller */
 
 void image_drop(struct image *i)
 {
-	if (i->file)
-		fclose(i->file);
+	(void)buffered_close(i->file);
 	i->file = NULL;
 }
 
@@ -33,7 +35,7 @@ uint64_t image_left(const struct image *i)
 
 static int put(struct image *i, const void *data, size_t size, struct err *e)
 {
-	if (size && fwrite(data, 1, size, i->file) != size)
+	if (buffered_write(i->file, data, size) < 0)
 		return err_sys(e, "write '%s'", i->name);
 	i->at += size;
 	return 0;
@@ -42,13 +44,13 @@ static int put(struct image *i, const void *data, size_t size, struct err *e)
 /* Callers have made sure that so much is left; less means that the file shrinks under us. */
 static int get(struct image *i, void *buf, size_t size, struct err *e)
 {
-	size_t n = fread(buf, 1, size, i->file);
+	ssize_t n = buffered_read(i->file, buf, size);
 
-	i->at += n;
-	if (n == size)
-		return 0;
-	if (ferror(i->file))
+	if (n < 0)
 		return err_sys(e, "read '%s'", i->name);
+	i->at += n;
+	if ((size_t)n == size)
+		return 0;
 	return err_code(e, ENODATA, "'%s' became shorter while it was read", i->name);
 }
 
@@ -79,9 +81,9 @@ static int start_writing(struct image *i, int *fd, struct err *e)
 	uint32_t words[2];
 	int count = magic_words(i->kind, words);
 
-	i->file = fdopen(*fd, "w");
+	i->file = buffered_new(*fd, BUFFER);
 	if (!i->file)
-		return err_sys(e, "fdopen '%s'", i->name);
+		return err_sys(e, "memory for '%s'", i->name);
 	take_fd(fd);
 	return put(i, words, count * sizeof(*words), e);
 }
@@ -160,9 +162,9 @@ static int start_reading(struct image *i, int *fd, struct err *e)
 	if (!S_ISREG(st.st_mode))
 		return err_say(e, "'%s' is not a regular file", i->name);
 	i->size = st.st_size;
-	i->file = fdopen(*fd, "r");
+	i->file = buffered_new(*fd, i->size < BUFFER ? i->size : BUFFER);
 	if (!i->file)
-		return err_sys(e, "fdopen '%s'", i->name);
+		return err_sys(e, "memory for '%s'", i->name);
 	take_fd(fd);
 	return check_magic(i, e);
 }
@@ -197,14 +199,25 @@ int image_open(struct image *ret, int dir_fd, enum image_kind kind, uint64_t id,
 	return image_open_fd(ret, fd, kind, name, e);
 }
 
+int image_flush(struct image *i, struct err *e)
+{
+	return buffered_flush(i->file) < 0 ? err_sys(e, "write '%s'", i->name) : 0;
+}
+
+int image_fd(const struct image *i)
+{
+	return buffered_fd(i->file);
+}
+
 int image_close(struct image *i, struct err *e)
 {
-	FILE *file = i->file;
+	struct buffered *file = i->file;
+	int r = file && i->writing ? image_flush(i, e) : 0;
 
 	i->file = NULL;
-	if (file && fclose(file) != 0 && i->writing)
-		return err_sys(e, "write '%s'", i->name);
-	return 0;
+	if (buffered_close(file) < 0 && i->writing && r == 0)
+		r = err_sys(e, "write '%s'", i->name);
+	return r;
 }
 
 int image_write(struct image *i, const void *message, struct err *e)

@@ -13,12 +13,13 @@
 #include "lib/err.h"
 
 struct InventoryEntry;
+struct buffered;
 
 #define IMAGE_RECORD_MAX (256U << 20)
 
 /* An open image file. Zeroed means closed. */
 struct image {
-	FILE *file;
+	struct buffered *file;
 	enum image_kind kind;
 	bool writing;
 	unsigned int records; /* read or written so far */
@@ -46,6 +47,9 @@ must_check int image_create_fd(struct image *ret, int fd, enum image_kind kind, 
 			       struct err *e);
 must_check int image_open_fd(struct image *ret, int fd, enum image_kind kind, const char *name,
 			     struct err *e);
+/* Everything to the kernel; the descriptor for fsync. */
+must_check int image_flush(struct image *i, struct err *e);
+int image_fd(const struct image *i);
 /* Flushes and closes; a second call does nothing. */
 must_check int image_close(struct image *i, struct err *e);
 

@@ -188,21 +188,25 @@ static int start(struct inject_plan *run, struct err *e)
 }
 
 /* A thread that has stopped on the way is made to go on; one that has died cannot answer. */
-static int look_after(struct injection *i, struct inject_thread *t, struct err *e)
+static int look_after(struct inject_thread *t, struct err *e)
 {
 	int status;
-
-	/* While one of the others is not reaped, the leader does not look dead. */
-	for (uint32_t k = 1; k < i->thread_count; k++)
-		if (&i->threads[k] != t)
-			(void)tracee_reap(i->threads[k].tid);
 	pid_t got = waitpid(t->tid, &status, WNOHANG | __WALL);
+
 	if (got == 0)
 		return 0;
 	if (got == t->tid && site_go_on(t->tid, PTRACE_CONT, stop_decode(status), e) == 0)
 		return 0;
 	t->runs = false;
 	return got < 0 ? err_code(e, ESRCH, "thread %d is gone", t->tid) : e->code;
+}
+
+/* While one of the others is not reaped, a leader does not look dead. */
+static void reap_others(const struct injection *i, const struct inject_thread *t)
+{
+	for (uint32_t k = 1; k < i->thread_count; k++)
+		if (&i->threads[k] != t)
+			(void)tracee_reap(i->threads[k].tid);
 }
 
 /*
@@ -216,10 +220,12 @@ static int wait_done(struct injection *i, struct inject_thread *t, struct plan *
 
 	while (!__atomic_load_n(&p->wire->done, __ATOMIC_SEQ_CST)) {
 		if (syscall(SYS_futex, &p->wire->done, FUTEX_WAIT, 0, &slice, NULL, 0) < 0 &&
-		    errno == ETIMEDOUT && look_after(i, t, e) < 0)
+		    errno == ETIMEDOUT && look_after(t, e) < 0)
 			return e->code;
 		if (slice.tv_nsec < 50000000)
 			slice.tv_nsec *= 2;
+		else
+			reap_others(i, t);
 		if (io_now_us() > deadline)
 			return err_code(e, ETIMEDOUT, "thread %d does not answer after %d s",
 					t->tid, ANSWER_SECONDS);
