@@ -58,6 +58,11 @@ static int decide_session(struct restore *r, struct rtask *t, struct err *e)
 		t->before_setsid = true;
 		return 0;
 	}
+	if (t->sid == 0)
+		return err_say(e,
+			       "the session of pid %d came from outside of its pid namespace; use "
+			       "--shell-job",
+			       t->pid);
 	leader = load_find(r, t->sid);
 	if (!leader) {
 		leader = add_helper(r, p, t->sid, e);
@@ -65,6 +70,12 @@ static int decide_session(struct restore *r, struct rtask *t, struct err *e)
 			return e->code;
 		leader->sid = t->sid;
 	}
+	if (leader->sid != leader->pid)
+		return err_say(
+			e,
+			"'pstree.img' has pid %d in the session of pid %d, which is itself in "
+			"that of pid %d",
+			t->pid, t->sid, leader->sid);
 	if (leader->parent == p) {
 		t->creator = leader;
 		return 0;

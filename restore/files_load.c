@@ -74,6 +74,11 @@ static int add_file(struct rfiles *files, FileEntry *entry, struct err *e)
 {
 	struct rfile *f;
 
+	if (!protobuf_c_enum_descriptor_get_value(&fd_types__descriptor, entry->type))
+		return err_code(e, ENOTSUP,
+				"'files.img' has file %u of a kind that this program does not know "
+				"(%d), which is not supported",
+				entry->id, entry->type);
 	if (!is_whole(entry))
 		return err_say(e, "'files.img' has no data for file %u", entry->id);
 	if (io_grow(&files->files, files->count, sizeof(*files->files), e) < 0)
@@ -129,7 +134,7 @@ static const char *type_name(FdTypes type)
 	const ProtobufCEnumValue *v =
 		protobuf_c_enum_descriptor_get_value(&fd_types__descriptor, type);
 
-	return v ? v->name : "unknown kind";
+	return v ? v->name : "file of an unknown kind";
 }
 
 static int check_number(struct restore *r, const struct rtable *table, const FdinfoEntry *at,

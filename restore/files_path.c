@@ -182,6 +182,22 @@ static int open_stand_in(const RegFileEntry *reg, int path_fd, int flags, int *r
 	return 0;
 }
 
+/*
+ * Opening it does something if it is another sort of file by now: a named pipe waits, a device may wake up. So it is
+ * looked at first.
+ */
+static int check_sort(const struct restore *r, const RegFileEntry *reg, int flags, struct err *e)
+{
+	own_fd fd = -1;
+	struct stat st;
+
+	if (flags & O_PATH)
+		return 0;
+	fd = rfiles_path_open(r, reg->name, O_PATH | (flags & O_NOFOLLOW));
+	/* What cannot even be looked at cannot be opened either, and that is said then. */
+	return fd >= 0 && fstat(fd, &st) == 0 ? check_mode(r, reg, st.st_mode, e) : 0;
+}
+
 int rfiles_open_path(struct restore *r, const RegFileEntry *reg, int flags, int *ret_fd,
 		     struct err *e)
 {
@@ -197,6 +213,8 @@ int rfiles_open_path(struct restore *r, const RegFileEntry *reg, int flags, int 
 	}
 	if (f && f->path_fd >= 0)
 		return open_stand_in(reg, f->path_fd, flags, ret_fd, e);
+	if (check_sort(r, reg, flags, e) < 0)
+		return e->code;
 	fd = rfiles_path_open(r, reg->name, flags | O_NOCTTY);
 	if (fd < 0) {
 		err_res(e, fd, "open '%s'", reg->name);

@@ -5,6 +5,7 @@
 #include "restore/load.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@
 #include "restore/files.h"
 #include "restore/memory.h"
 
-enum { IMAGE_VERSION_1 = 1, IMAGE_VERSION_2 = 2 };
+enum { IMAGE_VERSION_1 = 1, IMAGE_VERSION_2 = 2, PID_MAX = 1 << 22, SIGNALS = 64 };
 
 struct rtask *load_find(const struct restore *r, int pid)
 {
@@ -66,8 +67,8 @@ static int check_core(const CoreEntry *core, int pid, bool leader, struct err *e
 			protobuf_c_enum_descriptor_get_value(&core_entry__march__descriptor,
 							     core->mtype);
 
-		return err_say(e, "'core-%d.img' comes from a %s machine; this one is X86_64", pid,
-			       v ? v->name : "foreign");
+		return err_say(e, "'core-%d.img' has registers of %s; this machine is X86_64", pid,
+			       v ? v->name : "an unknown processor");
 	}
 	if (leader && !core->tc)
 		return err_say(e, "'core-%d.img' lacks the state of the process", pid);
@@ -104,14 +105,103 @@ static int load_living(struct rtask *t, struct err *e)
 	return image_load(dir, IMG_IDS, t->pid, &t->ids, e);
 }
 
+static bool is_pid(uint32_t pid)
+{
+	return pid > 0 && pid <= PID_MAX;
+}
+
+static int check_pstree(const struct restore *r, const PstreeEntry *p, struct err *e)
+{
+	const struct rtask *parent = p->ppid ? load_find(r, p->ppid) : NULL;
+
+	if (!is_pid(p->pid) || p->n_threads > PID_MAX)
+		return err_say(e, "'pstree.img' has an impossible pid %u", p->pid);
+	if (load_find(r, p->pid))
+		return err_say(e, "'pstree.img' has pid %u twice", p->pid);
+	/* 0: of a leader outside of the pid namespace. */
+	if ((p->sid && !is_pid(p->sid)) || (p->pgid && !is_pid(p->pgid)))
+		return err_say(e,
+			       "'pstree.img' has pid %u in the impossible session %u or group %u",
+			       p->pid, p->sid, p->pgid);
+	if (!parent != (r->task_count == 0))
+		return err_say(
+			e, "'pstree.img' has pid %u below pid %u, which does not come before it",
+			p->pid, p->ppid);
+	if (parent && parent->state == 2)
+		return err_say(e, "'pstree.img' has pid %u below pid %u, which is dead", p->pid,
+			       p->ppid);
+	return 0;
+}
+
+enum effect { SIGNAL_ENDS, SIGNAL_STOPS, SIGNAL_DOES_NOTHING, NO_SIGNAL };
+
+/* On a process without a handler for it. */
+static enum effect effect_of(uint32_t sig)
+{
+	switch (sig) {
+	case SIGSTOP:
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+		return SIGNAL_STOPS;
+	case SIGCHLD:
+	case SIGCONT:
+	case SIGURG:
+	case SIGWINCH:
+		return SIGNAL_DOES_NOTHING;
+	default:
+		return sig < 1 || sig > SIGNALS ? NO_SIGNAL : SIGNAL_ENDS;
+	}
+}
+
+/* How it ended, so that another process can end the same way. */
+static int check_dead(const struct rtask *t, struct err *e)
+{
+	uint32_t status = t->core->tc->exit_code, sig = status & 0x7f;
+
+	/* The bit above the signal: there was a core. */
+	if (sig ? status <= 0xff && effect_of(sig) == SIGNAL_ENDS : !(status & ~0xff00U))
+		return 0;
+	return err_say(e, "'core-%d.img' has an impossible end of a process (%#x)", t->pid, status);
+}
+
+static int check_state(const struct rtask *t, struct err *e)
+{
+	const TaskCoreEntry *tc = t->core->tc;
+
+	if (t->state == 2)
+		return check_dead(t, e);
+	if (t->state != 1 && t->state != 3)
+		return err_say(e, "'core-%d.img' has an unknown task state %d", t->pid, t->state);
+	if (t->state == 3 && tc->has_stop_signo && effect_of(tc->stop_signo) != SIGNAL_STOPS)
+		return err_say(
+			e, "'core-%d.img' is of a process stopped by signal %u, which stops none",
+			t->pid, tc->stop_signo);
+	return 0;
+}
+
+static int load_threads(struct rtask *t, const PstreeEntry *p, struct err *e)
+{
+	if (p->n_threads && p->threads[0] != p->pid)
+		return err_say(e, "'pstree.img' has pid %u with the first thread %u", p->pid,
+			       p->threads[0]);
+	for (size_t i = 1; i < t->thread_count; i++) {
+		if (!is_pid(p->threads[i]))
+			return err_say(e, "'pstree.img' has an impossible thread %u of pid %u",
+				       p->threads[i], p->pid);
+		t->threads[i].tid = p->threads[i];
+		if (load_thread(t, i, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
 static int load_task(struct restore *r, const PstreeEntry *p, struct err *e)
 {
 	struct rtask *t;
 
-	if (load_find(r, p->pid))
-		return err_say(e, "'pstree.img' has pid %u twice", p->pid);
-	if (p->pid == 0 || p->pid > 1 << 22 || p->n_threads > 1 << 22)
-		return err_say(e, "'pstree.img' has an impossible pid %u", p->pid);
+	if (check_pstree(r, p, e) < 0)
+		return e->code;
 	t = load_add_task(r, e);
 	if (!t)
 		return e->code;
@@ -119,10 +209,6 @@ static int load_task(struct restore *r, const PstreeEntry *p, struct err *e)
 	t->pgid = p->pgid;
 	t->sid = p->sid;
 	t->parent = p->ppid ? load_find(r, p->ppid) : NULL;
-	if (!t->parent != (r->task_count == 1))
-		return err_say(
-			e, "'pstree.img' has pid %u below pid %u, which does not come before it",
-			p->pid, p->ppid);
 	t->thread_count = p->n_threads ? p->n_threads : 1;
 	t->threads = pool_array(&r->pool, struct rthread, t->thread_count);
 	t->threads[0].tid = t->pid;
@@ -130,18 +216,38 @@ static int load_task(struct restore *r, const PstreeEntry *p, struct err *e)
 		return e->code;
 	t->core = t->threads[0].core;
 	t->state = t->core->tc->task_state;
+	if (check_state(t, e) < 0)
+		return e->code;
 	if (t->state == 2) {
 		t->thread_count = 1; /* the list of a zombie may hold anything */
 		return 0;
 	}
-	if (t->state != 1 && t->state != 3)
-		return err_say(e, "'core-%d.img' has an unknown task state %d", t->pid, t->state);
-	for (size_t i = 1; i < t->thread_count; i++) {
-		t->threads[i].tid = p->threads[i];
-		if (load_thread(t, i, e) < 0)
-			return e->code;
-	}
-	return load_living(t, e);
+	return load_threads(t, p, e) < 0 ? e->code : load_living(t, e);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* No number may be had twice, by whatever thread of whatever process. */
+static int check_tids(const struct restore *r, struct err *e)
+{
+	own_mem int *all = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < r->task_count; i++)
+		for (size_t k = 0; k < r->tasks[i]->thread_count; k++) {
+			if (io_grow(&all, count, sizeof(*all), e) < 0)
+				return e->code;
+			all[count++] = r->tasks[i]->threads[k].tid;
+		}
+	if (count)
+		qsort(all, count, sizeof(*all), by_number);
+	for (size_t i = 1; i < count; i++)
+		if (all[i - 1] == all[i])
+			return err_say(e, "'pstree.img' has thread %d twice", all[i]);
+	return 0;
 }
 
 /* The namespaces of the tree must have been the dumper's own. */
@@ -188,9 +294,11 @@ static int load_pstree(struct restore *r, struct err *e)
 		if (load_task(r, p, e) < 0)
 			return e->code;
 	}
-	if (got == 0 && r->task_count == 0)
+	if (got < 0)
+		return got;
+	if (r->task_count == 0)
 		return err_say(e, "'pstree.img' has no process");
-	return got;
+	return check_tids(r, e);
 }
 
 int load_tree(struct restore *r, struct err *e)

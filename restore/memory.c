@@ -29,24 +29,75 @@ static const struct vma_restore_kind *kind_of(const VmaEntry *v)
 	return NULL;
 }
 
+/* What a mapping may be asked to be, by MADV_*: all else does something to its contents, or to those of a file. */
+#define ADVICE                                                                                    \
+	(1U << MADV_RANDOM | 1U << MADV_SEQUENTIAL | 1U << MADV_DONTFORK | 1U << MADV_MERGEABLE | \
+	 1U << MADV_HUGEPAGE | 1U << MADV_NOHUGEPAGE | 1U << MADV_DONTDUMP |                      \
+	 1U << MADV_WIPEONFORK)
+/* Above all that a process can map, with five levels of page tables; the page of vsyscall is higher still. */
+#define ADDRESSES (1UL << 56)
+
+static bool is_possible(const VmaEntry *v)
+{
+	bool in_kernel = v->status & VMA_AREA_VSYSCALL;
+
+	return v->start < v->end && !((v->start | v->end) & (PAGE_SIZE - 1)) &&
+	       (in_kernel || v->end <= ADDRESSES) && !(v->madv & ~(uint64_t)ADVICE) &&
+	       !(v->prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC));
+}
+
+/* What is written into a private mapping must not get into a file because it is said to be a shared one elsewhere. */
+static bool says_one_thing(const VmaEntry *v)
+{
+	const uint32_t shared = VMA_FILE_SHARED | VMA_ANON_SHARED;
+	const uint32_t private = VMA_FILE_PRIVATE | VMA_ANON_PRIVATE;
+
+	if (v->status & VMA_AREA_GUARD || !(v->status & (shared | private)))
+		return true;
+	return !(v->status & shared) != !(v->status & private) &&
+	       !(v->status & shared) == !(v->flags & MAP_SHARED);
+}
+
+/* Guards come behind all that are mappings, and are in no order. */
+static bool in_order(const VmaEntry *last, const VmaEntry *v)
+{
+	if (v->status & VMA_AREA_GUARD)
+		return true;
+	return !last || (last->end <= v->start && !(last->status & VMA_AREA_GUARD));
+}
+
 static int check_vmas(const struct rtask *t, struct err *e)
 {
 	for (size_t i = 0; i < t->mm->n_vmas; i++) {
 		const VmaEntry *v = t->mm->vmas[i], *last = i ? t->mm->vmas[i - 1] : NULL;
 
-		if (v->start >= v->end || (v->start | v->end) & (PAGE_SIZE - 1))
-			return err_say(e, "'mm-%d.img' has an impossible mapping %lx-%lx", t->pid,
-				       (unsigned long)v->start, (unsigned long)v->end);
-		if (last && last->end > v->start && !(v->status & VMA_AREA_GUARD))
+		if (!is_possible(v) || !says_one_thing(v))
+			return err_say(
+				e,
+				"'mm-%d.img' has an impossible mapping %lx-%lx (protection %#x, "
+				"flags %#x, status %#x, advice %#lx)",
+				t->pid, v->start, v->end, v->prot, v->flags, v->status, v->madv);
+		if (!in_order(last, v))
 			return err_say(e, "'mm-%d.img' has mappings that overlap at %lx", t->pid,
-				       (unsigned long)v->start);
+				       v->start);
 		if (!kind_of(v))
 			return err_code(e, ENOTSUP,
 					"the mapping %lx-%lx of pid %d is of a kind that is not "
 					"supported (status %#x)",
-					(unsigned long)v->start, (unsigned long)v->end, t->pid,
-					v->status);
+					v->start, v->end, t->pid, v->status);
 	}
+	return 0;
+}
+
+/* A lazy dump leaves the pages themselves with whoever serves them. */
+static int check_pages(const struct rtask *t, struct err *e)
+{
+	for (size_t i = 0; i < t->pages->count; i++)
+		if (!(t->pages->runs[i].flags & PE_PRESENT))
+			return err_code(e, ENOTSUP,
+					"pages at %lx of pid %d are not in the images (a lazy "
+					"dump), which is not supported yet",
+					t->pages->runs[i].vaddr, t->pid);
 	return 0;
 }
 
@@ -59,7 +110,8 @@ int memory_load(struct restore *r, struct err *e)
 			continue;
 		t->pages = pool_new(&r->pool, struct stored_pages);
 		if (check_vmas(t, e) < 0 ||
-		    stored_pages_load(t->pages, r->images, IMG_PAGEMAP, t->pid, e) < 0)
+		    stored_pages_load(t->pages, r->images, IMG_PAGEMAP, t->pid, e) < 0 ||
+		    check_pages(t, e) < 0)
 			return e->code;
 	}
 	return 0;

@@ -218,11 +218,11 @@ static int fill_vma(struct gather *g, const VmaEntry *v, struct err *e)
 		uint64_t from = run->vaddr > at ? run->vaddr : at;
 
 		end = end < v->end ? end : v->end;
-		if (!(run->flags & PE_PRESENT))
-			return err_code(e, ENOTSUP,
-					"pages at %lx of pid %d are not in the images (a lazy "
-					"dump), which is not supported yet",
-					(unsigned long)from, g->t->pid);
+		/* They would be written into the file, or into what other processes have. */
+		if (v->status & (VMA_FILE_SHARED | VMA_ANON_SHARED))
+			return err_say(
+				e, "'pagemap-%d.img' has pages at %lx, where a mapping is shared",
+				g->t->pid, from);
 		if (inherited ? fill_different(g, run, from, end, e) < 0 :
 				add(g, piece_of(run, from, end), e) < 0)
 			return e->code;

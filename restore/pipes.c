@@ -180,6 +180,9 @@ static int set_size(const struct rpipe *p, struct err *e)
 	int now = fcntl(p->writing, F_GETPIPE_SZ);
 	int wanted = p->data->has_size ? (int)p->data->size : now;
 
+	if (wanted < 0)
+		return err_say(e, "the images have the impossible size of %u bytes for it",
+			       p->data->size);
 	if (now == wanted || fcntl(p->writing, F_SETPIPE_SZ, wanted) >= 0)
 		return 0;
 	err_sys(e, "give it its size, %d bytes", wanted);

@@ -133,19 +133,36 @@ int run_start(struct restore *r, int tid, struct plan *p, const char *what, stru
 	return 0;
 }
 
+/* Its plan, which is not running any more; NULL: none was. */
+static struct plan *stand_still(struct restore *r, struct run *run)
+{
+	struct plan *p = run->plan;
+
+	if (p)
+		r->runs->running--;
+	run->plan = NULL;
+	return p;
+}
+
 static int died(struct restore *r, struct run *run, struct stop s, struct err *e)
 {
 	char text[64];
 
 	run->dead = true;
-	if (run->plan)
-		r->runs->running--;
-	run->plan = NULL;
+	stand_still(r, run);
 	if (run->dies)
 		return 0;
 	return err_code(e, ECHILD, "%s: thread %d %s while it was being restored",
 			run->what ? run->what : "restore", run->tid,
 			stop_text(s, text, sizeof(text)));
+}
+
+/* The end of a plan, and not a SIGTRAP that somebody has sent. */
+static bool is_trap(int tid)
+{
+	siginfo_t info;
+
+	return ptrace(PTRACE_GETSIGINFO, tid, 0, &info) < 0 || info.si_code > 0;
 }
 
 /* One report of one tracee. */
@@ -159,19 +176,17 @@ static int handle(struct restore *r, int tid, struct stop s, struct err *e)
 	}
 	if (s.kind == STOP_EXITED || s.kind == STOP_KILLED)
 		return died(r, run, s, e);
-	if (s.kind == STOP_SIGNAL && s.value == SIGTRAP && run->plan) {
-		struct plan *p = run->plan;
-
-		run->plan = NULL;
-		r->runs->running--;
-		if (plan_outcome(p, e) < 0)
+	if (s.kind == STOP_SIGNAL && s.value == SIGTRAP && run->plan && is_trap(tid)) {
+		if (plan_outcome(stand_still(r, run), e) < 0)
 			return err_on(e, "%s", run->what);
-		return 0;
+		return run->dies ? err_say(e, "%s: thread %d did not end", run->what, tid) : 0;
 	}
-	if (s.kind == STOP_SIGNAL && !run->dies)
-		return err_say(e,
-			       "%s: signal %d reached thread %d (instruction at fault in our plan)",
+	if (s.kind == STOP_SIGNAL && !run->dies) {
+		/* It may be its memory that is not as it has to be: the kernel writes where rseq is registered. */
+		stand_still(r, run);
+		return err_say(e, "%s: signal %d reached thread %d while it was being restored",
 			       run->what ? run->what : "restore", s.value, tid);
+	}
 	return tracee_go(tid, PTRACE_CONT, s.kind == STOP_SIGNAL ? s.value : 0, e);
 }
 

@@ -169,8 +169,8 @@ static int fill_entry(struct file *f, GhostFileEntry *g, struct err *e)
 	g->atim->tv_usec = st->st_atim.tv_nsec / 1000;
 	g->mtim->tv_sec = st->st_mtim.tv_sec;
 	g->mtim->tv_usec = st->st_mtim.tv_nsec / 1000;
-	if (S_ISREG(st->st_mode) && st->st_size >= CHUNKS_FROM) {
-		g->has_chunks = g->chunks = 1;
+	if (S_ISREG(st->st_mode)) {
+		g->has_chunks = g->chunks = st->st_size >= CHUNKS_FROM;
 		g->has_size = 1;
 		g->size = st->st_size;
 	}

@@ -65,8 +65,13 @@ static int copy_chunks(struct making *m, struct err *e)
 
 static int fill(struct making *m, struct err *e)
 {
+	uint64_t left = image_left(m->img);
+
+	if (!m->entry->chunks && m->entry->has_size && m->entry->size != left)
+		return err_say(e, "'%s' has %lu bytes of a file of %lu", m->img->name, left,
+			       m->entry->size);
 	if (!m->entry->chunks)
-		return copy_in(m, 0, image_left(m->img), e);
+		return copy_in(m, 0, left, e);
 	if (ftruncate(m->fd, m->entry->size) < 0)
 		return err_sys(e, "give '%s' its size", m->path);
 	return copy_chunks(m, e);
@@ -157,6 +162,9 @@ static int make_other(struct making *m, struct err *e)
 	char *name = m->at.name;
 	const GhostFileEntry *g = m->entry;
 
+	if (image_left(m->img))
+		return err_say(e, "'%s' holds %lu bytes behind its only record", m->img->name,
+			       image_left(m->img));
 	if (make_node(m, name) < 0) {
 		if (errno != EEXIST)
 			return err_sys(e, "make '%s'", m->path);

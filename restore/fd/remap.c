@@ -63,7 +63,7 @@ int place_find(const struct restore *r, const char *path, struct place *ret, str
 	if (ret->dir < 0)
 		return err_res(e, ret->dir, "open '/'");
 	for (name = strtok_r(dirs, "/", &save); name && res == 0; name = strtok_r(NULL, "/", &save))
-		res = go_down(ret, name);
+		res = strcmp(name, "..") == 0 ? -EINVAL : go_down(ret, name);
 	if (res == 0)
 		return 0;
 	place_leave(ret);
@@ -126,6 +126,15 @@ static RemapType type_of(RemapFilePathEntry *m)
 	return m->remap_type;
 }
 
+/* As dumps call the links that they make: it is removed in the end, so it must not be somebody's file. */
+static bool is_link(const char *path)
+{
+	const char *name = strrchr(path, '/');
+	static const char prefix[] = "/link_remap.";
+
+	return name && strncmp(name, prefix, sizeof(prefix) - 1) == 0;
+}
+
 static int check(struct restore *r, RemapFilePathEntry *m, struct err *e)
 {
 	const struct rfile *f = rfiles_find(r, m->orig_id);
@@ -141,12 +150,17 @@ static int check(struct restore *r, RemapFilePathEntry *m, struct err *e)
 		return 0;
 	case REMAP_TYPE__LINKED:
 		other = rfiles_entry(r, m->remap_id);
-		if (other && other->reg)
-			return 0;
-		return err_say(e,
-			       "'remap-fpath.img' leads to file %u, which has no path in "
-			       "'files.img'",
-			       m->remap_id);
+		if (!other || !other->reg)
+			return err_say(e,
+				       "'remap-fpath.img' leads to file %u, which has no path in "
+				       "'files.img'",
+				       m->remap_id);
+		if (!is_link(other->reg->name))
+			return err_say(e,
+				       "'remap-fpath.img' has '%s' for the link to '%s', which "
+				       "cannot have been made by a dump",
+				       other->reg->name, f->entry->reg->name);
+		return 0;
 	default:
 		return err_code(e, ENOTSUP,
 				"'%s' is of a process that was gone when it was dumped, "

@@ -21,13 +21,20 @@
 
 enum { SECOND = 1000000000, LATE_ROOM = 2 };
 
+/* More than that the kernel never tells, and the time that it is now can be added to. */
+#define SECONDS_MAX (INT64_MAX / SECOND)
+
 static int timerfd_make(struct restore *r, const FileEntry *f, int *ret_fd, struct err *e)
 {
 	const TimerfdEntry *tfd = f->tfd;
-	int fd = timerfd_create(tfd->clockid,
-				TFD_CLOEXEC | (tfd->flags & O_NONBLOCK ? TFD_NONBLOCK : 0));
+	int fd;
 
 	(void)r;
+	if (tfd->vsec > SECONDS_MAX || tfd->isec > SECONDS_MAX || tfd->vnsec >= SECOND ||
+	    tfd->insec >= SECOND)
+		return err_say(e, "'files.img' has impossible times of it");
+	fd = timerfd_create(tfd->clockid,
+			    TFD_CLOEXEC | (tfd->flags & O_NONBLOCK ? TFD_NONBLOCK : 0));
 	if (fd < 0) {
 		err_sys(e, "timerfd_create(clock %u)", tfd->clockid);
 		return e->code == -EPERM ? err_hint(e, "alarm clocks need CAP_WAKE_ALARM") :

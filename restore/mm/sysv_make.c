@@ -185,8 +185,11 @@ int rsegment_make(struct restore *r, struct rsegment *s, struct err *e)
 	if (fill(r, s, e) < 0 || set_owner(s, e) < 0)
 		return e->code;
 	/* From here on it lives as long as somebody has it attached: us, for now. */
-	if (is_removed(s) && shmctl(s->entry->desc->id, IPC_RMID, NULL) < 0)
-		return err_sys(e, "shmctl(IPC_RMID)");
+	if (is_removed(s)) {
+		if (shmctl(s->entry->desc->id, IPC_RMID, NULL) < 0)
+			return err_sys(e, "shmctl(IPC_RMID)");
+		s->made = false;
+	}
 	return 0;
 }
 
@@ -194,7 +197,7 @@ void rsegment_close(struct rsegment *s, bool failed)
 {
 	if (s->held)
 		shmdt(s->held);
-	if (failed && s->made && !is_removed(s))
+	if (failed && s->made)
 		shmctl(s->entry->desc->id, IPC_RMID, NULL);
 	s->held = NULL;
 }

@@ -48,6 +48,18 @@ static const char *first_name(uint64_t set, char *buf, size_t size)
 	return caps_name(__builtin_ctzll(set), buf, size);
 }
 
+/* Which stands for "as it is" in calls that set ids: the thread would stay root. */
+static bool has_no_id(const CredsEntry *c)
+{
+	const uint32_t ids[] = { c->uid, c->euid, c->suid, c->fsuid,
+				 c->gid, c->egid, c->sgid, c->fsgid };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
+		if (ids[i] == UINT32_MAX)
+			return true;
+	return false;
+}
+
 static int check(const struct rthread *th, uint64_t known, uint64_t own, struct err *e)
 {
 	const CredsEntry *c = th->core->thread_core->creds;
@@ -56,6 +68,8 @@ static int check(const struct rthread *th, uint64_t known, uint64_t own, struct 
 
 	if (!c)
 		return err_say(e, "'core-%d.img' has no credentials", th->tid);
+	if (has_no_id(c))
+		return err_say(e, "'core-%d.img' has a user or group id of -1", th->tid);
 	if (c->lsm_profile)
 		return err_code(e, ENOTSUP,
 				"thread %d had the security label '%s', which cannot be "

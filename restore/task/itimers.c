@@ -8,10 +8,32 @@
 
 #include "restore/restore.h"
 
+enum { US = 1000000 };
+/* Some billion years: beyond that nobody can reckon. */
+#define SECONDS_MAX (INT64_MAX / US / 2)
+
+static bool is_possible(const ItimerEntry *t)
+{
+	return t->isec < SECONDS_MAX && t->vsec < SECONDS_MAX && t->iusec < US && t->vusec < US;
+}
+
+static int itimers_load(struct restore *r, struct err *e)
+{
+	for (size_t i = 0; i < r->task_count; i++) {
+		const TaskTimersEntry *all = r->tasks[i]->core->tc->timers;
+
+		if (all &&
+		    !(is_possible(all->real) && is_possible(all->virt) && is_possible(all->prof)))
+			return err_say(e, "'core-%d.img' has interval timers with impossible times",
+				       r->tasks[i]->pid);
+	}
+	return 0;
+}
+
 static struct timeval without_tick(struct timeval t)
 {
 	struct timespec tick;
-	int64_t us = t.tv_sec * 1000000LL + t.tv_usec;
+	int64_t us = t.tv_sec * (int64_t)US + t.tv_usec;
 
 	/* The coarse clocks go on by ticks. */
 	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) < 0)
@@ -19,7 +41,7 @@ static struct timeval without_tick(struct timeval t)
 	us -= tick.tv_nsec / 1000;
 	if (us < 1)
 		us = 1;
-	return (struct timeval){ us / 1000000, us % 1000000 };
+	return (struct timeval){ us / US, us % US };
 }
 
 static void arm(struct plan *p, int which, const ItimerEntry *t)
@@ -54,5 +76,6 @@ static int itimers_last(struct rtask *t, struct plan *p, struct err *e)
 
 const struct restore_kind itimers_restore_kind = {
 	.name = "task/itimers",
+	.load = itimers_load,
 	.task_last = itimers_last,
 };

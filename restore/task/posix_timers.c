@@ -26,7 +26,9 @@
 
 #define NS 1000000000ULL
 
-enum { GAP_MAX = 10000, ENTRIES_PER_TIMER = 3 };
+#define SECONDS_MAX (INT64_MAX / NS) /* more than that the kernel never tells */
+
+enum { GAP_MAX = 10000, ENTRIES_PER_TIMER = 3, SIGNALS = 64 };
 
 static const TaskTimersEntry *timers_of(const struct rtask *t)
 {
@@ -55,14 +57,24 @@ static bool is_thread(const struct rtask *t, int tid)
 	return false;
 }
 
+static bool sends_no_signal(const PosixTimerEntry *timer)
+{
+	return timer->si_signo < 1 || timer->si_signo > SIGNALS;
+}
+
 static int check(const struct rtask *t, const PosixTimerEntry *timer, struct err *e)
 {
 	if (timer->it_sigev_notify & SIGEV_THREAD_ID &&
 	    (!timer->has_notify_thread_id || !is_thread(t, timer->notify_thread_id)))
 		return err_say(e, "timer %u of pid %d tells a thread that there is not",
 			       timer->it_id, t->pid);
-	if (timer->insec >= NS || timer->vnsec >= NS || timer->it_id > INT32_MAX)
+	if (timer->insec >= NS || timer->vnsec >= NS || timer->isec > SECONDS_MAX ||
+	    timer->vsec > SECONDS_MAX)
 		return err_say(e, "timer %u of pid %d has impossible times", timer->it_id, t->pid);
+	if (timer->it_id > INT32_MAX ||
+	    (timer->it_sigev_notify != SIGEV_NONE && sends_no_signal(timer)))
+		return err_say(e, "timer %u of pid %d has an impossible id or signal %u",
+			       timer->it_id, t->pid, timer->si_signo);
 	if (kernel_has(KERNEL_TIMER_CR_IDS) || (timer->it_id <= GAP_MAX && !of_thread(timer)))
 		return 0;
 	return err_code(e, ENOTSUP,

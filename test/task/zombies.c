@@ -11,7 +11,7 @@ static const struct {
 } dead[] = {
 	{ .code = 0 },	       { .code = 7 },	      { .code = 255, .session = true },
 	{ .signal = SIGKILL }, { .signal = SIGTERM }, { .signal = SIGABRT, .session = true },
-	{ .signal = 63 },
+	{ .signal = 63 },      { .signal = SIGTRAP },
 };
 
 #define DEAD (sizeof(dead) / sizeof(dead[0]))

@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+"""Damages the images of a dump in every way it can think of, and tries a whole restore of each.
+
+    damage.py [--rounds N] [--seed N] [--only FILE] [--list] STASIS IMAGES SCRATCH -- [OPTIONS OF RESTORE]
+
+It is meant to be process 1 of a pid namespace (damaged.bats makes one), with a file system that may not be
+written to: whatever is there after a restore is what that restore has left, and nobody else can be hurt.
+A restore either works, or says one sentence, has the status 1 and leaves nothing behind.
+"""
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import images
+
+PATIENCE = 60
+# Whoever is not of the tree, and must not be touched: its pid is tried wherever images have one.
+BYSTANDER = """
+import os, signal, time
+for s in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+    signal.signal(s, lambda n, f: os._exit(n))
+print("ready", flush=True)
+time.sleep(1e6)
+"""
+# A restore does not read them.
+UNREAD = ("stats-", "timens-", "dump.log")
+# What need not be there: the dumped had none of what they hold.
+OPTIONAL = ("pipes-data", "fifo-data", "stasis-", "memfd", "seccomp", "filelocks", "tty-data", "remap-fpath")
+
+
+class Place:
+    """Where restores are tried, and what must stay as it is there."""
+
+    def __init__(self, args):
+        self.args = args
+        self.dir = os.path.join(args.scratch, "damaged")
+        self.out = os.path.join(args.scratch, "said")
+        self.bystander = subprocess.Popen([sys.executable, "-c", BYSTANDER], stdout=subprocess.PIPE, close_fds=True)
+        self.bystander.stdout.readline()
+        self.known = {os.getpid(), self.bystander.pid}
+        # A restore that works removes the links that the dump has made; each is to find them.
+        self.links = [path for path in self.walk(args.scratch) if "/link_remap." in path]
+        for path in self.links:
+            os.link(path, path + ".kept")
+        self.failures = 0
+        self.said = {}
+
+    def lay_out(self, changes):
+        """The dump with some files in other words; None: without them."""
+        subprocess.run(["rm", "-rf", self.dir], check=True)
+        os.mkdir(self.dir)
+        for name in os.listdir(self.args.images):
+            if name in changes or name.endswith(".log"):
+                continue
+            os.link(os.path.join(self.args.images, name), os.path.join(self.dir, name))
+        for name, data in changes.items():
+            path = os.path.join(self.dir, name)
+            if callable(data):
+                data(path)
+            elif data is not None:
+                with open(path, "wb") as f:
+                    f.write(data)
+
+        for path in self.links:
+            if not os.path.exists(path):
+                os.link(path + ".kept", path)
+
+    @staticmethod
+    def walk(where):
+        return [os.path.join(top, f) for top, dirs, files in os.walk(where) for f in files]
+
+    def world(self):
+        """Files, mounts and System V segments."""
+        found = []
+        for top, dirs, files in os.walk("/tmp"):
+            if top in (self.args.scratch, os.getcwd()):
+                dirs.clear()
+                continue
+            found += [(path, os.lstat(path).st_size) for path in (os.path.join(top, f) for f in files + dirs)]
+        with open("/proc/self/mounts") as m, open("/proc/sysvipc/shm") as s:
+            return sorted(found), m.read(), s.read()
+
+    def others(self):
+        return [int(p) for p in os.listdir("/proc") if p.isdigit() and int(p) not in self.known]
+
+    def reap(self):
+        """What has lost its parent is ours; the bystander is not asked for."""
+        for pid in self.others():
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                pass
+
+    def end_all(self):
+        """Ends all processes of the tree, by pid. Nobody else is in this namespace."""
+        while pids := self.others():
+            for pid in pids:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            self.reap()
+            time.sleep(0.002)
+        subprocess.run(["ipcrm", "--all=shm"], check=True)
+
+    def run(self, command):
+        """(status or None, what it wrote on standard error)"""
+        with open(self.out, "w+b") as err, open(os.devnull) as null:
+            p = subprocess.Popen(command, stdin=null, stdout=subprocess.DEVNULL, stderr=err, start_new_session=True)
+            try:
+                status = p.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                status = None
+            err.seek(0)
+            return status, err.read().decode(errors="replace")
+
+    def left(self):
+        for _ in range(500):
+            self.reap()
+            if not self.others():
+                return ""
+            time.sleep(0.002)
+        return " ".join(map(str, self.others()))
+
+    def wrong(self, status, said, must_fail, start):
+        """What is wrong with such an outcome, None: nothing."""
+        if status is None:
+            return "it hangs"
+        if "Sanitizer" in said or "runtime error" in said:
+            return "a sanitizer reports"
+        if status not in (0, 1):
+            return f"it ended with {status}"
+        if status == 0 and must_fail:
+            return "it worked"
+        if status == 0:
+            return None
+        if not (said.startswith(start) and said.endswith("\n") and said[:-1].isprintable()):
+            return "that is not one sentence"
+        return None
+
+    def complain(self, what, why, said):
+        self.failures += 1
+        print(f"{what}: {why}: {said.strip()[:6000]}", flush=True)
+
+    def trial(self, what, changes, must_fail):
+        self.lay_out(changes)
+        before = self.world()
+        status, said = self.run([self.args.stasis, "restore", "-d", "-D", self.dir, *self.args.options])
+        why = self.wrong(status, said, must_fail, f"cannot restore '{self.dir}': ")
+        if status == 1 and not why and (left := self.left()):
+            why = f"processes are left ({left})"
+        if status == 1 and not why and self.world() != before:
+            why = "something else is left"
+        self.end_all()
+        if self.bystander.poll() is not None:
+            sys.exit(f"{what}: the bystander was hit ({self.bystander.poll()})")
+        if why:
+            self.complain(what, why, said)
+        if status == 0 and not why and said and not said.startswith("Warn"):
+            self.complain(what, "it worked, but spoke", said)
+        self.note(what, status, said)
+
+    def note(self, what, status, said):
+        said = said.replace(self.dir, "DIR").strip() if status else "worked"
+        self.said.setdefault(said, []).append(what)
+
+    def show(self, what, name):
+        for words in (["show", os.path.join(self.dir, name)], ["show", "--tree", self.dir]):
+            status, said = self.run([self.args.stasis, *words])
+            if why := self.wrong(status, said, False, "cannot show '"):
+                self.complain(f"{what}, {' '.join(words)}", why, said)
+
+
+def fixed_damages(name, data):
+    """(words, contents, whether a restore must fail)"""
+    read = not name.startswith(UNREAD) and len(data) > 0
+    needed = read and not name.startswith(OPTIONAL)
+    yield "missing", None, needed
+    yield "empty", b"", read
+    yield "a directory", os.mkdir, read
+    yield "a fifo", os.mkfifo, read
+    for size in sorted({1, 4, 7, 11, len(data) // 2, len(data) - 1} & set(range(1, len(data)))):
+        # An image may well end behind a record.
+        yield f"cut to {size} bytes", data[:size], read and size not in images.boundaries(name, data)
+    for size in images.boundaries(name, data)[1:-1]:
+        yield f"cut to {size} bytes, behind a record", data[:size], False
+    if not name.startswith("pages-"):
+        yield "of the other byte order", data[3::-1] + data[7:3:-1] + data[8:], read
+        yield "of another kind", data[:4] + bytes(4) + data[8:], read and name != "inventory.img"
+    yield "with more behind it", data + b"\1\2\3", read
+
+
+def chosen_damages(name, data):
+    """Those that have to be told in certain words."""
+    if name.startswith("core-"):
+        yield "from another architecture", images.change(name, data, (0, 1), 3), "AARCH64"
+    if name == "inventory.img":
+        yield "of a version to come", images.change(name, data, (0, 1), 77), "version 77, newer than"
+    if name == "files.img":
+        yield "with an unknown kind", images.change(name, data, (0, 1), 99), "which is not supported"
+
+
+def random_damages(name, data, rounds, pids, seed):
+    for n in range(rounds if data else 0):
+        rng = random.Random(f"{seed} {n} {images.sort_of(name)}")
+        flipped = bytearray(data)
+        # The magic and the first size are soon known; further back is more to find.
+        places = {rng.randrange(len(data)) for _ in range(rng.choice((1, 1, 1, 2, 5)))}
+        for at in places:
+            flipped[at] ^= rng.choice((1, 0x80, 0xff, 1 << rng.randrange(8)))
+        yield f"flipped at {sorted(places)} (round {n})", bytes(flipped), False
+        if not name.startswith("pages-") and (other := images.mutate(name, data, rng, pids)):
+            yield f"{other[0]} (round {n})", other[1], False
+
+
+def damage_file(place, name, pids):
+    args = place.args
+    with open(os.path.join(args.images, name), "rb") as f:
+        data = f.read()
+    for words, contents, must_fail in fixed_damages(name, data):
+        place.trial(f"{name}, {words}", {name: contents}, must_fail)
+        place.show(f"{name}, {words}", name)
+    for words, contents, tells in chosen_damages(name, data):
+        place.trial(f"{name}, {words}", {name: contents}, True)
+        if not any(tells in said and f"{name}, {words}" in whats for said, whats in place.said.items()):
+            place.complain(f"{name}, {words}", f"it does not say '{tells}'", "")
+    for words, contents, must_fail in random_damages(name, data, args.rounds, pids, args.seed):
+        place.trial(f"{name}, {words}", {name: contents}, must_fail)
+        place.show(f"{name}, {words}", name)
+
+
+def parse():
+    p = argparse.ArgumentParser()
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--seed", default="1")
+    p.add_argument("--only", default="")
+    p.add_argument("--list", action="store_true")
+    p.add_argument("stasis")
+    p.add_argument("images")
+    p.add_argument("scratch")
+    p.add_argument("options", nargs="*")
+    return p.parse_args()
+
+
+def main():
+    args = parse()
+    place = Place(args)
+    names = sorted(n for n in os.listdir(args.images) if not n.endswith(".log"))
+    pids = [int(n[5:-4]) for n in names if n.startswith("core-")] + [1, place.bystander.pid]
+    place.trial("nothing is damaged", {}, False)
+    if "worked" not in place.said:
+        sys.exit(f"the images cannot be restored: {place.said}")
+    for name in names:
+        if args.only in name:
+            damage_file(place, name, pids)
+    if args.list:
+        for said, whats in sorted(place.said.items()):
+            print(f"{len(whats):5} {said}\n        {whats[0]}")
+    count = sum(map(len, place.said.values()))
+    print(f"seed {args.seed}: {count} restores, {len(place.said.get('worked', []))} worked, {place.failures} failures")
+    sys.exit(place.failures > 0)
+
+
+main()

@@ -1,0 +1,46 @@
+# Every file of a dump is damaged in many ways: a restore works, or says one sentence and leaves nothing behind.
+#
+#     ROUNDS=100 SEED=7 make check T=safety/damaged      more of what is tried at random, and other damage
+
+load ../lib
+
+# damaged [OPTIONS]: of the program that was started, which is gone then.
+damaged()
+{
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	unshare --mount --pid --ipc --fork true 2>/dev/null || skip "no namespaces can be made here"
+	dump "$@"
+	until_true is_gone
+	test/safety/apart.sh "$TEST_DIR" python3 test/safety/damage.py --rounds "${ROUNDS:-2}" --seed "${SEED:-$RANDOM}" \
+		"$STASIS" "$IMAGES" "$TEST_DIR" -- "$@" 3>&-
+}
+
+@test "damaged: a tree with something of everything" {
+	start safety/rich
+	damaged
+}
+
+@test "damaged: terminals" {
+	start fd/tty
+	damaged
+}
+
+@test "damaged: files without a name and links to them" {
+	start fd/remap
+	damaged --link-remap
+}
+
+@test "damaged: filters and user ids" {
+	start task/seccomp_filter
+	damaged
+}
+
+@test "damaged: what watches and what is watched" {
+	start fd/eventpoll
+	damaged
+}
+
+@test "damaged: System V segments" {
+	start mm/sysv
+	damaged
+}
