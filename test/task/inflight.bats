@@ -19,12 +19,15 @@ inflight()
 @test "inflight: pselect with a signal mask" { inflight pselect; }
 @test "inflight: epoll_wait" { inflight epoll_wait; }
 @test "inflight: epoll_pwait with a signal mask" { inflight epoll_pwait; }
+@test "inflight: epoll_pwait2" { inflight epoll_pwait2; }
+@test "inflight: io_getevents" { inflight io_getevents; }
 @test "inflight: sigsuspend" { inflight sigsuspend; }
 @test "inflight: sigtimedwait" { inflight sigtimedwait; }
 @test "inflight: pause" { inflight pause; }
 @test "inflight: wait4" { inflight wait4; }
 @test "inflight: waitid" { inflight waitid; }
 @test "inflight: semtimedop" { inflight semtimedop; }
+@test "inflight: semop" { inflight semop; }
 @test "inflight: msgrcv" { inflight msgrcv; }
 @test "inflight: flock" { inflight flock --file-locks; }
 @test "inflight: fcntl(F_SETLKW)" { inflight fcntl --file-locks; }

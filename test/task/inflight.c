@@ -1,9 +1,9 @@
 /*
  * A thread asleep in a system call until something happens. After the restore it happens, once: the
- * call must give what its manual page promises, as if it had never been interrupted. Only where that
- * page says that a stop may end the call with EINTR is it called again.
+ * call must give what its manual page promises, as if it had never been interrupted.
  */
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
@@ -17,17 +17,6 @@
 #include <sys/wait.h>
 
 #include "test/lib/victim.h"
-
-/* Where a stop may end the call: again, with the same arguments. */
-#define AGAIN(call)                                                        \
-	({                                                                 \
-		long again_;                                               \
-		do                                                         \
-			again_ = (call);                                   \
-		while (again_ == -1 && errno == EINTR);                    \
-		CHECK(again_ != -1, "%s gave %s", #call, strerror(errno)); \
-		again_;                                                    \
-	})
 
 static int ends[2], id, fd;
 static pid_t sleeper, child;
@@ -126,8 +115,46 @@ static void call_epoll(void)
 {
 	struct epoll_event event;
 
-	SAME(AGAIN(epoll_wait(fd, &event, 1, -1)), 1);
+	SAME(SYS(epoll_wait(fd, &event, 1, -1)), 1);
 	SAME(event.data.u64, 0x1234567890);
+}
+
+static void call_epoll_pwait2(void)
+{
+	struct epoll_event event;
+
+	SAME(SYS(syscall(SYS_epoll_pwait2, fd, &event, 1, NULL, NULL, 8)), 1);
+	SAME(event.data.u64, 0x1234567890);
+}
+
+static aio_context_t ring;
+
+static void make_ring(void)
+{
+	make_pipe();
+	SYS(syscall(SYS_io_setup, 2, &ring));
+}
+
+static void call_io_getevents(void)
+{
+	struct io_event event;
+
+	SAME(SYS(syscall(SYS_io_getevents, ring, 1, 1, &event, NULL)), 1);
+	SAME(event.data, 77);
+}
+
+static void wake_ring(void)
+{
+	struct iocb cb = {
+		.aio_data = 77,
+		.aio_lio_opcode = IOCB_CMD_PWRITE,
+		.aio_fildes = ends[1],
+		.aio_buf = (uintptr_t) "hello",
+		.aio_nbytes = 5,
+	};
+	struct iocb *list = &cb;
+
+	SAME(SYS(syscall(SYS_io_submit, ring, 1, &list)), 1);
 }
 
 /* --- calls that a signal ends ---------------------------------------------------------------- */
@@ -204,13 +231,9 @@ static void call_epoll_pwait(void)
 {
 	struct epoll_event event;
 	sigset_t none;
-	long r;
 
 	sigemptyset(&none);
-	do /* the stop itself may end it */
-		r = epoll_pwait(fd, &event, 1, -1, &none);
-	while (r == -1 && errno == EINTR && !handled);
-	expect_signal(r);
+	expect_signal(epoll_pwait(fd, &event, 1, -1, &none));
 }
 
 static void make_epoll_handler(void)
@@ -233,7 +256,7 @@ static void call_sigtimedwait(void)
 	sigset_t set = usr1();
 	siginfo_t info;
 
-	SAME(AGAIN(sigwaitinfo(&set, &info)), SIGUSR1);
+	SAME(SYS(sigwaitinfo(&set, &info)), SIGUSR1);
 	SAME(info.si_pid, getpid());
 	SAME(handled, 0);
 }
@@ -277,7 +300,16 @@ static void call_semop(void)
 {
 	struct sembuf down = { 0, -1, 0 };
 
-	SAME(AGAIN(semtimedop(id, &down, 1, NULL)), 0);
+	SAME(SYS(semtimedop(id, &down, 1, NULL)), 0);
+	SAME(SYS(semctl(id, 0, GETVAL)), 0);
+	SYS(semctl(id, 0, IPC_RMID));
+}
+
+static void call_plain_semop(void)
+{
+	struct sembuf down = { 0, -1, 0 };
+
+	SAME(SYS(syscall(SYS_semop, id, &down, 1)), 0);
 	SAME(SYS(semctl(id, 0, GETVAL)), 0);
 	SYS(semctl(id, 0, IPC_RMID));
 }
@@ -386,6 +418,8 @@ static const struct {
 	{ "select", SYS_select, make_pipe, call_select, wake_pipe },
 	{ "pselect", SYS_pselect6, make_handler, call_pselect, wake_signal },
 	{ "epoll_wait", SYS_epoll_wait, make_epoll, call_epoll, wake_pipe },
+	{ "epoll_pwait2", SYS_epoll_pwait2, make_epoll, call_epoll_pwait2, wake_pipe },
+	{ "io_getevents", SYS_io_getevents, make_ring, call_io_getevents, wake_ring },
 	{ "epoll_pwait", SYS_epoll_pwait, make_epoll_handler, call_epoll_pwait, wake_signal },
 	{ "sigsuspend", SYS_rt_sigsuspend, make_handler, call_sigsuspend, wake_signal },
 	{ "sigtimedwait", SYS_rt_sigtimedwait, make_handler, call_sigtimedwait, wake_signal },
@@ -393,6 +427,7 @@ static const struct {
 	{ "wait4", SYS_wait4, make_child, call_wait4, nothing },
 	{ "waitid", SYS_waitid, make_child, call_waitid, nothing },
 	{ "semtimedop", SYS_semtimedop, make_sem, call_semop, wake_sem },
+	{ "semop", SYS_semop, make_sem, call_plain_semop, wake_sem },
 	{ "msgrcv", SYS_msgrcv, make_queue, call_msgrcv, wake_queue },
 	{ "flock", SYS_flock, make_locked, call_flock, nothing },
 	{ "fcntl", SYS_fcntl, make_locked, call_setlkw, nothing },

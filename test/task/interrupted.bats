@@ -10,11 +10,21 @@ interrupted()
 	check
 }
 
-@test "interrupted: a signal that came before the dump ends the read" { interrupted; }
-@test "interrupted: the read goes on if the handler asks for that" { interrupted restarts; }
+@test "interrupted: a signal that came before the dump ends the read" { interrupted read; }
+@test "interrupted: the read goes on if the handler asks for that" { interrupted read restarts; }
+# signal(7): these are not made again, whatever the handler asks for.
+@test "interrupted: poll" { interrupted poll restarts; }
+@test "interrupted: ppoll, which opens the mask" { interrupted ppoll restarts; }
+@test "interrupted: pselect, which opens the mask" { interrupted pselect restarts; }
+@test "interrupted: epoll_wait" { interrupted epoll_wait restarts; }
+@test "interrupted: epoll_pwait, which opens the mask" { interrupted epoll_pwait restarts; }
+@test "interrupted: semop" { interrupted semop restarts; }
+@test "interrupted: sigwaitinfo" { interrupted sigwaitinfo restarts; }
+@test "interrupted: sigsuspend" { interrupted sigsuspend restarts; }
+@test "interrupted: nanosleep" { interrupted nanosleep restarts; }
 
 @test "interrupted: a dump that leaves the program running changes nothing" {
-	start task/interrupted
+	start task/interrupted read
 	kill -STOP "$PID"
 	kill -USR1 "$PID"
 	dump --leave-running
