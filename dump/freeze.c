@@ -402,7 +402,9 @@ int freeze_tree(struct dump *d, struct err *e)
 		usleep(20000);
 	}
 	alarm_every(0);
-	if (r == 0 && order_tasks(d, e) == 0)
+	if (r == 0)
+		r = order_tasks(d, e);
+	if (r == 0)
 		r = read_threads(d, e);
 	d->opt->dump_stats->freezing_time = io_now_us() - d->frozen_at;
 	return r;

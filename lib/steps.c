@@ -40,8 +40,10 @@ int steps_run(const struct step *steps, size_t count, void *job, const char *inj
 
 	if (inject_fault && check_fault(steps, count, inject_fault, e) < 0)
 		return e->code;
-	for (i = 0; i < count && r == 0; i++)
+	for (i = 0; i < count && r == 0; i++) {
+		*e = (struct err){ 0 }; /* what the one before has got over */
 		r = run_one(&steps[i], job, inject_fault, e);
+	}
 	while (i-- > 0)
 		if (steps[i].undo && (r < 0 || steps[i].always))
 			steps[i].undo(job);
