@@ -32,7 +32,7 @@ extern const char stub_elf_start[], stub_elf_end[];
 enum { STUB_SYSCALL_AT = 1 }; /* behind the first int3, see stub.c */
 
 #define ARENA_SIZE (1UL << 30) /* address space; memory comes as it is touched */
-#define PARK_SIZE (1UL << 20)
+#define PARK_SIZE (1UL << 20) /* half of it for restore/mm/vdso.c */
 #define GAP_SIZE (16UL << 20) /* kept free around both */
 /* Above what is mapped low, below what the kernel maps top down and where it puts the stub's stack. */
 #define SEARCH_FROM 0x1000000000UL

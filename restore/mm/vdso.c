@@ -4,6 +4,9 @@
  * every function that needs data of the kernel then begins with a jump into the parked one, which stays
  * where it is, and which a marker (lib/vdso.h) tells to a later dump.
  *
+ * A thread that stands among the first instructions of such a function would run into the middle of the jump. It goes on
+ * in a copy of the pair that has none.
+ *
  * The data of the old kernel cannot be kept. Zeros in its place mean "no clock here" to what is left of the old
  * code, which then asks by system call.
  */
@@ -99,28 +102,6 @@ static void move(uint64_t from, uint64_t size, uint64_t to, struct plan *p)
 		  ARG(size), ARG(MREMAP_MAYMOVE | MREMAP_FIXED), ARG(to));
 }
 
-static int vvar_map(struct rtask *t, const VmaEntry *v, bool, struct plan *p, struct err *e)
-{
-	const struct restore *r = t->restore;
-	uint64_t rest = r->vvar_size - r->vvar_first;
-	char *image;
-	bool same;
-
-	if (is_runtime(t, &same, &image, e) < 0)
-		return e->code;
-	if (!same) {
-		plan_call(p, "map zeros for the data of the vdso", SYS_mmap, ARG(v->start),
-			  ARG(v->end - v->start), ARG(PROT_READ),
-			  ARG(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED), ARG(-1));
-		return 0;
-	}
-	/* No piece of a mapping of this sort can be moved. */
-	move(r->vvar_at, r->vvar_first, v->start, p);
-	if (rest)
-		move(r->vvar_at + r->vvar_first, rest, v->start + r->vvar_first, p);
-	return 0;
-}
-
 /* Copies bytes of the plan to their place: the task reads its own memory. */
 static void put(const struct rtask *t, uint64_t to, const void *from, size_t size, struct plan *p)
 {
@@ -133,16 +114,73 @@ static void put(const struct rtask *t, uint64_t to, const void *from, size_t siz
 		  ARG(1));
 }
 
+/* Where the function is in the old code and in the running kernel's; false: it stays as it is. */
+static bool leads_away(const struct restore *r, int function, const char *image, size_t size,
+		       uint64_t *ret_from, uint64_t *ret_to)
+{
+	const char *name = vdso_functions[function];
+
+	return vdso_find(image, size, name, ret_from) && *ret_from + VDSO_JUMP_SIZE <= size &&
+	       vdso_find(runtime_image(), r->vdso_size, name, ret_to);
+}
+
 static void put_jumps(const struct restore *r, char *image, size_t size)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(vdso_functions); i++) {
-		uint64_t from, to;
+	uint64_t from, to;
 
-		if (vdso_find(image, size, vdso_functions[i], &from) &&
-		    from + VDSO_JUMP_SIZE <= size &&
-		    vdso_find(runtime_image(), r->vdso_size, vdso_functions[i], &to))
+	for (size_t i = 0; i < ARRAY_SIZE(vdso_functions); i++)
+		if (leads_away(r, i, image, size, &from, &to))
 			vdso_put_jump((unsigned char *)image + from, r->vdso_at + to);
+}
+
+/* Whether at, an offset in the old code, is where a jump is going to be, behind its first byte. */
+static bool within_jump(const struct restore *r, const char *image, size_t size, uint64_t at)
+{
+	uint64_t from, to;
+
+	for (size_t i = 0; i < ARRAY_SIZE(vdso_functions); i++)
+		if (leads_away(r, i, image, size, &from, &to) && at > from &&
+		    at < from + VDSO_JUMP_SIZE)
+			return true;
+	return false;
+}
+
+/* Maps a code that needs no permission to be written any more. */
+static void put_code(const struct rtask *t, uint64_t at, const char *image, uint64_t size,
+		     struct plan *p)
+{
+	plan_call(p, "map the code of the old vdso", SYS_mmap, ARG(at), ARG(size),
+		  ARG(PROT_READ | PROT_WRITE), ARG(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED),
+		  ARG(-1));
+	put(t, at, image, size, p);
+	plan_call(p, "protect the code of the old vdso", SYS_mprotect, ARG(at), ARG(size),
+		  ARG(PROT_READ | PROT_EXEC));
+}
+
+static void put_zeros(uint64_t at, uint64_t size, struct plan *p)
+{
+	plan_call(p, "map zeros for the data of the vdso", SYS_mmap, ARG(at), ARG(size),
+		  ARG(PROT_READ), ARG(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED), ARG(-1));
+}
+
+static int vvar_map(struct rtask *t, const VmaEntry *v, bool, struct plan *p, struct err *e)
+{
+	const struct restore *r = t->restore;
+	uint64_t rest = r->vvar_size - r->vvar_first;
+	char *image;
+	bool same;
+
+	if (is_runtime(t, &same, &image, e) < 0)
+		return e->code;
+	if (!same) {
+		put_zeros(v->start, v->end - v->start, p);
+		return 0;
 	}
+	/* No piece of a mapping of this sort can be moved. */
+	move(r->vvar_at, r->vvar_first, v->start, p);
+	if (rest)
+		move(r->vvar_at + r->vvar_first, rest, v->start + r->vvar_first, p);
+	return 0;
 }
 
 static void keep_old(const struct rtask *t, const VmaEntry *v, char *image, struct plan *p)
@@ -154,17 +192,55 @@ static void keep_old(const struct rtask *t, const VmaEntry *v, char *image, stru
 				      r->vvar_at };
 
 	put_jumps(r, image, size);
-	plan_call(p, "map the code of the old vdso", SYS_mmap, ARG(v->start), ARG(size),
-		  ARG(PROT_READ | PROT_WRITE), ARG(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED),
-		  ARG(-1));
-	put(t, v->start, image, size, p);
-	plan_call(p, "protect the code of the old vdso", SYS_mprotect, ARG(v->start), ARG(size),
-		  ARG(PROT_READ | PROT_EXEC));
+	put_code(t, v->start, image, size, p);
 	plan_call(p, "make the vdso writable", SYS_mprotect, ARG(r->vdso_at), ARG(r->vdso_size),
 		  ARG(PROT_READ | PROT_WRITE));
 	put(t, marker_at - sizeof(marker), &marker, sizeof(marker), p);
 	plan_call(p, "protect the vdso", SYS_mprotect, ARG(r->vdso_at), ARG(r->vdso_size),
 		  ARG(PROT_READ | PROT_EXEC));
+}
+
+/* Lays the copy beside what is parked; ret: how far it is from the original. */
+static int put_copy(const struct rtask *t, const char *image, struct plan *p, uint64_t *ret,
+		    struct err *e)
+{
+	const struct restore *r = t->restore;
+	const VmaEntry *vdso = find_kind(t, vdso_match), *vvar = find_kind(t, vvar_match);
+	uint64_t first = vdso->start < vvar->start ? vdso->start : vvar->start;
+	uint64_t end = vdso->end > vvar->end ? vdso->end : vvar->end;
+	uint64_t to = r->park_at + r->park_size / 2;
+
+	if (end - first > r->park_size / 2)
+		return err_say(e, "its vDSO and vvar lie %lu bytes apart", end - first);
+	put_zeros(to + (vvar->start - first), vvar->end - vvar->start, p);
+	put_code(t, to + (vdso->start - first), image, vdso->end - vdso->start, p);
+	*ret = to - first;
+	return 0;
+}
+
+/* Leads threads that stand where a jump is going to be into the copy. An heir's vdso is its parent's; its threads are not. */
+static int lead_around(struct rtask *t, const VmaEntry *v, struct plan *p, struct err *e)
+{
+	uint64_t distance = 0, size = v->end - v->start;
+	char *image = NULL;
+	bool same;
+
+	for (size_t i = 0; i < t->thread_count; i++) {
+		UserX86RegsEntry *regs = t->threads[i].core->thread_info->gpregs;
+
+		if (regs->ip < v->start || regs->ip >= v->end)
+			continue;
+		if (!image && is_runtime(t, &same, &image, e) < 0)
+			return e->code;
+		if (same)
+			return 0;
+		if (!within_jump(t->restore, image, size, regs->ip - v->start))
+			continue;
+		if (!distance && put_copy(t, image, p, &distance, e) < 0)
+			return e->code;
+		regs->ip += distance;
+	}
+	return 0;
 }
 
 static int vdso_map(struct rtask *t, const VmaEntry *v, bool, struct plan *p, struct err *e)
@@ -183,9 +259,13 @@ static int vdso_map(struct rtask *t, const VmaEntry *v, bool, struct plan *p, st
 }
 
 /* A process that has unmapped its vDSO gets none. */
-static int vdso_task(struct rtask *t, struct plan *p, struct err *)
+static int vdso_task(struct rtask *t, struct plan *p, struct err *e)
 {
-	if (!find_kind(t, vdso_match) && !find_kind(t, vvar_match))
+	const VmaEntry *vdso = find_kind(t, vdso_match);
+
+	if (vdso)
+		return lead_around(t, vdso, p, e);
+	if (!find_kind(t, vvar_match))
 		plan_call(p, "unmap the vdso", SYS_munmap, ARG(t->restore->park_at),
 			  ARG(t->restore->park_size));
 	return 0;

@@ -16,6 +16,14 @@ load ../lib
 	check
 }
 
+@test "vdso: of another kernel, with threads at the start of its functions" {
+	start mm/vdso entering
+	dump_and_restore
+	go
+	dump_and_restore
+	check
+}
+
 @test "vdso: a process that has unmapped it gets none" {
 	start mm/vdso gone
 	dump_and_restore

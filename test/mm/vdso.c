@@ -1,14 +1,20 @@
 /*
  * "foreign": a vDSO that is not the running kernel's (one of its unused bytes is another), so that after the restore its
- * functions lead into the kernel's; saved twice, so that such a process is saved as well. "gone": a process that has none.
+ * functions lead into the kernel's; saved twice, so that such a process is saved as well. "entering": the same, for threads
+ * that stand among the first instructions of such a function. "gone": a process that has none.
  */
+#include <dlfcn.h>
 #include <link.h>
 #include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/user.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "test/mm/smaps.h"
@@ -91,10 +97,8 @@ static bool is_kernels(unsigned long at)
 	return false;
 }
 
-static void foreign(void)
+static void make_foreign(unsigned long at)
 {
-	unsigned long at = getauxval(AT_SYSINFO_EHDR);
-	char text[SMAPS_ROOM];
 	struct range r[4];
 
 	SAME(find("[vdso]", r, 4), 1);
@@ -103,6 +107,15 @@ static void foreign(void)
 	/* e_flags means nothing here. */
 	*(int *)(at + offsetof(ElfW(Ehdr), e_flags)) = 0x5a5a;
 	SYS(mprotect((void *)at, r[0].end - at, PROT_READ | PROT_EXEC));
+}
+
+static void foreign(void)
+{
+	unsigned long at = getauxval(AT_SYSINFO_EHDR);
+	char text[SMAPS_ROOM];
+	struct range r[4];
+
+	make_foreign(at);
 	victim_thread(ask, NULL);
 	for (int round = 0; round < 3; round++) {
 		victim_ready();
@@ -116,6 +129,70 @@ static void foreign(void)
 	}
 	over = true;
 	victim_join();
+}
+
+typedef int clock_fn(clockid_t, struct timespec *);
+
+static _Noreturn void enter(clock_fn *gettime)
+{
+	struct timespec before, vdso = {}, after;
+
+	SYS(ptrace(PTRACE_TRACEME, 0, NULL, NULL));
+	SYS(syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &before));
+	raise(SIGSTOP);
+	SAME(gettime(CLOCK_MONOTONIC, &vdso), 0);
+	SYS(syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &after));
+	CHECK(vdso.tv_sec >= before.tv_sec && vdso.tv_sec <= after.tv_sec);
+	check_clocks();
+	_exit(0);
+}
+
+static unsigned long step(pid_t pid, int request)
+{
+	struct user_regs_struct regs;
+	int status;
+
+	SYS(ptrace(request, pid, NULL, NULL));
+	SAME(SYS(waitpid(pid, &status, 0)), pid);
+	CHECK(WIFSTOPPED(status));
+	SYS(ptrace(PTRACE_GETREGS, pid, NULL, &regs));
+	return regs.rip;
+}
+
+/* A child that is stopped after so many instructions of the function, among them the first, which has none behind it. */
+static pid_t start_entering(clock_fn *gettime, int instructions)
+{
+	pid_t pid = SYS(fork());
+	int status;
+
+	if (pid == 0)
+		enter(gettime);
+	SAME(SYS(waitpid(pid, &status, 0)), pid);
+	while (step(pid, PTRACE_SINGLESTEP) != (unsigned long)gettime)
+		;
+	while (instructions--)
+		step(pid, PTRACE_SINGLESTEP);
+	SYS(ptrace(PTRACE_DETACH, pid, NULL, (void *)SIGSTOP));
+	return pid;
+}
+
+static void entering(void)
+{
+	void *vdso = dlopen("linux-vdso.so.1", RTLD_NOW | RTLD_NOLOAD);
+	clock_fn *gettime = vdso ? (clock_fn *)dlsym(vdso, "__vdso_clock_gettime") : NULL;
+	pid_t child[8];
+
+	if (!gettime)
+		victim_skip("this vDSO has no clock_gettime");
+	make_foreign(getauxval(AT_SYSINFO_EHDR));
+	for (int i = 0; i < 8; i++)
+		child[i] = start_entering(gettime, i);
+	for (int round = 0; round < 2; round++)
+		victim_ready();
+	for (int i = 0; i < 8; i++)
+		SYS(kill(child[i], SIGCONT));
+	for (int i = 0; i < 8; i++)
+		victim_reap(child[i]);
 }
 
 static void same(void)
@@ -153,6 +230,8 @@ int main(int argc, char **argv)
 		victim_skip("there is no vDSO");
 	if (strcmp(what, "foreign") == 0)
 		foreign();
+	else if (strcmp(what, "entering") == 0)
+		entering();
 	else if (strcmp(what, "gone") == 0)
 		gone();
 	else
