@@ -21,7 +21,8 @@
 
 static const struct timespec span = { TIMEOUT / 1000, TIMEOUT % 1000 * 1000000 };
 static volatile bool over;
-static int64_t lost;
+static volatile uint64_t breaths;
+static volatile int64_t lost;
 static int epoll_fd, sem, word;
 /* Where the kernel writes how much is left. */
 static __thread struct timespec left;
@@ -38,6 +39,7 @@ static void *breathe(void *arg)
 		if (now - last > 20000000)
 			lost += now - last;
 		last = now;
+		breaths++;
 		victim_sleep_ms(1);
 	}
 	return arg;
@@ -206,7 +208,8 @@ static void *thread(void *arg)
 	r = c->call();
 	error = errno;
 	ms = (victim_now_ns() - start) / 1000000;
-	victim_sleep_ms(20); /* until the other one has noticed how long nobody was running */
+	for (uint64_t now = breaths; !over && breaths < now + 2;)
+		victim_sleep_ms(1); /* what is lost up to now is known then */
 	ran = ms - lost / 1000000;
 	if (r == -1 && error == EINTR && may_interrupt(c->interrupted)) {
 		int64_t rest = left.tv_sec * 1000 + left.tv_nsec / 1000000;
