@@ -243,19 +243,23 @@ static int ask_group(struct task *const *tasks, size_t count, struct err *e)
 {
 	struct injection *in[BATCH];
 	struct err closing = { 0 };
+	int r;
 
 	for (size_t k = 0; k < count; k++) {
 		if (prepare(tasks[k], e) < 0)
 			return e->code;
 		in[k] = tasks[k]->injection;
 	}
-	if (inject_open(in, count, e) == 0)
-		(void)ask_inside(tasks, count, e);
-	if (inject_close(in, count, &closing) < 0 && !e->code)
+	r = inject_open(in, count, e);
+	if (r == 0)
+		r = ask_inside(tasks, count, e);
+	if (inject_close(in, count, &closing) < 0 && r == 0) {
 		*e = closing;
+		r = e->code;
+	}
 	for (size_t k = 0; k < count; k++)
 		tasks[k]->injection = NULL;
-	return e->code;
+	return r;
 }
 
 int ask_tree(struct dump *d, struct err *e)

@@ -29,9 +29,9 @@ static TaskCoreEntry *prepare_task_core(struct task *t)
 
 	task_core_entry__init(tc);
 	tc->task_state = t->state;
-	tc->exit_code = t->state == TASK_DEAD ? t->exit_code : 0;
-	tc->flags = t->task_flags;
-	tc->comm = pool_text(&t->dump->pool, t->comm);
+	tc->exit_code = t->state == TASK_DEAD ? t->stat.exit_code : 0;
+	tc->flags = t->stat.flags;
+	tc->comm = pool_text(&t->dump->pool, t->stat.comm);
 	if (t->state == TASK_STOPPED) {
 		tc->has_stop_signo = 1;
 		tc->stop_signo = t->stop_signal;
@@ -94,8 +94,8 @@ static int save_tree_entry(struct image *img, const struct task *t, struct err *
 	pstree_entry__init(&p);
 	p.pid = t->pid;
 	p.ppid = t->parent ? t->parent->pid : 0;
-	p.pgid = t->pgid;
-	p.sid = t->sid;
+	p.pgid = t->stat.pgrp;
+	p.sid = t->stat.session;
 	p.threads = tids;
 	p.n_threads = t->thread_count;
 	for (size_t i = 0; i < t->thread_count; i++)

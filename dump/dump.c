@@ -87,9 +87,9 @@ static int check_leader(const struct task *t, int leader, const char *what, stru
 
 static int check_task(struct task *t, struct err *e)
 {
-	if (check_leader(t, t->sid, "session", e) < 0)
+	if (check_leader(t, t->stat.session, "session", e) < 0)
 		return e->code;
-	return check_leader(t, t->pgid, "process group", e);
+	return check_leader(t, t->stat.pgrp, "process group", e);
 }
 
 static int step_sessions(void *job, struct err *e)
@@ -189,7 +189,7 @@ static int note_endings(struct dump *d, struct err *e)
 
 		if (t->state == TASK_DEAD || (t->state == TASK_STOPPED && signal == SIGSTOP))
 			continue;
-		if (guard_note_ending(d->guard, t->pid, t->start_time, signal, e) < 0)
+		if (guard_note_ending(d->guard, t->pid, t->stat.start_time, signal, e) < 0)
 			return e->code;
 	}
 	return 0;

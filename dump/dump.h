@@ -22,6 +22,7 @@
 #include "lib/options.h"
 #include "lib/own.h"
 #include "lib/pool.h"
+#include "lib/proc.h"
 #include "parasite/plan.h"
 
 struct injection;
@@ -46,15 +47,13 @@ struct thread {
 struct task {
 	struct dump *dump;
 	struct task *parent; /* NULL for the root */
-	int pid, ppid, pgid, sid;
+	int pid;
+	struct proc_stat stat; /* as it was when all of its threads stood still */
 	enum task_state state;
 	int stop_signal;	 /* for TASK_STOPPED */
-	int exit_code;		 /* wait status, for TASK_DEAD */
-	unsigned int task_flags; /* PF_*, field 9 of stat */
-	uint64_t start_time;	 /* field 22 of stat, clock ticks */
-	char comm[16];
 	struct thread *threads; /* [0] is the leader; empty for the dead */
 	size_t thread_count;
+	size_t standing; /* of these, the first ones; all when the tree is stopped */
 	int pidfd;
 	int proc_fd;	  /* directory /proc/PID */
 	struct vma *vmas; /* lib/maps.h, ascending; our own arena is not among them */

@@ -159,11 +159,15 @@ static void append_threads(struct task *t, const int *tids, size_t count)
 	t->thread_count += count;
 }
 
-/* Three passes, each over all: one thread after the other would take about twice as long. Returns how many were there. */
-static int add_threads(struct attempt *a, struct task *t, int *tids, size_t count, struct err *e)
+/* Makes the threads that are not known yet stop, without waiting for it. Returns how many there were. */
+static int seize_new(struct task *t, struct err *e)
 {
-	size_t seized = 0, stand = t->thread_count;
+	own_mem int *tids = NULL;
+	size_t count, seized = 0;
 
+	if (proc_threads(t->proc_fd, &tids, &count, e) < 0)
+		return e->code;
+	count = drop_known(t, tids, count);
 	for (size_t i = 0; i < count; i++) {
 		int r = seize(t, tids[i], e);
 
@@ -177,43 +181,31 @@ static int add_threads(struct attempt *a, struct task *t, int *tids, size_t coun
 	for (size_t i = 0; i < seized; i++)
 		if (tracee_interrupt(tids[i], e) < 0 && e->code != -ESRCH)
 			return e->code;
-	for (size_t i = 0; i < seized; i++) {
-		int r = wait_thread(a, t, tids[i], e);
+	return seized;
+}
+
+/* Until all that were seized stand still; those that are gone are forgotten. */
+static int await_seized(struct attempt *a, struct task *t, struct err *e)
+{
+	size_t stand = t->standing;
+
+	for (size_t i = stand; i < t->thread_count; i++) {
+		int tid = t->threads[i].tid, r = wait_thread(a, t, tid, e);
 
 		if (r < 0)
 			return r;
 		if (r > 0)
-			t->threads[stand++].tid = tids[i];
+			t->threads[stand++].tid = tid;
 	}
-	t->thread_count = stand;
-	return seized;
-}
-
-/* Returns how many were new. */
-static int stop_new_threads(struct attempt *a, struct task *t, struct err *e)
-{
-	own_mem int *tids = NULL;
-	size_t count;
-
-	if (proc_threads(t->proc_fd, &tids, &count, e) < 0)
-		return e->code;
-	return add_threads(a, t, tids, drop_known(t, tids, count), e);
+	t->thread_count = t->standing = stand;
+	return 0;
 }
 
 static int read_stat(struct task *t, struct err *e)
 {
-	struct proc_stat s;
-
-	if (proc_stat_read(t->proc_fd, &s, e) < 0)
+	if (proc_stat_read(t->proc_fd, &t->stat, e) < 0)
 		return e->code;
-	t->ppid = s.ppid;
-	t->pgid = s.pgrp;
-	t->sid = s.session;
-	t->task_flags = s.flags;
-	t->start_time = s.start_time;
-	t->exit_code = s.exit_code;
-	memcpy(t->comm, s.comm, sizeof(t->comm) - 1);
-	if (s.state == 'Z' || s.state == 'X')
+	if (t->stat.state == 'Z' || t->stat.state == 'X')
 		t->state = TASK_DEAD;
 	return 0;
 }
@@ -226,7 +218,8 @@ static int refuse_leaderless(const struct task *t, struct err *e)
 			t->pid);
 }
 
-static int stop_task(struct attempt *a, struct task *t, struct err *e)
+/* Its threads are asked to stop. */
+static int begin_stop(struct task *t, struct err *e)
 {
 	int r;
 
@@ -234,23 +227,30 @@ static int stop_task(struct attempt *a, struct task *t, struct err *e)
 	t->state = TASK_ALIVE;
 	if (proc_open(t->pid, &t->proc_fd, e) < 0 || read_stat(t, e) < 0)
 		return e->code;
-	if (t->state == TASK_DEAD) {
-		own_mem int *tids = NULL;
-		size_t count;
-
-		if (proc_threads(t->proc_fd, &tids, &count, e) == 0 && count > 1)
-			return refuse_leaderless(t, e);
-		return 0;
-	}
+	if (t->state == TASK_DEAD)
+		return t->stat.threads > 1 ? refuse_leaderless(t, e) : 0;
 	t->pidfd = syscall(SYS_pidfd_open, t->pid, 0);
 	if (t->pidfd < 0)
 		return err_sys(e, "pidfd_open(%d)", t->pid);
-	while ((r = stop_new_threads(a, t, e)) > 0)
-		;
-	/* What it is called and whose child it is: as it is now that it stands still. */
-	if (r < 0 || read_stat(t, e) < 0)
-		return e->code;
-	return t->state == TASK_DEAD && t->thread_count ? refuse_leaderless(t, e) : 0;
+	r = seize_new(t, e);
+	return r < 0 ? r : 0;
+}
+
+/* What it is called and whose child it is is read when it stands still, and with that how many threads there are. */
+static int finish_stop(struct attempt *a, struct task *t, struct err *e)
+{
+	int fresh = t->state != TASK_DEAD;
+
+	while (fresh > 0) {
+		if (await_seized(a, t, e) < 0 || read_stat(t, e) < 0)
+			return e->code;
+		if (t->state == TASK_DEAD)
+			return t->thread_count || t->stat.threads > 1 ? refuse_leaderless(t, e) : 0;
+		if (t->stat.threads == t->thread_count)
+			return 0;
+		fresh = seize_new(t, e);
+	}
+	return fresh;
 }
 
 static struct task *find(struct dump *d, int pid)
@@ -261,9 +261,8 @@ static struct task *find(struct dump *d, int pid)
 	return NULL;
 }
 
-static int add_task(struct attempt *a, struct task *parent, int pid, struct err *e)
+static int add_task(struct dump *d, struct task *parent, int pid, struct err *e)
 {
-	struct dump *d = a->d;
 	struct task *t = pool_new(&d->pool, struct task);
 
 	t->dump = d;
@@ -272,30 +271,62 @@ static int add_task(struct attempt *a, struct task *parent, int pid, struct err 
 	if (io_grow(&d->tasks, d->task_count, sizeof(*d->tasks), e) < 0)
 		return e->code;
 	d->tasks[d->task_count++] = t;
-	return stop_task(a, t, e);
+	return begin_stop(t, e);
+}
+
+static bool is_gone(int code)
+{
+	return code == -ESRCH || code == -ENOENT;
+}
+
+static void close_task(struct task *t)
+{
+	own_close(&t->pidfd);
+	own_close(&t->proc_fd);
+}
+
+/* Tasks from number first on have been asked to stop. Those that are gone are taken out. */
+static int finish_tasks(struct attempt *a, size_t first, struct err *e)
+{
+	struct dump *d = a->d;
+	size_t n = first;
+
+	for (size_t i = first; i < d->task_count; i++) {
+		int r = finish_stop(a, d->tasks[i], e);
+
+		if (r < 0 && !is_gone(r))
+			return r;
+		if (r < 0)
+			close_task(d->tasks[i]);
+		else
+			d->tasks[n++] = d->tasks[i];
+	}
+	d->task_count = n;
+	return 0;
 }
 
 /* Adds the children that are not known yet. Returns how many. */
 static int add_children(struct attempt *a, struct task *t, struct err *e)
 {
+	struct dump *d = a->d;
 	own_mem int *pids = NULL;
-	size_t count = 0;
+	size_t count = 0, first = d->task_count;
 	int added = 0;
 
 	for (size_t i = 0; i < t->thread_count; i++)
 		if (proc_children(t->proc_fd, t->threads[i].tid, &pids, &count, e) < 0)
 			return e->code;
 	for (size_t i = 0; i < count; i++) {
-		if (find(a->d, pids[i]))
+		if (find(d, pids[i]))
 			continue;
-		int r = add_task(a, t, pids[i], e);
-		if (r < 0 && r != -ESRCH && r != -ENOENT)
+		int r = add_task(d, t, pids[i], e);
+		if (r < 0 && !is_gone(r))
 			return r;
 		if (r < 0)
-			a->d->task_count--; /* gone in between */
+			close_task(d->tasks[--d->task_count]); /* gone in between */
 		added++;
 	}
-	return added;
+	return finish_tasks(a, first, e) < 0 ? e->code : added;
 }
 
 static int stop_all(struct attempt *a, struct err *e)
@@ -303,7 +334,7 @@ static int stop_all(struct attempt *a, struct err *e)
 	struct dump *d = a->d;
 	int fresh, r;
 
-	if (add_task(a, NULL, d->opt->tree, e) < 0)
+	if (add_task(d, NULL, d->opt->tree, e) < 0 || finish_stop(a, d->tasks[0], e) < 0)
 		return e->code;
 	/* An orphan can come to a task that was looked at already. Threads of a task that stands are not born. */
 	do {
@@ -337,7 +368,7 @@ static int order_tasks(struct dump *d, struct err *e)
 		return err_sys(e, "memory for %zu tasks", d->task_count);
 	/* While the tree was being found, a child may have come to another parent. */
 	for (size_t i = 1; i < d->task_count; i++) {
-		struct task *p = find(d, d->tasks[i]->ppid);
+		struct task *p = find(d, d->tasks[i]->stat.ppid);
 
 		if (p)
 			d->tasks[i]->parent = p;
@@ -376,10 +407,8 @@ static int read_threads(struct dump *d, struct err *e)
 
 static void close_tasks(struct dump *d)
 {
-	for (size_t i = 0; i < d->task_count; i++) {
-		own_close(&d->tasks[i]->pidfd);
-		own_close(&d->tasks[i]->proc_fd);
-	}
+	for (size_t i = 0; i < d->task_count; i++)
+		close_task(d->tasks[i]);
 	d->task_count = 0;
 }
 

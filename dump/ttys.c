@@ -88,26 +88,24 @@ static bool has_master(const struct dump *d, const struct tty *t)
 static int assign(struct task *t, struct err *e)
 {
 	struct dump *d = t->dump;
-	struct proc_stat stat;
+	const struct proc_stat *stat = &t->stat;
 	bool found = false;
 
 	if (t->state == TASK_DEAD)
 		return 0;
-	if (proc_stat_read(t->proc_fd, &stat, e) < 0)
-		return e->code;
-	for (struct tty *tty = d->files->ttys; tty && stat.tty; tty = tty->next) {
-		if (tty->device != stat.tty)
+	for (struct tty *tty = d->files->ttys; tty && stat->tty; tty = tty->next) {
+		if (tty->device != stat->tty)
 			continue;
 		found = true;
-		tty->info.sid = stat.session;
-		tty->info.pgrp = stat.tty_pgrp > 0 ? stat.tty_pgrp : 0;
+		tty->info.sid = stat->session;
+		tty->info.pgrp = stat->tty_pgrp > 0 ? stat->tty_pgrp : 0;
 	}
-	if (!stat.tty || found || stat.session != t->pid)
+	if (!stat->tty || found || stat->session != t->pid)
 		return 0;
 	err_code(e, ENOTSUP,
 		 "pid %d leads the session of a terminal (device %u:%u) that no "
 		 "descriptor in the tree is of",
-		 t->pid, tty_major(stat.tty), tty_minor(stat.tty));
+		 t->pid, tty_major(stat->tty), tty_minor(stat->tty));
 	return err_hint(e, "start it with setsid, without that terminal");
 }
 

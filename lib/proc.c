@@ -63,6 +63,7 @@ int proc_stat_read(int proc_fd, struct proc_stat *ret, struct err *e)
 		.tty_pgrp = atoi(f[8]),
 		.flags = NUMBER(9),
 		.nice = atoll(f[19]),
+		.threads = NUMBER(20),
 		.start_time = NUMBER(22),
 		.start_code = NUMBER(26),
 		.end_code = NUMBER(27),

@@ -16,11 +16,12 @@ struct proc_stat {
 	int tty_pgrp;	  /* its foreground process group */
 	unsigned int flags;
 	int64_t nice;
+	size_t threads;
 	uint64_t start_time; /* clock ticks since boot */
 	uint64_t start_code, end_code, start_stack;
 	uint64_t start_data, end_data, start_brk;
 	uint64_t arg_start, arg_end, env_start, env_end;
-	int exit_code;
+	int exit_code; /* wait status */
 };
 
 /* The directory /proc/PID. */

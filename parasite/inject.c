@@ -239,6 +239,7 @@ static void keep_first(struct err *e, const struct err *later)
 		*e = *later;
 }
 
+/* e: of what has failed already, or empty. */
 static void await_all(struct inject_plan *p, size_t count, struct err *e)
 {
 	for (size_t k = 0; k < count; k++) {
@@ -266,15 +267,18 @@ static void await_all(struct inject_plan *p, size_t count, struct err *e)
 
 int inject_run(struct inject_plan *p, size_t count, struct err *e)
 {
+	struct err first = { 0 };
 	size_t started = 0;
 
 	for (size_t k = 0; k < count; k++)
 		if (plan_check(&p[k].plan, e) < 0)
 			return e->code;
-	while (started < count && start(&p[started], e) == 0)
+	while (started < count && start(&p[started], &first) == 0)
 		started++;
-	await_all(p, started, e);
-	return e->code;
+	await_all(p, started, &first);
+	if (first.code)
+		*e = first;
+	return first.code;
 }
 
 /*

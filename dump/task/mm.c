@@ -7,25 +7,19 @@
 
 #include "dump/files.h"
 #include "lib/io.h"
-#include "lib/proc.h"
 
-static int read_addresses(struct task *t, struct err *e)
+static void take_addresses(MmEntry *mm, const struct proc_stat *s)
 {
-	struct proc_stat s;
-
-	if (proc_stat_read(t->proc_fd, &s, e) < 0)
-		return e->code;
-	t->mm->mm_start_code = s.start_code;
-	t->mm->mm_end_code = s.end_code;
-	t->mm->mm_start_stack = s.start_stack;
-	t->mm->mm_start_data = s.start_data;
-	t->mm->mm_end_data = s.end_data;
-	t->mm->mm_start_brk = s.start_brk;
-	t->mm->mm_arg_start = s.arg_start;
-	t->mm->mm_arg_end = s.arg_end;
-	t->mm->mm_env_start = s.env_start;
-	t->mm->mm_env_end = s.env_end;
-	return 0;
+	mm->mm_start_code = s->start_code;
+	mm->mm_end_code = s->end_code;
+	mm->mm_start_stack = s->start_stack;
+	mm->mm_start_data = s->start_data;
+	mm->mm_end_data = s->end_data;
+	mm->mm_start_brk = s->start_brk;
+	mm->mm_arg_start = s->arg_start;
+	mm->mm_arg_end = s->arg_end;
+	mm->mm_env_start = s->env_start;
+	mm->mm_env_end = s->env_end;
 }
 
 static int mm_read(struct task *t, struct err *e)
@@ -33,7 +27,8 @@ static int mm_read(struct task *t, struct err *e)
 	own_mem char *vector = NULL;
 	size_t size;
 
-	if (read_addresses(t, e) < 0 || io_slurp(t->proc_fd, "auxv", &vector, &size, e) < 0)
+	take_addresses(t->mm, &t->stat);
+	if (io_slurp(t->proc_fd, "auxv", &vector, &size, e) < 0)
 		return e->code;
 	t->mm->n_mm_saved_auxv = size / sizeof(uint64_t);
 	t->mm->mm_saved_auxv = pool_copy(&t->dump->pool, vector, size);
