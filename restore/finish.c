@@ -15,44 +15,11 @@
 #include "restore/regs.h"
 #include "restore/run.h"
 #include "restore/stages.h"
+#include "restore/traps.h"
 
 static bool lives(const struct rtask *t)
 {
 	return !t->helper && t->state != 2;
-}
-
-/* sa_entry of signal n: 62 entries in order, without SIGKILL and SIGSTOP. */
-static const SaEntry *action_of(const CoreEntry *core, int n)
-{
-	size_t i = n - 1 - (n > SIGKILL) - (n > SIGSTOP);
-
-	return core->tc->n_sigactions > i ? core->tc->sigactions[i] : NULL;
-}
-
-/*
- * The trap that ends each plan is a forced signal: where the task ignores SIGTRAP, the kernel has put the default
- * action in its place.
- */
-static int ignore_traps(struct rtask *t, struct err *e)
-{
-	const SaEntry *sa = action_of(t->core, SIGTRAP);
-	struct restore *r = t->restore;
-	uint64_t *action;
-
-	if (!sa || sa->sigaction != (uintptr_t)SIG_IGN)
-		return 0;
-	action = arena_alloc(&r->arena, 4 * sizeof(*action));
-	if (!action)
-		return err_say(e, "the arena is full");
-	action[0] = sa->sigaction;
-	action[1] = sa->flags;
-	action[2] = sa->restorer;
-	action[3] = sa->mask;
-	struct hand_call c = { .nr = SYS_rt_sigaction,
-			       .args = { SIGTRAP, arena_there(&r->arena, action).at, 0, 8 } };
-	if (run_syscall(r, t->pid, &c, e) < 0)
-		return e->code;
-	return c.result < 0 ? err_res(e, c.result, "ignore SIGTRAP in pid %d", t->pid) : 0;
 }
 
 static struct hand_call unmap_arena(const struct restore *r)
@@ -66,7 +33,7 @@ static int take_out(struct restore *r, struct err *e)
 	struct hand_call c = unmap_arena(r);
 
 	for (size_t i = 0; i < r->task_count; i++)
-		if (lives(r->tasks[i]) && (ignore_traps(r->tasks[i], e) < 0 ||
+		if (lives(r->tasks[i]) && (traps_restore(r->tasks[i], e) < 0 ||
 					   run_syscall_begin(r, r->tasks[i]->pid, &c, e) < 0))
 			return e->code;
 	for (size_t i = 0; i < r->task_count; i++)

@@ -226,7 +226,7 @@ bool timer_brings(const struct rtask *t, const siginfo_t *s)
 {
 	const PosixTimerEntry *timer;
 
-	if (s->si_code != SI_TIMER)
+	if (s->si_code != SI_TIMER || s->si_signo == SIGTRAP)
 		return false;
 	timer = find_timer(t, s->si_timerid);
 	return timer && (int)timer->si_signo == s->si_signo && s->si_overrun >= 0 &&

@@ -1,6 +1,6 @@
 /*
  * Signals that wait. Each thread queues its own; everything may be queued to oneself. All signals are blocked in the
- * meantime, but for SIGTRAP, by which plans end.
+ * meantime, but for SIGTRAP, by which plans end: one that waits comes back behind all plans (restore/traps.c).
  */
 #include <signal.h>
 #include <string.h>
@@ -29,10 +29,6 @@ static int check(const SignalQueueEntry *q, int tid, struct err *e)
 		sig = info_of(q->signals[i])->si_signo;
 		if (sig < 1 || sig > 64)
 			return err_say(e, "'core-%d.img' has a pending signal %d", tid, sig);
-		if (sig == SIGTRAP)
-			return err_say(e,
-				       "thread %d has a SIGTRAP pending, which cannot be restored",
-				       tid);
 	}
 	return 0;
 }
@@ -50,6 +46,12 @@ static int sigpending_load(struct restore *r, struct err *e)
 				return e->code;
 		}
 	return 0;
+}
+
+/* Others bring it back. */
+static bool is_not_ours(const struct rtask *t, const SiginfoEntry *s)
+{
+	return info_of(s)->si_signo == SIGTRAP || timer_brings(t, info_of(s));
 }
 
 static uint32_t sigpending_room(const struct rthread *th)
@@ -83,7 +85,7 @@ static int sigpending_task_late(struct rtask *t, struct plan *p, struct err *e)
 
 	(void)e;
 	for (size_t i = 0; q && i < q->n_signals; i++)
-		if (!timer_brings(t, info_of(q->signals[i])))
+		if (!is_not_ours(t, q->signals[i]))
 			queue_shared(t, q->signals[i], p);
 	return 0;
 }
@@ -98,7 +100,7 @@ static void queue_own(struct rthread *th, bool children, struct plan *p)
 
 	for (size_t i = 0; q && i < q->n_signals; i++)
 		if ((info_of(q->signals[i])->si_signo == SIGCHLD) == children &&
-		    !timer_brings(th->task, info_of(q->signals[i])))
+		    !is_not_ours(th->task, q->signals[i]))
 			queue_private(th, q->signals[i], p);
 }
 

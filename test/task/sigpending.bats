@@ -11,3 +11,9 @@ load ../lib
 	dump --leave-running
 	check
 }
+
+@test "sigpending: an ignored SIGTRAP that was blocked when it came" {
+	start task/sigpending ignored
+	dump_and_restore
+	check
+}

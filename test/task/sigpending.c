@@ -1,6 +1,8 @@
 /*
  * Blocked signals that wait: sent to a thread and to the process, with the values they carry, those of
  * real time in the order in which they came. Everything a siginfo holds must be the same.
+ *
+ *     sigpending [ignored]     SIGTRAP has a handler, or is ignored
  */
 #include <pthread.h>
 #include <signal.h>
@@ -13,6 +15,8 @@
 #define MANY 100
 
 static sigset_t everything;
+static volatile int handled, taken;
+static bool ignored;
 
 static siginfo_t next(int sig)
 {
@@ -59,6 +63,29 @@ static void expect(int sig, int code, int value)
 	SAME((uint64_t)info.si_value.sival_ptr, 0x123400000000 + value);
 }
 
+static void count(int sig)
+{
+	handled += sig == SIGTRAP;
+}
+
+/* SIGTRAP ends the plans of a restore. This one waits too, and is delivered in the end. */
+static void *trapped(void *arg)
+{
+	sigset_t trap;
+
+	sigemptyset(&trap);
+	sigaddset(&trap, SIGTRAP);
+	queue(syscall(SYS_gettid), SIGTRAP, SI_QUEUE, 9);
+	victim_set();
+	victim_wait();
+	while (!taken)
+		victim_sleep_ms(1);
+	SAME(handled, 0);
+	SYS(pthread_sigmask(SIG_UNBLOCK, &trap, NULL));
+	SAME(handled, ignored ? 0 : 1);
+	return arg;
+}
+
 static void *thread(void *arg)
 {
 	pid_t tid = syscall(SYS_gettid);
@@ -74,11 +101,15 @@ static void *thread(void *arg)
 	return arg;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	struct sigaction action = { .sa_handler = count };
 	siginfo_t info;
 	pid_t child;
 
+	ignored = argc > 1 && strcmp(argv[1], "ignored") == 0;
+	if (ignored)
+		action.sa_handler = SIG_IGN;
 	sigfillset(&everything);
 	SYS(sigprocmask(SIG_SETMASK, &everything, NULL));
 	child = SYS(fork());
@@ -91,9 +122,16 @@ int main(void)
 	queue(0, SIGRTMIN + 1, SI_QUEUE, 2);
 	queue(getpid(), SIGRTMIN + 1, SI_ASYNCIO, 1);
 	queue(0, SIGRTMIN + 1, -60, 3);
+	SYS(sigaction(SIGTRAP, &action, NULL));
+	queue(0, SIGTRAP, SI_QUEUE, 8);
 	victim_thread(thread, NULL);
+	victim_thread(trapped, NULL);
 	victim_ready();
+	expect(SIGTRAP, SI_QUEUE, 8);
+	taken = 1;
 	victim_join();
+	SYS(sigaction(SIGTRAP, NULL, &action));
+	CHECK(action.sa_handler == (ignored ? SIG_IGN : count));
 	info = next(SIGCHLD);
 	SAME(info.si_code, CLD_EXITED);
 	SAME(info.si_pid, child);
