@@ -156,7 +156,8 @@ victims: $(VICTIMS) $(REAPER)
 tests: victims $(UNITS)
 
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
-AS_ROOT = $(SUDO) env STASIS=$(CURDIR)/$(STASIS) BUILD=$(CURDIR)/$(B)
+# With the sanitizers all is slower by far.
+AS_ROOT = $(SUDO) env $(if $(SAN),LIMIT=$${LIMIT:-1200}) STASIS=$(CURDIR)/$(STASIS) BUILD=$(CURDIR)/$(B)
 
 deps:
 	test/deps.sh $(DEPS)

@@ -110,7 +110,9 @@ int image_create(struct image *ret, int dir_fd, enum image_kind kind, uint64_t i
 	int fd;
 
 	image_name(name, kind, id);
-	fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	/* Not blocking: see image_open. */
+	fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+		    0644);
 	if (fd < 0)
 		return err_sys(e, "create '%s'", name);
 	return image_create_fd(ret, fd, kind, name, e);

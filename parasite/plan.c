@@ -56,6 +56,7 @@ int plan_begin(struct plan *p, struct arena *a, uint32_t room, struct err *e)
 void plan_end(struct plan *p)
 {
 	free(p->words);
+	pool_free(&p->scratch);
 	memset(p, 0, sizeof(*p));
 }
 
@@ -88,7 +89,7 @@ void *plan_data(struct plan *p, size_t size)
 		return memset(d, 0, size);
 	/* The plan will be refused by plan_check; until then the caller may write. */
 	p->full = true;
-	return calloc(1, size);
+	return pool_alloc(&p->scratch, size);
 }
 
 void *plan_copy(struct plan *p, const void *from, size_t size)

@@ -14,6 +14,7 @@
 
 #include "lib/err.h"
 #include "lib/own.h"
+#include "lib/pool.h"
 #include "parasite/wire.h"
 
 enum {
@@ -43,6 +44,7 @@ struct plan {
 	struct plan_wire *wire; /* in the arena */
 	uint32_t room;		/* entries that fit */
 	const char **words;	/* by entry: what it does; the strings live as long as the plan */
+	struct pool scratch;	/* what did not fit into the arena */
 	bool full;		/* the arena or the room was too small: plan_check() reports it */
 	tptr stack;		/* top of the runner's stack */
 };

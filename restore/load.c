@@ -11,7 +11,9 @@
 
 #include "images/image.h"
 #include "images/pstree.pb-c.h"
+#include "images/task/seccomp.pb-c.h"
 #include "lib/io.h"
+#include "restore/extra.h"
 #include "restore/files.h"
 #include "restore/memory.h"
 
@@ -317,4 +319,29 @@ int load_tree(struct restore *r, struct err *e)
 		if (vma_restore_kinds[i]->load && vma_restore_kinds[i]->load(r, e) < 0)
 			return err_on(e, "%s", vma_restore_kinds[i]->name);
 	return rfiles_load(r, e);
+}
+
+static void close_task(struct rtask *t)
+{
+	if (t->core && t->ids == t->core->ids)
+		t->ids = NULL;
+	image_message_free(&t->ids);
+	image_message_free(&t->mm);
+	image_message_free(&t->fs);
+	t->core = NULL;
+	for (size_t k = 0; k < t->thread_count; k++) {
+		image_message_free(&t->threads[k].core);
+		image_message_free(&t->threads[k].extra);
+	}
+}
+
+void load_close(struct restore *r)
+{
+	for (size_t i = 0; i < r->task_count; i++)
+		close_task(r->tasks[i]);
+	free(r->tasks);
+	r->tasks = NULL;
+	r->task_count = 0;
+	image_message_free(&r->seccomp);
+	image_message_free(&r->inventory);
 }

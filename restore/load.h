@@ -7,6 +7,8 @@
 must_check int load_tree(struct restore *r, struct err *e);
 /* The task with this pid, helpers included; NULL if there is none. */
 struct rtask *load_find(const struct restore *r, int pid);
+/* Frees all images that belong to the tree, whichever of them are there. */
+void load_close(struct restore *r);
 struct rtask *load_add_task(struct restore *r, struct err *e);
 
 #endif

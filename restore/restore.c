@@ -252,7 +252,9 @@ int restore_run(const struct options *opt, struct err *e)
 
 	spawn_close(&r);
 	runs_close(&r);
+	rfiles_close(&r);
 	memory_close(&r, res < 0);
+	load_close(&r);
 	pool_free(&r.pool);
 	return res;
 }

@@ -11,7 +11,7 @@ damaged()
 	unshare --mount --pid --ipc --fork true 2>/dev/null || skip "no namespaces can be made here"
 	dump "$@"
 	until_true is_gone
-	test/safety/apart.sh "$TEST_DIR" python3 test/safety/damage.py --rounds "${ROUNDS:-2}" --seed "${SEED:-$RANDOM}" \
+	test/safety/apart.sh "$TEST_DIR" python3 test/safety/damage.py --rounds "${ROUNDS:-1}" --seed "${SEED:-$RANDOM}" \
 		"$STASIS" "$IMAGES" "$TEST_DIR" -- "$@" 3>&-
 }
 
