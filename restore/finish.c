@@ -12,6 +12,7 @@
 
 #include "lib/io.h"
 #include "lib/ptrace.h"
+#include "restore/halt.h"
 #include "restore/regs.h"
 #include "restore/run.h"
 #include "restore/stages.h"
@@ -90,21 +91,6 @@ int finish_threads(struct restore *r, struct err *e)
 	return 0;
 }
 
-static void stop_those(struct restore *r)
-{
-	for (size_t i = 0; i < r->task_count; i++) {
-		struct rtask *t = r->tasks[i];
-
-		if (!lives(t))
-			continue;
-		if (t->state == 3)
-			kill(t->pid,
-			     t->core->tc->has_stop_signo ? (int)t->core->tc->stop_signo : SIGSTOP);
-		else if (r->opt->leave_stopped)
-			kill(t->pid, SIGSTOP);
-	}
-}
-
 /* Our death lets a thread go from now on. A process is still ended by it while one of its threads would be. */
 static int free_threads(struct restore *r, struct err *e)
 {
@@ -163,7 +149,8 @@ int finish_commit(struct restore *r, struct err *e)
 {
 	size_t count = 0;
 
-	stop_those(r);
+	if (halt_tasks(r, e) < 0)
+		return e->code;
 	for (size_t i = 0; i < r->task_count; i++)
 		count += lives(r->tasks[i]);
 	return count > 1 ? free_watched(r, e) : free_threads(r, e);

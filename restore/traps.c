@@ -17,8 +17,7 @@
 /* As the kernel gives it back: without SIGKILL and SIGSTOP. */
 #define ALL_BLOCKED (~0ULL & ~(1ULL << (SIGKILL - 1)) & ~(1ULL << (SIGSTOP - 1)))
 
-/* sa_entry of signal n: 62 entries in order, without SIGKILL and SIGSTOP. */
-static const SaEntry *action_of(const CoreEntry *core, int n)
+const SaEntry *action_of(const CoreEntry *core, int n)
 {
 	size_t i = n - 1 - (n > SIGKILL) - (n > SIGSTOP);
 

@@ -22,3 +22,16 @@ load ../lib
 	kill -CONT "$PID"
 	check
 }
+
+@test "stopped: the signal that will end it waits until it goes on" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start task/rounds 0
+	kill -STOP "$PID"
+	until_true grep -q '^State:.T' "/proc/$PID/status"
+	kill -TERM "$PID"
+	kill -TRAP "$PID"
+	dump_and_restore
+	grep -q '^State:.T' "/proc/$PID/status"
+	kill -CONT "$PID"
+	until_true is_gone
+}
