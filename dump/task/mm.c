@@ -2,6 +2,7 @@
  * What the kernel knows about an address space beside its mappings: where code, data, heap, stack, arguments and
  * environment lie, the auxiliary vector, the program's file.
  */
+#include <elf.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -25,13 +26,18 @@ static void take_addresses(MmEntry *mm, const struct proc_stat *s)
 static int mm_read(struct task *t, struct err *e)
 {
 	own_mem char *vector = NULL;
-	size_t size;
+	uint64_t *words;
+	size_t size, n;
 
 	take_addresses(t->mm, &t->stat);
 	if (io_slurp(t->proc_fd, "auxv", &vector, &size, e) < 0)
 		return e->code;
-	t->mm->n_mm_saved_auxv = size / sizeof(uint64_t);
-	t->mm->mm_saved_auxv = pool_copy(&t->dump->pool, vector, size);
+	words = pool_copy(&t->dump->pool, vector, size);
+	/* Without the end mark: CRIU takes 44 words and no more, and the kernel puts the mark there again. */
+	for (n = 0; n + 2 <= size / sizeof(*words) && words[n] != AT_NULL; n += 2)
+		;
+	t->mm->n_mm_saved_auxv = n;
+	t->mm->mm_saved_auxv = words;
 	return 0;
 }
 
