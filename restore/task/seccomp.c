@@ -3,7 +3,7 @@
  * PTRACE_O_SUSPEND_SECCOMP, so what is still to be called is not filtered before it is let go.
  *
  * Where all threads have the same filters the leader installs them for all (TSYNC): then there is one of each in the
- * kernel, as there was.
+ * kernel, as there was. We write them for every thread; CRIU writes the leader's, marked so, and none for the others.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -85,6 +85,11 @@ static bool same_filters(const struct rthread *a, const struct rthread *b)
 	return !f && !g;
 }
 
+static bool marked_for_all(const struct rthread *leader)
+{
+	return filtered(leader) && first(leader)->flags & SECCOMP_FILTER_FLAG_TSYNC;
+}
+
 static int check_task(struct rtask *t, struct err *e)
 {
 	for (size_t k = 0; k < t->thread_count; k++)
@@ -92,7 +97,9 @@ static int check_task(struct rtask *t, struct err *e)
 			return e->code;
 	t->one_seccomp = t->thread_count > 1;
 	for (size_t k = 1; k < t->thread_count && t->one_seccomp; k++)
-		t->one_seccomp = same_filters(&t->threads[0], &t->threads[k]);
+		t->one_seccomp = filtered(&t->threads[k]) ?
+					 same_filters(&t->threads[0], &t->threads[k]) :
+					 marked_for_all(&t->threads[0]);
 	return 0;
 }
 
