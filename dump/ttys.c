@@ -145,8 +145,12 @@ int ttys_assign(struct dump *d, struct err *e)
 	for (size_t i = 0; i < d->task_count; i++)
 		if (assign(d->tasks[i], e) < 0)
 			return e->code;
-	for (const struct tty *t = d->files->ttys; t; t = t->next)
+	for (struct tty *t = d->files->ttys; t; t = t->next) {
 		if (check(d, t, &job, e) < 0)
 			return e->code;
+		/* CRIU finds the pty by the session, and calls an image that says it otherwise corrupted. */
+		if (t->sort == TTY_OWN && t->info.sid)
+			t->info.pty = NULL;
+	}
 	return 0;
 }

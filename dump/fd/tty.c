@@ -137,7 +137,7 @@ static void describe(const struct file *f, struct tty *t)
 		info->termios_locked = settings(d, f->fd, TIOCGLCKTRMIOS);
 		info->winsize = window(d, f->fd);
 	}
-	/* CRIU has this for ptys only. For /dev/tty it says which pty was meant. */
+	/* For /dev/tty this says which pty was meant, if no session does; see ttys_assign(). */
 	if (t->sort == TTY_MASTER || t->sort == TTY_SLAVE ||
 	    (t->sort == TTY_OWN && tty_major(t->device) == PTS_MAJOR)) {
 		info->pty = pool_new(&d->pool, TtyPtyEntry);

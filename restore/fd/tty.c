@@ -241,7 +241,8 @@ static int make_own(struct restore *r, const TtyFileEntry *tty, const TtyInfoEnt
 	struct rpty *pty = info->pty ? rttys_find(r, info->pty->index) : NULL;
 
 	for (size_t i = 0; i < ttys->pty_count && !pty && info->sid; i++)
-		if (ttys->ptys[i].master_info->sid == info->sid)
+		if (ttys->ptys[i].master_info->sid == info->sid ||
+		    (ttys->ptys[i].slave_info && ttys->ptys[i].slave_info->sid == info->sid))
 			pty = &ttys->ptys[i];
 	if (!pty)
 		return make_job(r, tty, info, ret_fd, e);
