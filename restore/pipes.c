@@ -273,7 +273,8 @@ int rpipes_fill(struct rpipe *p, struct err *e)
 
 int rpipes_set_flags(const struct rpipe *p, uint32_t id, int fd, uint32_t flags, struct err *e)
 {
-	uint32_t wanted = flags & (O_APPEND | O_NONBLOCK | O_NOATIME);
+	/* CRIU has packet mode among the flags of a named pipe, we have it apart. */
+	uint32_t wanted = flags & (O_APPEND | O_NONBLOCK | O_NOATIME | O_DIRECT);
 
 	for (size_t i = 0; p->packets && i < p->packets->n_direct; i++)
 		if (p->packets->direct[i] == id)
