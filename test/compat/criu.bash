@@ -10,7 +10,8 @@ why_not()
 	version=$("$OTHER" --version 2>&1) || { echo "'$OTHER' does not start: $version" && return; }
 	case $version in
 	*stasis*) echo "'$OTHER' is stasis (CRIU=/path/to/criu)" ;;
-	*) "$OTHER" check >/dev/null 2>&1 || echo "CRIU ${version//[!0-9.]/} says that this kernel will not do" ;;
+	"Version: "[0-3].* | "Version: "4.[01]*) echo "${version%%$'\n'*}: ours is the format of 4.2" ;;
+	*) "$OTHER" check >/dev/null 2>&1 || echo "${version%%$'\n'*}: it says that this kernel will not do" ;;
 	esac
 }
 
