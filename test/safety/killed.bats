@@ -32,6 +32,8 @@ files()
 
 complete_or_refused()
 {
+	# Written when all is done, and not a part of the images.
+	rm -f "$IMAGES"/stats-dump
 	if [ -e "$IMAGES"/inventory.img ]; then
 		"$STASIS" show "$IMAGES" >/dev/null || fail "$1: the images look complete, but they are not"
 	else
@@ -140,14 +142,17 @@ restorer_rounds()
 	dump "$@"
 	until_true is_gone
 	for ((i = 0; i < ROUNDS; i++)); do
-		# Every other one near the end, where the tasks are let go.
-		moment=$((i % 2 ? RANDOM % (took / 2) + took * 6 / 10 : RANDOM * 6 / 5 % took))
+		# Every other one near the end, where the tasks are let go: that is found by trying.
+		moment=$(((RANDOM * 32768 + RANDOM) % took))
+		[ $((i % 2)) = 0 ] || moment=$((took - moment / 4))
 		killer command $moment "$STASIS" restore -d -D "$IMAGES" -o restore.log "$@"
 		if [ "$said" = killed ]; then
 			killed=$((killed + 1))
+			took=$((took * 21 / 20))
 			nothing_left
 			continue
 		fi
+		took=$((took * 9 / 10))
 		sleep 0.1
 		diff <(echo "$shape") <(shape) || fail "round $i: the tree is not complete; ${said//$'\n'/ }"
 		dump "$@"
