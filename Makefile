@@ -157,7 +157,7 @@ tests: victims $(UNITS)
 
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 # With the sanitizers all is slower by far.
-AS_ROOT = $(SUDO) env $(if $(SAN),LIMIT=$${LIMIT:-1200}) STASIS=$(CURDIR)/$(STASIS) BUILD=$(CURDIR)/$(B)
+AS_ROOT = $(SUDO) env $(if $(SAN),LIMIT=$${LIMIT:-1200}) STASIS=$(CURDIR)/$(STASIS) BUILD=$(CURDIR)/$(B) $(if $(CRIU),CRIU=$(CRIU))
 
 deps:
 	test/deps.sh $(DEPS)
