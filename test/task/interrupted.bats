@@ -1,10 +1,17 @@
 load ../lib
 
+# A signal that comes before the stop has been taken would be handled first.
+stop_and_signal()
+{
+	kill -STOP "$PID"
+	until_true grep -q '^State:.T' "/proc/$PID/status"
+	kill -USR1 "$PID"
+}
+
 interrupted()
 {
 	start task/interrupted "$@"
-	kill -STOP "$PID"
-	kill -USR1 "$PID"
+	stop_and_signal
 	dump_and_restore
 	kill -CONT "$PID"
 	check
@@ -25,8 +32,7 @@ interrupted()
 
 @test "interrupted: a dump that leaves the program running changes nothing" {
 	start task/interrupted read
-	kill -STOP "$PID"
-	kill -USR1 "$PID"
+	stop_and_signal
 	dump --leave-running
 	kill -CONT "$PID"
 	check
