@@ -114,33 +114,39 @@ static void put(const struct rtask *t, uint64_t to, const void *from, size_t siz
 		  ARG(1));
 }
 
-/* Where the function is in the old code and in the running kernel's; false: it stays as it is. */
-static bool leads_away(const struct restore *r, int function, const char *image, size_t size,
-		       uint64_t *ret_from, uint64_t *ret_to)
-{
-	const char *name = vdso_functions[function];
+/* From a function of the old code, an offset, to that of the running kernel, an address. */
+struct jump {
+	uint64_t from, to;
+};
 
-	return vdso_find(image, size, name, ret_from) && *ret_from + VDSO_JUMP_SIZE <= size &&
-	       vdso_find(runtime_image(), r->vdso_size, name, ret_to);
+/* False: the function stays as it is. */
+static bool leads_away(const struct restore *r, const char *name, const char *image, size_t size,
+		       struct jump *ret)
+{
+	if (!vdso_find(image, size, name, &ret->from) || ret->from + VDSO_JUMP_SIZE > size ||
+	    !vdso_find(runtime_image(), r->vdso_size, name, &ret->to))
+		return false;
+	ret->to += r->vdso_at;
+	return true;
 }
 
 static void put_jumps(const struct restore *r, char *image, size_t size)
 {
-	uint64_t from, to;
+	struct jump j;
 
 	for (size_t i = 0; i < ARRAY_SIZE(vdso_functions); i++)
-		if (leads_away(r, i, image, size, &from, &to))
-			vdso_put_jump((unsigned char *)image + from, r->vdso_at + to);
+		if (leads_away(r, vdso_functions[i], image, size, &j))
+			vdso_put_jump((unsigned char *)image + j.from, j.to);
 }
 
 /* Whether at, an offset in the old code, is where a jump is going to be, behind its first byte. */
 static bool within_jump(const struct restore *r, const char *image, size_t size, uint64_t at)
 {
-	uint64_t from, to;
+	struct jump j;
 
 	for (size_t i = 0; i < ARRAY_SIZE(vdso_functions); i++)
-		if (leads_away(r, i, image, size, &from, &to) && at > from &&
-		    at < from + VDSO_JUMP_SIZE)
+		if (leads_away(r, vdso_functions[i], image, size, &j) && at > j.from &&
+		    at < j.from + VDSO_JUMP_SIZE)
 			return true;
 	return false;
 }
