@@ -439,11 +439,16 @@ int freeze_tree(struct dump *d, struct err *e)
 	return r;
 }
 
-void freeze_let_go(struct dump *d)
+static void detach_all(struct dump *d)
 {
 	for (size_t i = 0; i < d->task_count; i++)
 		for (size_t k = 0; k < d->tasks[i]->thread_count; k++)
 			tracee_detach(d->tasks[i]->threads[k].tid, 0);
+}
+
+void freeze_let_go(struct dump *d)
+{
+	detach_all(d);
 	close_tasks(d);
 }
 
@@ -452,7 +457,10 @@ void freeze_leave_stopped(struct dump *d)
 	for (size_t i = 0; i < d->task_count; i++)
 		if (d->tasks[i]->state == TASK_ALIVE)
 			kill(d->tasks[i]->pid, SIGSTOP);
-	freeze_let_go(d);
+	detach_all(d);
+	for (size_t i = 0; i < d->task_count; i++)
+		proc_wait_stopped(d->tasks[i]->pid);
+	close_tasks(d);
 }
 
 void freeze_kill(struct dump *d)

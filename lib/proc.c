@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/io.h"
 #include "lib/own.h"
@@ -133,6 +134,22 @@ int proc_status_number(int proc_fd, const char *name, int base, uint64_t *ret, s
 		return err_say(e, "/proc/PID/status has no line '%s'", name);
 	*ret = strtoull(p + strlen(want), NULL, base);
 	return 0;
+}
+
+void proc_wait_stopped(int pid)
+{
+	const struct timespec pause = { .tv_nsec = 100000 };
+	struct proc_stat stat;
+	struct err ignored = { 0 };
+	own_fd proc = -1;
+
+	if (proc_open(pid, &proc, &ignored) < 0)
+		return;
+	for (int i = 0; i < 10000; i++) {
+		if (proc_stat_read(proc, &stat, &ignored) < 0 || strchr("TtZX", stat.state))
+			return;
+		nanosleep(&pause, NULL);
+	}
 }
 
 const char *proc_name(int pid, char *buf, size_t size)

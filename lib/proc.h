@@ -34,6 +34,8 @@ must_check int proc_children(int proc_fd, int tid, int **pids, size_t *count, st
 /* The value behind "Name:\t" of /proc/PID/status as an unsigned number in the given base. */
 must_check int proc_status_number(int proc_fd, const char *name, int base, uint64_t *ret,
 				  struct err *e);
+/* Until it has stopped for a signal that has been sent, or is gone; at most a second, since it may be held up. */
+void proc_wait_stopped(int pid);
 /* Who traces it and what it is called, for sentences: "pid 12 ('bash')". Never fails. */
 const char *proc_name(int pid, char *buf, size_t size);
 

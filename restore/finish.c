@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/io.h"
+#include "lib/log.h"
 #include "lib/ptrace.h"
 #include "restore/halt.h"
 #include "restore/regs.h"
@@ -158,7 +159,12 @@ int finish_commit(struct restore *r, struct err *e)
 
 void finish_go(struct restore *r)
 {
-	for (size_t i = 0; i < r->task_count; i++)
-		for (size_t k = 0; lives(r->tasks[i]) && k < r->tasks[i]->thread_count; k++)
-			tracee_detach(r->tasks[i]->threads[k].tid, 0);
+	for (size_t i = 0; i < r->task_count; i++) {
+		const struct rtask *t = r->tasks[i];
+
+		for (size_t k = 0; lives(t) && k < t->thread_count; k++)
+			tracee_detach(t->threads[k].tid, 0);
+		if (lives(t))
+			log_debug("pid %d: goes on, threads: %zu", t->pid, t->thread_count);
+	}
 }

@@ -15,6 +15,7 @@
 
 #include "images/vma.h"
 #include "lib/io.h"
+#include "lib/log.h"
 #include "restore/extra.h"
 #include "restore/mempolicy.h"
 #include "restore/run.h"
@@ -315,6 +316,8 @@ static int job_start(struct rtask *t, struct job *j, struct err *e)
 	if (t->parent && t->inherits)
 		room += t->parent->mm->n_vmas;
 	t->has_memory = true;
+	log_debug("pid %d: %zu mappings%s", t->pid, t->mm->n_vmas,
+		  t->inherits ? ", private pages from its parent" : "");
 	if (plan_begin(&j->plan, &t->restore->arena, room, e) < 0 ||
 	    build(t, &j->plan, &j->x, e) < 0)
 		return e->code;

@@ -41,7 +41,7 @@ static int step_load(void *job, struct err *e)
 	struct restore *r = job;
 
 	if (r->opt->cpu_cap_image && cpuinfo_image_check(r->images, r->opt->cpu_cap, e) < 0)
-		return e->code;
+		return err_hint(e, "--cpu-cap=none takes any processor");
 	if (load_tree(r, e) < 0 || memory_load(r, e) < 0)
 		return e->code;
 	return births_decide(r, e);
