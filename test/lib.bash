@@ -38,19 +38,32 @@ show_logs()
 	done
 }
 
+# The number of the program, while it is the program that has it: one that is gone may have lost it to a stranger.
+still_ours()
+{
+	[ -n "$PID" ] || return 0
+	if grep -qzsF "TEST_DIR=$TEST_DIR" /proc/"$PID"/environ; then
+		echo "$PID"
+		return
+	fi
+	# One that has written over its environment.
+	case $(readlink /proc/"$PID"/exe) in "$BUILD"/test/*) echo "$PID" ;; esac
+}
+
 # The pids of all that this test has started, and their children.
 started()
 {
 	local all more p
 
 	all=$(env -u TEST_DIR grep -lzsF "TEST_DIR=$TEST_DIR" /proc/[0-9]*/environ | cut -d/ -f3)
-	more="$all $PID"
+	all="$all $(still_ours)"
+	more=$all
 	while [ -n "${more// /}" ]; do
 		more=$(for p in $more; do cat /proc/"$p"/task/*/children 2>/dev/null; done)
 		all="$all $more"
 	done
 	# shellcheck disable=SC2086 # a list of numbers
-	printf '%s\n' $all $PID | sort -un
+	printf '%s\n' $all | sort -un
 }
 
 kill_all()
