@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dump/core.h"
 #include "dump/guard.h"
+#include "lib/background.h"
 #include "lib/log.h"
 #include "lib/maps.h"
 
@@ -135,7 +137,7 @@ static int task_save(struct task *t, const struct plan *p, void **notes, struct 
 struct round {
 	struct inject_plan plan[BATCH];
 	struct thread *thread[BATCH];
-	size_t used[BATCH]; /* of the arena, before */
+	size_t used[BATCH];		   /* of the arena, before */
 	void **task_notes, **thread_notes; /* BATCH times the number of kinds */
 	size_t count;
 };
@@ -257,8 +259,12 @@ static int ask_group(struct task *const *tasks, size_t count, struct err *e)
 		*e = closing;
 		r = e->code;
 	}
-	for (size_t k = 0; k < count; k++)
+	for (size_t k = 0; k < count; k++) {
 		tasks[k]->injection = NULL;
+		if (r == 0)
+			r = background_add(tasks[k]->dump->background, core_save_threads, tasks[k],
+					   e);
+	}
 	return r;
 }
 

@@ -70,18 +70,26 @@ static int save_dead(struct task *t, struct err *e)
 	return image_save(t->dump->images, IMG_CORE, t->pid, &core, e);
 }
 
-int core_save(struct task *t, struct err *e)
+int core_save_threads(void *task, struct err *e)
 {
-	int dir = t->dump->images;
+	struct task *t = task;
+
+	for (size_t i = 0; i < t->thread_count; i++)
+		if (image_save(t->dump->images, IMG_CORE, t->threads[i].tid, t->threads[i].core,
+			       e) < 0)
+			return e->code;
+	return 0;
+}
+
+int core_save_rest(void *task, struct err *e)
+{
+	struct task *t = task;
 
 	if (t->state == TASK_DEAD)
 		return save_dead(t, e);
-	for (size_t i = 0; i < t->thread_count; i++)
-		if (image_save(dir, IMG_CORE, t->threads[i].tid, t->threads[i].core, e) < 0)
-			return e->code;
-	if (image_save(dir, IMG_IDS, t->pid, t->ids, e) < 0)
+	if (image_save(t->dump->images, IMG_IDS, t->pid, t->ids, e) < 0)
 		return e->code;
-	return image_save(dir, IMG_MM, t->pid, t->mm, e);
+	return image_save(t->dump->images, IMG_MM, t->pid, t->mm, e);
 }
 
 static int save_tree_entry(struct image *img, const struct task *t, struct err *e)

@@ -7,8 +7,10 @@
 
 /* Messages of a task with everything that they must have, before the kinds are asked. */
 void core_prepare(struct task *t);
-/* core-*, ids-* and mm-* of one task. */
-must_check int core_save(struct task *t, struct err *e);
+/* Both for the background; they take a struct task. core-* of all threads, as soon as they have been asked. */
+must_check int core_save_threads(void *task, struct err *e);
+/* ids-* and mm-*; core-* of the dead. */
+must_check int core_save_rest(void *task, struct err *e);
 /* pstree.img and timens-0.img. */
 must_check int core_save_tree(struct dump *d, struct err *e);
 /* What makes the folder complete. Lives in the pool. */

@@ -18,11 +18,16 @@
 #include "dump/robust_list.h"
 #include "images/cpuinfo.h"
 #include "images/image.h"
+#include "lib/background.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/scripts.h"
 #include "lib/stats.h"
 #include "lib/steps.h"
+
+enum {
+	WORTH_BACKGROUND = 16
+}; /* tasks, or threads: a thread of our own costs about as much as one */
 
 /* Runs one function for every living task. */
 static int for_living(struct dump *d, int (*run)(struct task *t, struct err *e), struct err *e)
@@ -130,9 +135,22 @@ static void undo_files(void *job)
 	guard_remove_links(d->guard);
 }
 
+/* The images of threads are written while others are asked, if there are enough to pay for it. */
 static int step_inside(void *job, struct err *e)
 {
-	return ask_tree(job, e);
+	struct dump *d = job;
+
+	if (d->task_count >= WORTH_BACKGROUND || d->tasks[0]->thread_count >= WORTH_BACKGROUND)
+		d->background = background_start();
+	return ask_tree(d, e);
+}
+
+static struct background *take_background(struct dump *d)
+{
+	struct background *b = d->background;
+
+	d->background = NULL;
+	return b;
 }
 
 static int step_pages(void *job, struct err *e)
@@ -155,11 +173,18 @@ static int step_images(void *job, struct err *e)
 	if (d->opt->cpu_cap_image && cpuinfo_image_write(d->images, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < d->task_count; i++)
-		if (core_save(d->tasks[i], e) < 0)
+		if (background_add(d->background, core_save_rest, d->tasks[i], e) < 0)
 			return e->code;
-	if (files_save(d, e) < 0 || ask_finish(d, e) < 0)
+	if (files_save(d, e) < 0 || ask_finish(d, e) < 0 || core_save_tree(d, e) < 0)
 		return e->code;
-	return core_save_tree(d, e);
+	return background_finish(take_background(d), e);
+}
+
+static void undo_inside(void *job)
+{
+	struct err ignored = { 0 };
+
+	(void)!background_finish(take_background(job), &ignored);
 }
 
 static void note_frozen(struct dump *d)
@@ -253,7 +278,7 @@ static const struct step steps[] = {
 	{ .name = "outside", .run = step_outside },
 	{ .name = "mappings", .run = step_mappings },
 	{ .name = "files", .run = step_files, .undo = undo_files },
-	{ .name = "inside", .run = step_inside },
+	{ .name = "inside", .run = step_inside, .undo = undo_inside },
 	{ .name = "pages", .run = step_pages },
 	{ .name = "shared", .run = step_shared },
 	{ .name = "images", .run = step_images },

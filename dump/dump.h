@@ -25,6 +25,7 @@
 #include "lib/proc.h"
 #include "parasite/plan.h"
 
+struct background;
 struct injection;
 struct files;
 struct shmem;
@@ -83,6 +84,7 @@ struct dump {
 	uint32_t pages_id;	      /* last used number of a pages-N.img */
 	struct guard *guard;	      /* dump/guard.h */
 	uint64_t frozen_at;	      /* io_now_us() */
+	struct background *background; /* writes images; NULL: they are written at once */
 };
 
 /*

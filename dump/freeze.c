@@ -133,17 +133,17 @@ static bool known(const struct task *t, int tid)
 }
 
 /* Large lists are ascending, as threads are born; the common case is that nothing is new. */
-static size_t drop_known(const struct task *t, int *tids, size_t count)
+static void drop_known(const struct task *t, struct pids *tids)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		if (i < t->thread_count && t->threads[i].tid == tids[i])
+	for (size_t i = 0; i < tids->count; i++) {
+		if (i < t->thread_count && t->threads[i].tid == tids->pid[i])
 			continue;
-		if (!known(t, tids[i]))
-			tids[n++] = tids[i];
+		if (!known(t, tids->pid[i]))
+			tids->pid[n++] = tids->pid[i];
 	}
-	return n;
+	tids->count = n;
 }
 
 static void append_threads(struct task *t, const int *tids, size_t count)
@@ -162,24 +162,24 @@ static void append_threads(struct task *t, const int *tids, size_t count)
 /* Makes the threads that are not known yet stop, without waiting for it. Returns how many there were. */
 static int seize_new(struct task *t, struct err *e)
 {
-	own_mem int *tids = NULL;
-	size_t count, seized = 0;
+	own_pids tids = { 0 };
+	size_t seized = 0;
 
-	if (proc_threads(t->proc_fd, &tids, &count, e) < 0)
+	if (proc_threads(t->proc_fd, &tids, e) < 0)
 		return e->code;
-	count = drop_known(t, tids, count);
-	for (size_t i = 0; i < count; i++) {
-		int r = seize(t, tids[i], e);
+	drop_known(t, &tids);
+	for (size_t i = 0; i < tids.count; i++) {
+		int r = seize(t, tids.pid[i], e);
 
 		if (r < 0 && r != -ESRCH)
 			return r;
 		if (r == 0)
-			tids[seized++] = tids[i];
+			tids.pid[seized++] = tids.pid[i];
 	}
 	/* Known from now on, so that they are let go whatever happens next. */
-	append_threads(t, tids, seized);
+	append_threads(t, tids.pid, seized);
 	for (size_t i = 0; i < seized; i++)
-		if (tracee_interrupt(tids[i], e) < 0 && e->code != -ESRCH)
+		if (tracee_interrupt(tids.pid[i], e) < 0 && e->code != -ESRCH)
 			return e->code;
 	return seized;
 }
@@ -305,21 +305,31 @@ static int finish_tasks(struct attempt *a, size_t first, struct err *e)
 	return 0;
 }
 
+static int find_children(const struct task *t, struct pids *ret, struct err *e)
+{
+	own_pids threads = { calloc(t->thread_count + 1, sizeof(int)), t->thread_count };
+
+	if (!threads.pid)
+		return err_sys(e, "memory for %zu threads", t->thread_count);
+	for (size_t i = 0; i < t->thread_count; i++)
+		threads.pid[i] = t->threads[i].tid;
+	return proc_children(t->proc_fd, t->pid, &threads, ret, e);
+}
+
 /* Adds the children that are not known yet. Returns how many. */
 static int add_children(struct attempt *a, struct task *t, struct err *e)
 {
 	struct dump *d = a->d;
-	own_mem int *pids = NULL;
-	size_t count = 0, first = d->task_count;
+	own_pids children = { 0 };
+	size_t first = d->task_count;
 	int added = 0;
 
-	for (size_t i = 0; i < t->thread_count; i++)
-		if (proc_children(t->proc_fd, t->threads[i].tid, &pids, &count, e) < 0)
-			return e->code;
-	for (size_t i = 0; i < count; i++) {
-		if (find(d, pids[i]))
+	if (find_children(t, &children, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < children.count; i++) {
+		if (find(d, children.pid[i]))
 			continue;
-		int r = add_task(d, t, pids[i], e);
+		int r = add_task(d, t, children.pid[i], e);
 		if (r < 0 && !is_gone(r))
 			return r;
 		if (r < 0)
@@ -380,27 +390,31 @@ static int order_tasks(struct dump *d, struct err *e)
 	return 0;
 }
 
-static int read_thread(struct thread *th, size_t xsize, struct err *e)
+/* xstate: room for what a thread can have, size bytes. */
+static int read_thread(struct thread *th, void *xstate, size_t size, struct err *e)
 {
 	struct dump *d = th->task->dump;
 
-	th->xstate_size = xsize;
-	th->xstate = pool_alloc(&d->pool, xsize);
-	th->core = pool_new(&d->pool, CoreEntry);
 	if (tracee_get_regs(th->tid, &th->regs, e) < 0 ||
-	    tracee_get_xstate(th->tid, th->xstate, &th->xstate_size, e) < 0 ||
+	    tracee_get_xstate(th->tid, xstate, &size, e) < 0 ||
 	    tracee_get_mask(th->tid, &th->sigmask, e) < 0)
 		return e->code;
+	th->xstate_size = size;
+	th->xstate = pool_copy(&d->pool, xstate, size);
+	th->core = pool_new(&d->pool, CoreEntry);
 	return 0;
 }
 
 static int read_threads(struct dump *d, struct err *e)
 {
-	size_t xsize = xstate_size_max();
+	size_t size = xstate_size_max();
+	own_mem void *xstate = malloc(size);
 
+	if (!xstate)
+		return err_sys(e, "memory for registers");
 	for (size_t i = 0; i < d->task_count; i++)
 		for (size_t k = 0; k < d->tasks[i]->thread_count; k++)
-			if (read_thread(&d->tasks[i]->threads[k], xsize, e) < 0)
+			if (read_thread(&d->tasks[i]->threads[k], xstate, size, e) < 0)
 				return e->code;
 	return 0;
 }

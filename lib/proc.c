@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,9 @@ int proc_open(int pid, int *ret_fd, struct err *e)
 	*ret_fd = fd;
 	return 0;
 }
+
+/* With more, and few processes, it is quicker to look at all processes than at the children of each thread. */
+enum { MANY_THREADS = 64 };
 
 enum { STAT_FIELDS = 53 }; /* numbered from 1 as in proc(5) */
 
@@ -83,29 +87,46 @@ int proc_stat_read(int proc_fd, struct proc_stat *ret, struct err *e)
 	return 0;
 }
 
-int proc_threads(int proc_fd, int **ret, size_t *ret_count, struct err *e)
+void proc_pids_free(struct pids *p)
 {
-	own_mem int *tids = NULL;
-	struct dirent *d;
-	size_t n = 0;
-	int fd = openat(proc_fd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	own_dir dir = fd < 0 ? NULL : fdopendir(fd);
+	free(p->pid);
+	*p = (struct pids){ 0 };
+}
 
-	if (!dir)
-		return err_sys(e, "open '/proc/PID/task'");
-	while ((d = readdir(dir))) {
-		if (d->d_name[0] == '.')
-			continue;
-		if (io_grow(&tids, n, sizeof(*tids), e) < 0)
-			return e->code;
-		tids[n++] = atoi(d->d_name);
-	}
-	*ret = take_mem(tids);
-	*ret_count = n;
+static int add(struct pids *p, int pid, struct err *e)
+{
+	if (io_grow(&p->pid, p->count, sizeof(*p->pid), e) < 0)
+		return e->code;
+	p->pid[p->count++] = pid;
 	return 0;
 }
 
-int proc_children(int proc_fd, int tid, int **pids, size_t *count, struct err *e)
+/* Entries of the directory that are numbers. */
+static int numbers(int dir_fd, const char *path, struct pids *ret, struct err *e)
+{
+	own_pids found = { 0 };
+	struct dirent *d;
+	int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own_dir dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		return err_sys(e, "open '%s' in /proc", path);
+	while ((d = readdir(dir)))
+		if (d->d_name[0] >= '0' && d->d_name[0] <= '9' &&
+		    add(&found, atoi(d->d_name), e) < 0)
+			return e->code;
+	*ret = found;
+	found.pid = NULL;
+	return 0;
+}
+
+int proc_threads(int proc_fd, struct pids *ret, struct err *e)
+{
+	return numbers(proc_fd, "task", ret, e);
+}
+
+/* Adds those that one thread has made. */
+static int thread_children(int proc_fd, int tid, struct pids *found, struct err *e)
 {
 	own_mem char *text = NULL;
 	char path[64], *p, *save = NULL;
@@ -113,11 +134,40 @@ int proc_children(int proc_fd, int tid, int **pids, size_t *count, struct err *e
 	snprintf(path, sizeof(path), "task/%d/children", tid);
 	if (io_slurp(proc_fd, path, &text, NULL, e) < 0)
 		return e->code == -ENOENT || e->code == -ESRCH ? 0 : e->code;
-	for (p = strtok_r(text, " \n", &save); p; p = strtok_r(NULL, " \n", &save)) {
-		if (io_grow(pids, *count, sizeof(**pids), e) < 0)
+	for (p = strtok_r(text, " \n", &save); p; p = strtok_r(NULL, " \n", &save))
+		if (add(found, atoi(p), e) < 0)
 			return e->code;
-		(*pids)[(*count)++] = atoi(p);
+	return 0;
+}
+
+static bool is_child(int pid, int parent)
+{
+	struct proc_stat stat;
+	struct err gone = { 0 };
+	own_fd fd = -1;
+
+	return proc_open(pid, &fd, &gone) == 0 && proc_stat_read(fd, &stat, &gone) == 0 &&
+	       stat.ppid == parent;
+}
+
+int proc_children(int proc_fd, int pid, const struct pids *threads, struct pids *ret, struct err *e)
+{
+	own_pids all = { 0 }, found = { 0 };
+	int r = 0;
+
+	if (threads->count > MANY_THREADS && numbers(AT_FDCWD, "/proc", &all, e) < 0)
+		return e->code;
+	if (all.count && all.count < threads->count / 2) {
+		for (size_t i = 0; i < all.count && r == 0; i++)
+			r = is_child(all.pid[i], pid) ? add(&found, all.pid[i], e) : 0;
+	} else {
+		for (size_t i = 0; i < threads->count && r == 0; i++)
+			r = thread_children(proc_fd, threads->pid[i], &found, e);
 	}
+	if (r < 0)
+		return r;
+	*ret = found;
+	found.pid = NULL;
 	return 0;
 }
 

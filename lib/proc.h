@@ -27,10 +27,19 @@ struct proc_stat {
 /* The directory /proc/PID. */
 must_check int proc_open(int pid, int *ret_fd, struct err *e);
 must_check int proc_stat_read(int proc_fd, struct proc_stat *ret, struct err *e);
-/* Tids of /proc/PID/task, ascending as the kernel lists them; the caller frees *ret. */
-must_check int proc_threads(int proc_fd, int **ret, size_t *ret_count, struct err *e);
-/* Adds the pids of the children that a thread has, zombies included, to *pids; the caller frees it. */
-must_check int proc_children(int proc_fd, int tid, int **pids, size_t *count, struct err *e);
+struct pids {
+	int *pid;
+	size_t count;
+};
+
+void proc_pids_free(struct pids *p);
+#define own_pids __attribute__((cleanup(proc_pids_free))) struct pids
+
+/* Tids of /proc/PID/task, ascending as the kernel lists them. */
+must_check int proc_threads(int proc_fd, struct pids *ret, struct err *e);
+/* The children of a process whose threads stand still, zombies included. */
+must_check int proc_children(int proc_fd, int pid, const struct pids *threads, struct pids *ret,
+			     struct err *e);
 /* The value behind "Name:\t" of /proc/PID/status as an unsigned number in the given base. */
 must_check int proc_status_number(int proc_fd, const char *name, int base, uint64_t *ret,
 				  struct err *e);

@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <linux/rseq.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 
 #include "dump/dump.h"
+#include "lib/remote.h"
 
 #ifndef PTRACE_GET_RSEQ_CONFIGURATION
 #define PTRACE_GET_RSEQ_CONFIGURATION 0x420f
@@ -30,16 +32,13 @@ static int get(int tid, uint64_t from, void *ret, size_t size, struct err *e)
 	return 0;
 }
 
-static int leave_section(struct thread *th, uint64_t area, struct err *e)
+/* pointer: what the thread has in rseq_cs. */
+static int leave_section(struct thread *th, uint64_t pointer, struct err *e)
 {
+	uint64_t area = th->core->thread_core->rseq_entry->rseq_abi_pointer;
 	struct rseq_cs cs;
-	uint64_t pointer;
 	uint32_t flags;
 
-	if (get(th->tid, area + offsetof(struct rseq, rseq_cs), &pointer, sizeof(pointer), e) < 0)
-		return e->code;
-	if (pointer == 0)
-		return 0;
 	if (get(th->tid, area + offsetof(struct rseq, flags), &flags, sizeof(flags), e) < 0 ||
 	    get(th->tid, pointer, &cs, sizeof(cs), e) < 0)
 		return e->code;
@@ -53,7 +52,7 @@ static int leave_section(struct thread *th, uint64_t area, struct err *e)
 	return 0;
 }
 
-static int rseq_thread_read(struct thread *th, struct err *e)
+static int read_registration(struct thread *th, struct err *e)
 {
 	RseqEntry *entry = pool_new(&th->task->dump->pool, RseqEntry);
 	struct configuration c = { 0 };
@@ -68,10 +67,35 @@ static int rseq_thread_read(struct thread *th, struct err *e)
 	entry->rseq_abi_size = c.pointer ? c.size : 0;
 	entry->signature = c.signature;
 	th->core->thread_core->rseq_entry = entry;
-	return c.pointer ? leave_section(th, c.pointer, e) : 0;
+	return 0;
+}
+
+static int rseq_read(struct task *t, struct err *e)
+{
+	own_mem uint64_t *at = calloc(t->thread_count, sizeof(*at));
+	own_mem uint64_t *section = calloc(t->thread_count, sizeof(*section));
+	struct remote_pieces pieces = { t->pid, at, t->thread_count, sizeof(*section) };
+
+	if (!at || !section)
+		return err_sys(e, "memory for %zu threads", t->thread_count);
+	for (size_t i = 0; i < t->thread_count; i++) {
+		const RseqEntry *entry;
+
+		if (read_registration(&t->threads[i], e) < 0)
+			return err_on(e, "thread %d", t->threads[i].tid);
+		entry = t->threads[i].core->thread_core->rseq_entry;
+		if (entry->rseq_abi_pointer)
+			at[i] = entry->rseq_abi_pointer + offsetof(struct rseq, rseq_cs);
+	}
+	if (remote_gather(&pieces, section, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < t->thread_count; i++)
+		if (section[i] && leave_section(&t->threads[i], section[i], e) < 0)
+			return err_on(e, "thread %d", t->threads[i].tid);
+	return 0;
 }
 
 const struct task_kind rseq_task_kind = {
 	.name = "task/rseq",
-	.thread_read = rseq_thread_read,
+	.read = rseq_read,
 };

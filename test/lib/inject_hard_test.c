@@ -146,13 +146,12 @@ static void look_at_section(struct held *h)
 	ThreadCoreEntry tc = THREAD_CORE_ENTRY__INIT;
 	CoreEntry core = CORE_ENTRY__INIT;
 	struct dump d = { 0 };
-	struct task t = { .dump = &d, .pid = h->pid };
-	struct thread th = {
-		.tid = h->pid, .task = &t, .regs = h->i->threads[0].regs, .core = &core
-	};
+	struct thread th = { .tid = h->pid, .regs = h->i->threads[0].regs, .core = &core };
+	struct task t = { .dump = &d, .pid = h->pid, .threads = &th, .thread_count = 1 };
 
+	th.task = &t;
 	core.thread_core = &tc;
-	MUST(rseq_task_kind.thread_read(&th, e));
+	MUST(rseq_task_kind.read(&t, e));
 	h->i->threads[0].regs = th.regs;
 	pool_free(&d.pool);
 }
