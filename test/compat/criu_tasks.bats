@@ -41,7 +41,7 @@ load criu
 }
 
 @test "criu: signals and timers" {
-	both task/sigpending
+	both compat/task signals
 	both compat/task timers
 	from_criu task/itimers
 	to_criu task/posix_timers
@@ -57,10 +57,13 @@ load criu
 @test "criu: calls in flight" {
 	local call
 
-	for call in read write futex ppoll select epoll_wait sigsuspend sigtimedwait pause wait4 open; do
+	for call in read write futex ppoll select sigsuspend pause wait4 open; do
 		both task/inflight "$call" DIR
 	done
-	to_criu task/inflight poll DIR
+	# These it leaves interrupted when it dumps, some of them at times only.
+	for call in poll epoll_wait sigtimedwait; do
+		to_criu task/inflight "$call" DIR
+	done
 	for call in nanosleep clock_nanosleep clock_nanosleep-absolute poll futex; do
 		both task/restart "$call"
 	done

@@ -100,6 +100,41 @@ static void timers_check(void)
 	SAME(info.si_value.sival_int, 4711);
 }
 
+enum { QUEUED = 3 };
+
+/* Blocked, for the process and for this thread, with their values and in their order. */
+static void signals_set(void)
+{
+	sigset_t set;
+
+	sigfillset(&set);
+	SYS(sigprocmask(SIG_BLOCK, &set, NULL));
+	for (int i = 0; i < QUEUED; i++)
+		SYS(sigqueue(getpid(), SIGRTMIN + 3, (union sigval){ .sival_int = i }));
+	SYS(raise(SIGUSR2)); /* for the thread */
+	SYS(kill(getpid(), SIGUSR1));
+}
+
+static void signals_check(void)
+{
+	struct timespec none = { 0, 0 };
+	siginfo_t info;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN + 3);
+	for (int i = 0; i < QUEUED; i++) {
+		SYS(sigtimedwait(&set, &info, &none));
+		SAME(info.si_value.sival_int, i);
+		SAME(info.si_pid, getpid());
+	}
+	sigfillset(&set);
+	SAME(SYS(sigtimedwait(&set, &info, &none)), SIGUSR2);
+	SAME(SYS(sigtimedwait(&set, &info, &none)), SIGUSR1);
+	SAME(info.si_code, SI_USER);
+	SAME(sigtimedwait(&set, &info, &none), -1);
+}
+
 static pid_t dead[2];
 
 static void zombies_set(void)
@@ -151,9 +186,9 @@ static void limits_check(void)
 }
 
 static const struct plain_kind kinds[] = {
-	{ "guard", guard_set, guard_check },	{ "memory", memory_set, memory_check },
-	{ "timers", timers_set, timers_check }, { "zombies", zombies_set, zombies_check },
-	{ "limits", limits_set, limits_check },
+	{ "guard", guard_set, guard_check },	   { "memory", memory_set, memory_check },
+	{ "timers", timers_set, timers_check },	   { "signals", signals_set, signals_check },
+	{ "zombies", zombies_set, zombies_check }, { "limits", limits_set, limits_check },
 };
 
 int main(int argc, char **argv)
