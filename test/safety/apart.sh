@@ -12,6 +12,9 @@ exec unshare --mount --pid --ipc --fork --kill-child --mount-proc --propagation 
 	findmnt -rno TARGET | while read -r at; do
 		case $at in /proc* | /sys* | /dev*) ;; *) mount -o remount,bind,ro "$at" 2>/dev/null || true ;; esac
 	done
+	# Terminals of others would take the numbers that are wanted.
+	mount -t devpts -o newinstance,ptmxmode=0666 none /dev/pts
+	mount --bind /dev/pts/ptmx /dev/ptmx
 	mount -t tmpfs none /tmp
 	mkdir -p "$APART_DIR" && mount -c --bind /proc/self/fd/8 "$APART_DIR"
 	mount -o remount,bind,rw "$APART_DIR"

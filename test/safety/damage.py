@@ -10,6 +10,7 @@ A restore either works, or says one sentence, has the status 1 and leaves nothin
 import argparse
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,8 @@ for s in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
 print("ready", flush=True)
 time.sleep(1e6)
 """
+# What 'show --tree' reads.
+SHOWN = ("pstree", "core-", "mm-", "fs-", "ids-", "fdinfo-", "files", "pagemap-")
 # A restore does not read them.
 UNREAD = ("stats-", "timens-", "dump.log")
 # What need not be there: the dumped had none of what they hold.
@@ -51,7 +54,7 @@ class Place:
 
     def lay_out(self, changes):
         """The dump with some files in other words; None: without them."""
-        subprocess.run(["rm", "-rf", self.dir], check=True)
+        shutil.rmtree(self.dir, ignore_errors=True)
         os.mkdir(self.dir)
         for name in os.listdir(self.args.images):
             if name in changes or name.endswith(".log"):
@@ -105,7 +108,9 @@ class Place:
                     pass
             self.reap()
             time.sleep(0.002)
-        subprocess.run(["ipcrm", "--all=shm"], check=True)
+        with open("/proc/sysvipc/shm") as s:
+            if len(s.readlines()) > 1:
+                subprocess.run(["ipcrm", "--all=shm"], check=True)
 
     def run(self, command):
         """(status or None, what it wrote on standard error)"""
@@ -169,7 +174,8 @@ class Place:
         self.said.setdefault(said, []).append(what)
 
     def show(self, what, name):
-        for words in (["show", os.path.join(self.dir, name)], ["show", "--tree", self.dir]):
+        tree = [["show", "--tree", self.dir]] if name.startswith(SHOWN) else []
+        for words in [["show", os.path.join(self.dir, name)]] + tree:
             status, said = self.run([self.args.stasis, *words])
             if why := self.wrong(status, said, False, "cannot show '"):
                 self.complain(f"{what}, {' '.join(words)}", why, said)
@@ -183,7 +189,7 @@ def fixed_damages(name, data):
     yield "empty", b"", read
     yield "a directory", os.mkdir, read
     yield "a fifo", os.mkfifo, read
-    for size in sorted({1, 4, 7, 11, len(data) // 2, len(data) - 1} & set(range(1, len(data)))):
+    for size in sorted({1, 7, len(data) // 2, len(data) - 1} & set(range(1, len(data)))):
         # An image may well end behind a record.
         yield f"cut to {size} bytes", data[:size], read and size not in images.boundaries(name, data)
     for size in images.boundaries(name, data)[1:-1]:
