@@ -1,7 +1,7 @@
 /*
- * What was written at one end of a pty and not read at the other yet. It cannot be looked at, only taken, so it
- * is put back at once, whatever becomes of the dump: within a fraction of a millisecond, in which being killed would lose
- * it. Only ptys whose master is in the tree have their bytes saved; those of a shell job stay where they are.
+ * What was written at one end of a pty and not read at the other yet. It cannot be looked at, only taken, so
+ * lib/pty_look.c puts it back at once, whatever becomes of the dump. Only ptys whose master is in the tree have their bytes
+ * saved; those of a shell job stay where they are.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,36 +14,12 @@
 #include "images/image.h"
 #include "lib/pty.h"
 
-struct queues {
-	struct pty_bytes out, in;
-	bool has_slave;
-};
-
 static bool has_slave(const struct dump *d, const struct tty *master)
 {
 	for (const struct tty *t = d->files->ttys; t; t = t->next)
 		if ((t->sort == TTY_SLAVE || t->sort == TTY_OWN) && t->device == master->device)
 			return true;
 	return false;
-}
-
-/* Errors of taking and of putting back: the first one counts, but the putting back is done in any case. */
-static int take(int master, struct queues *q, struct err *e)
-{
-	struct err later = { 0 };
-	own_fd slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	int r;
-
-	if (slave < 0)
-		return err_sys(e, "open the other end");
-	r = pty_take_output(master, &q->out, e);
-	if (r == 0 && q->has_slave)
-		r = pty_take_input(slave, &q->in, e);
-	if (pty_put_input(master, &q->in, r < 0 ? &later : e) < 0 && r == 0)
-		r = e->code;
-	if (pty_put_output(slave, &q->out, r < 0 ? &later : e) < 0 && r == 0)
-		r = e->code;
-	return r;
 }
 
 static int write_data(struct image *img, uint32_t id, const struct pty_bytes *b, struct err *e)
@@ -60,7 +36,8 @@ static int write_data(struct image *img, uint32_t id, const struct pty_bytes *b,
 
 static int save(struct dump *d, const struct tty *t, struct image *img, struct err *e)
 {
-	struct queues q = { .has_slave = has_slave(d, t) };
+	bool input = has_slave(d, t);
+	struct pty_queues q = { 0 };
 	struct pollfd status = { .events = POLLIN | POLLPRI };
 	own_fd master = -1;
 	int r;
@@ -74,9 +51,9 @@ static int save(struct dump *d, const struct tty *t, struct image *img, struct e
 		err_code(e, EAGAIN, "it has a status in packet mode that was not read");
 		return err_hint(e, "try again");
 	}
-	if (!(status.revents & POLLIN) && !q.has_slave)
+	if (!(status.revents & POLLIN) && !input)
 		return 0;
-	r = take(master, &q, e);
+	r = pty_look(master, input, &q, e);
 	if (r == 0 && (q.out.size || q.in.size) && !img->file)
 		r = image_create(img, d->images, IMG_TTY_DATA, 0, e);
 	if (r == 0)

@@ -32,4 +32,11 @@ must_check int pty_take_input(int slave, struct pty_bytes *ret, struct err *e);
 must_check int pty_put_input(int master, const struct pty_bytes *in, struct err *e);
 must_check int pty_put_output(int slave, const struct pty_bytes *out, struct err *e);
 
+/* Both directions, and they stay there, also if we are killed meanwhile. The caller frees the bytes. */
+struct pty_queues {
+	struct pty_bytes out, in;
+};
+/* Input is looked at only if the other end is open somewhere: it could not be put back. */
+must_check int pty_look(int master, bool input, struct pty_queues *ret, struct err *e);
+
 #endif
