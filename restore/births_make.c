@@ -180,6 +180,8 @@ static bool in_use(int tid, int *patience_ms)
 	for (;; usleep(1000)) {
 		own_fd proc = -1;
 
+		if (kill(tid, 0) < 0 && errno == ESRCH)
+			return false;
 		if (proc_open(tid, &proc, &ignored) < 0)
 			return false;
 		if (proc_stat_read(proc, &st, &ignored) == 0 && st.state != 'Z')

@@ -2,8 +2,8 @@
  * Running plans in the tasks of a restore. Every task is a tracee, so one waitpid() for all tells that a
  * plan has ended (the runner's int3), that a thread was born, and that something died.
  *
- * The kernel looks through all tracees for that. So the one that was started first is asked for alone before:
- * when many were started, it has mostly ended by then, and a thousand threads cost a thousand times one.
+ * The kernel looks through all tracees for that. So the one that was started first is waited for alone: when many were
+ * started, the others have mostly ended by then too, and a thousand threads cost a thousand times one.
  */
 #include "restore/run.h"
 
@@ -13,11 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/io.h"
 #include "lib/log.h"
+
+enum { OTHERS_US = 20000 };
 
 struct run {
 	int tid;
@@ -199,14 +202,40 @@ static int first_running(struct runs *all)
 	return 0;
 }
 
+static void on_alarm(int sig)
+{
+	(void)sig; /* only to interrupt waitpid */
+}
+
+/* For one thread, looking at all others now and then: what it waits for may have died. */
+static pid_t wait_mostly(int tid, int *status)
+{
+	struct sigaction sa = { .sa_handler = on_alarm }, before;
+	struct itimerval often = { { 0, OTHERS_US }, { 0, OTHERS_US } }, never = { 0 };
+	pid_t got;
+
+	sigaction(SIGALRM, &sa, &before);
+	setitimer(ITIMER_REAL, &often, NULL);
+	got = waitpid(tid, status, __WALL);
+	setitimer(ITIMER_REAL, &never, NULL);
+	sigaction(SIGALRM, &before, NULL);
+	if (got > 0 || errno != EINTR)
+		return got;
+	got = waitpid(-1, status, __WALL | WNOHANG);
+	errno = EINTR;
+	return got > 0 ? got : -1;
+}
+
 /* likely: a thread that may have something to report; 0: none. */
 static int wait_report(struct restore *r, int likely, struct err *e)
 {
 	int status;
-	pid_t tid = likely ? waitpid(likely, &status, __WALL | WNOHANG) : 0;
+	pid_t tid = likely ? waitpid(likely, &status, __WALL | WNOHANG) : -1;
 
-	if (tid <= 0)
-		tid = waitpid(r->runs->running == 1 && likely ? likely : -1, &status, __WALL);
+	if (tid == 0)
+		tid = wait_mostly(likely, &status);
+	else if (tid < 0)
+		tid = waitpid(-1, &status, __WALL);
 	if (tid < 0 && errno == EINTR)
 		return 0;
 	if (tid < 0)
