@@ -12,12 +12,19 @@
 #include "images/image.h"
 #include "images/pstree.pb-c.h"
 #include "images/task/seccomp.pb-c.h"
+#include "lib/background.h"
 #include "lib/io.h"
 #include "restore/extra.h"
 #include "restore/files.h"
 #include "restore/memory.h"
 
-enum { IMAGE_VERSION_1 = 1, IMAGE_VERSION_2 = 2, PID_MAX = 1 << 22, SIGNALS = 64 };
+enum {
+	IMAGE_VERSION_1 = 1,
+	IMAGE_VERSION_2 = 2,
+	PID_MAX = 1 << 22,
+	SIGNALS = 64,
+	MANY_THREADS = 64
+};
 
 struct rtask *load_find(const struct restore *r, int pid)
 {
@@ -182,6 +189,40 @@ static int check_state(const struct rtask *t, struct err *e)
 	return 0;
 }
 
+/* Some of the threads of a task, from number first up to last. */
+struct span {
+	struct rtask *t;
+	size_t first, last;
+};
+
+static int load_span(void *arg, struct err *e)
+{
+	const struct span *s = arg;
+
+	for (size_t i = s->first; i < s->last; i++)
+		if (load_thread(s->t, i, e) < 0)
+			return e->code;
+	return 0;
+}
+
+/* Two of us read when there are many, for most of the time goes in making sense of the messages. */
+static int load_cores(struct rtask *t, struct err *e)
+{
+	size_t count = t->thread_count, half = count / 2 + 1;
+	struct span mine = { t, 1, half }, other = { t, half, count };
+	struct background *b = count > MANY_THREADS ? background_start() : NULL;
+	struct err later = { 0 };
+	int r = background_add(b, load_span, &other, e);
+
+	if (r == 0)
+		r = load_span(&mine, e);
+	if (background_finish(b, &later) < 0 && r == 0) {
+		*e = later;
+		r = e->code;
+	}
+	return r;
+}
+
 static int load_threads(struct rtask *t, const PstreeEntry *p, struct err *e)
 {
 	if (p->n_threads && p->threads[0] != p->pid)
@@ -192,10 +233,8 @@ static int load_threads(struct rtask *t, const PstreeEntry *p, struct err *e)
 			return err_say(e, "'pstree.img' has an impossible thread %u of pid %u",
 				       p->threads[i], p->pid);
 		t->threads[i].tid = p->threads[i];
-		if (load_thread(t, i, e) < 0)
-			return e->code;
 	}
-	return 0;
+	return t->thread_count > 1 ? load_cores(t, e) : 0;
 }
 
 static int load_task(struct restore *r, const PstreeEntry *p, struct err *e)

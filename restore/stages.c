@@ -12,7 +12,7 @@
 #include "restore/files.h"
 #include "restore/run.h"
 
-enum { LEADER_ROOM = 1024, THREAD_ROOM = 160 };
+enum { LEADER_ROOM = 1024, THREAD_ROOM = 160, AT_ONCE = 64 };
 
 /* Plans that run at the same time. */
 struct batch {
@@ -49,31 +49,29 @@ static int batch_start(struct batch *b, int tid, const char *what, struct err *e
 	return run_start(b->r, tid, p, pool_format(&b->r->pool, "%s of pid %d", what, tid), e);
 }
 
-/* r: how starting them went; those that were started are waited for in any case. */
-static int batch_end(struct batch *b, int r, struct err *e)
+/* Waits for the plans and gives their memory back. r: how starting them went; those that were started are waited for. */
+static int batch_wait(struct batch *b, int r, struct err *e)
 {
 	struct err later = { 0 };
 	int waited = run_wait(b->r, r < 0 ? &later : e);
 
 	for (size_t i = 0; i < b->count; i++)
 		plan_end(&b->plans[i]);
-	free(b->plans);
+	b->count = 0;
 	b->r->arena.used = b->used;
 	return r < 0 ? r : waited;
+}
+
+static int batch_end(struct batch *b, int r, struct err *e)
+{
+	r = batch_wait(b, r, e);
+	free(b->plans);
+	return r;
 }
 
 static bool lives(const struct rtask *t)
 {
 	return !t->helper && t->state != 2;
-}
-
-static size_t count_threads(const struct restore *r)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->task_count; i++)
-		n += r->tasks[i]->thread_count;
-	return n;
 }
 
 typedef int (*task_fn)(struct rtask *t, struct plan *p, struct err *e);
@@ -121,23 +119,28 @@ static uint32_t room(const struct rthread *th)
 	return n;
 }
 
+static int stage_thread(struct batch *b, struct rthread *th, enum stage stage, struct err *e)
+{
+	struct plan *p = batch_next(b, room(th), e);
+
+	if (!p || build(th, stage, p, e) < 0 || batch_start(b, th->tid, "state", e) < 0)
+		return e->code;
+	return b->count == AT_ONCE ? batch_wait(b, 0, e) : 0;
+}
+
+/* No thread waits for another one here. So they go by turns, in memory that stays in the cache. */
 int stage_run(struct restore *r, enum stage stage, struct err *e)
 {
 	struct batch b;
-	int res = batch_begin(&b, r, count_threads(r), e);
+	int res = batch_begin(&b, r, AT_ONCE, e);
 
 	if (res < 0)
 		return res;
 	for (size_t i = 0; i < r->task_count; i++) {
 		struct rtask *t = r->tasks[i];
 
-		for (size_t k = 0; lives(t) && k < t->thread_count && res == 0; k++) {
-			struct plan *p = batch_next(&b, room(&t->threads[k]), e);
-
-			res = p ? build(&t->threads[k], stage, p, e) : e->code;
-			if (res == 0)
-				res = batch_start(&b, t->threads[k].tid, "state", e);
-		}
+		for (size_t k = 0; lives(t) && k < t->thread_count && res == 0; k++)
+			res = stage_thread(&b, &t->threads[k], stage, e);
 	}
 	return batch_end(&b, res, e);
 }
