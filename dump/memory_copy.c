@@ -15,7 +15,8 @@
 #include "lib/io.h"
 
 enum {
-	PIECE = 256 << 10, /* bytes copied at once */
+	PIECE = 32
+		<< 10, /* bytes copied at once; larger ones do not stay in the cache of every processor */
 	THREADS = 2,
 	WORTH_THREADS = 8 << 20, /* below, starting a thread costs more than it gains */
 	VECTORS = 64,

@@ -12,6 +12,7 @@ damaged()
 	dump "$@"
 	until_true is_gone
 	# In the minutes to come the number may well become somebody else's, who is not to be killed at the end.
+	# shellcheck disable=SC2034 # the teardown in ../lib.bash reads it
 	PID=
 	test/safety/apart.sh "$TEST_DIR" python3 test/safety/damage.py --rounds "${ROUNDS:-1}" --seed "${SEED:-$RANDOM}" \
 		"$STASIS" "$IMAGES" "$TEST_DIR" -- "$@" 3>&-
