@@ -484,6 +484,12 @@ void freeze_kill(struct dump *d)
 	for (size_t i = 0; i < d->task_count; i++)
 		if (d->tasks[i]->state != TASK_DEAD)
 			syscall(SYS_pidfd_send_signal, d->tasks[i]->pidfd, SIGKILL, NULL, 0);
+	/* Each by its number, for which the kernel need not look through all; leaders are reported when the others are gone. */
+	for (size_t i = 0; i < d->task_count; i++)
+		for (size_t k = d->tasks[i]->thread_count; k-- > 0;)
+			while (waitpid(d->tasks[i]->threads[k].tid, &status, __WALL) < 0 &&
+			       errno == EINTR)
+				;
 	/* Tracees are waited for like children; none are left once all are gone. */
 	while (waitpid(-1, &status, __WALL) > 0 || errno == EINTR)
 		;

@@ -312,6 +312,9 @@ static int sigpending_thread_save(struct thread *th, const struct plan *p, void 
 	uint64_t seen, bare;
 
 	(void)p;
+	/* Nothing waited before the plan, nor in it: that is most threads. */
+	if (!*(uint64_t *)note && !own->signals_p && !(leader && tc->signals_s))
+		return 0;
 	seen = leader ? 0 : numbers(tc->signals_s);
 	if ((leader && look_again(th, true, &tc->signals_s, &seen, e) < 0) ||
 	    look_again(th, false, &own->signals_p, &seen, e) < 0)
