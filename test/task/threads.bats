@@ -11,3 +11,16 @@ load ../lib
 	dump --leave-running
 	check
 }
+
+@test "threads: one has a child" {
+	start task/threads 10 7
+	dump_and_restore
+	check
+}
+
+# With so many, children are found by looking at all processes for their parent.
+@test "threads: one of a thousand has a child" {
+	start task/threads 1000 7
+	dump_and_restore
+	check
+}
