@@ -150,11 +150,11 @@ restorer_rounds()
 		killer command $moment "$STASIS" restore -d -D "$IMAGES" -o restore.log "$@"
 		if [ "$said" = killed ]; then
 			killed=$((killed + 1))
-			took=$((took * 21 / 20))
+			took=$((took * 6 / 5))
 			nothing_left
 			continue
 		fi
-		took=$((took * 9 / 10))
+		took=$((took * 2 / 3))
 		sleep 0.1
 		diff <(echo "$shape") <(shape) || fail "round $i: the tree is not complete; ${said//$'\n'/ }"
 		dump "$@"
