@@ -45,6 +45,42 @@ int set_tree(struct options *opt, const char *value, struct err *e)
 	return 0;
 }
 
+static const char *const freeze_words[] = {
+	[FREEZE_AUTO] = "auto",
+	[FREEZE_STOP] = "stop",
+	[FREEZE_PRECOPY] = "precopy",
+};
+
+int set_freeze(struct options *opt, const char *value, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(freeze_words); i++)
+		if (strcmp(value, freeze_words[i]) == 0) {
+			opt->freeze = i;
+			return 0;
+		}
+	return err_say(e, "'%s' is no way to freeze: auto, stop or precopy", value);
+}
+
+int set_max_rounds(struct options *opt, const char *value, struct err *e)
+{
+	int n = atoi(value);
+
+	if (n < 1 || n > STATS_ROUNDS)
+		return err_say(e, "'%s' is no number of rounds: 1 to %d", value, STATS_ROUNDS);
+	opt->max_rounds = n;
+	return 0;
+}
+
+int set_max_freeze(struct options *opt, const char *value, struct err *e)
+{
+	int ms = atoi(value);
+
+	if (ms < 1)
+		return err_say(e, "'%s' is no time in milliseconds", value);
+	opt->max_freeze = ms;
+	return 0;
+}
+
 /* -R and -s are one setting: the last given wins. */
 int set_leave_running(struct options *opt, const char *value, struct err *e)
 {

@@ -10,6 +10,9 @@
  * given.
  */
 int set_tree(struct options *opt, const char *value, struct err *e);
+int set_freeze(struct options *opt, const char *value, struct err *e);
+int set_max_rounds(struct options *opt, const char *value, struct err *e);
+int set_max_freeze(struct options *opt, const char *value, struct err *e);
 int set_leave_running(struct options *opt, const char *value, struct err *e);
 int set_leave_stopped(struct options *opt, const char *value, struct err *e);
 int set_timeout(struct options *opt, const char *value, struct err *e);

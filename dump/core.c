@@ -9,7 +9,7 @@
 #include "images/ns/time.pb-c.h"
 
 /* The number of our own cgroup set, which is not stored: tasks stay in the cgroups of whoever restores them. */
-enum { OWN_CGROUPS = 1, IMAGE_VERSION = 2, NETWORK_NOT_LOCKED = 2 };
+enum { OWN_CGROUPS = 1, IMAGE_VERSION = 2, NETWORK_NOT_LOCKED = 2, PRE_DUMP_READ = 2 };
 
 static void prepare_thread(struct thread *th)
 {
@@ -166,4 +166,21 @@ int core_inventory(struct dump *d, InventoryEntry **ret, struct err *e)
 	plugins_entry__init(inv->plugins_entry);
 	*ret = inv;
 	return 0;
+}
+
+/* A folder that holds memory only: no version, so nobody takes it for one that can be restored. */
+const InventoryEntry *core_inventory_round(struct dump *d)
+{
+	InventoryEntry *inv = pool_new(&d->pool, InventoryEntry);
+	struct timespec now;
+
+	inventory_entry__init(inv);
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	inv->has_dump_uptime = 1;
+	inv->dump_uptime = now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+	inv->has_pre_dump_mode = 1;
+	inv->pre_dump_mode = PRE_DUMP_READ;
+	inv->plugins_entry = pool_new(&d->pool, PluginsEntry);
+	plugins_entry__init(inv->plugins_entry);
+	return inv;
 }

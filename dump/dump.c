@@ -15,6 +15,8 @@
 #include "dump/guard.h"
 #include "dump/ids.h"
 #include "dump/memory.h"
+#include "dump/precopy.h"
+#include "dump/track.h"
 #include "dump/robust_list.h"
 #include "images/cpuinfo.h"
 #include "images/image.h"
@@ -55,9 +57,22 @@ static int step_begin(void *job, struct err *e)
 	return image_set_begin(d->images, e);
 }
 
+static int step_precopy(void *job, struct err *e)
+{
+	return precopy_run(job, e);
+}
+
+static void undo_precopy(void *job)
+{
+	freeze_let_go(job);
+	precopy_undo(job);
+}
+
 static int step_stop(void *job, struct err *e)
 {
-	return freeze_tree(job, e);
+	struct dump *d = job;
+
+	return d->task_count ? 0 : freeze_tree(d, e);
 }
 
 static void undo_stop(void *job)
@@ -187,11 +202,6 @@ static void undo_inside(void *job)
 	(void)!background_finish(take_background(job), &ignored);
 }
 
-static void note_frozen(struct dump *d)
-{
-	d->opt->dump_stats->frozen_time = io_now_us() - d->frozen_at;
-}
-
 /* Nobody wants to look at the frozen tree any more: what is left to do goes on while it runs. */
 static int step_early(void *job, struct err *e)
 {
@@ -201,7 +211,6 @@ static int step_early(void *job, struct err *e)
 	if (!d->opt->leave_running || d->opt->action_scripts.count)
 		return 0;
 	freeze_let_go(d);
-	note_frozen(d);
 	return 0;
 }
 
@@ -262,7 +271,7 @@ static int step_go(void *job, struct err *e)
 		freeze_let_go(d);
 	else if (d->opt->leave_stopped)
 		freeze_leave_stopped(d);
-	note_frozen(d);
+	freeze_note(d);
 	if (d->task_count) {
 		robust_lists_forget(d);
 		freeze_kill(d);
@@ -273,6 +282,7 @@ static int step_go(void *job, struct err *e)
 static const struct step steps[] = {
 	{ .name = "pre-dump scripts", .run = step_scripts },
 	{ .name = "begin", .run = step_begin },
+	{ .name = "pre-copy", .run = step_precopy, .undo = undo_precopy },
 	{ .name = "stop", .run = step_stop, .undo = undo_stop },
 	{ .name = "sessions", .run = step_sessions },
 	{ .name = "outside", .run = step_outside },
@@ -292,8 +302,12 @@ static int work(struct guard *g, void *arg, struct err *e)
 {
 	struct dump *d = arg;
 
+	int r;
+
 	d->guard = g;
-	return steps_run(steps, ARRAY_SIZE(steps), d, d->opt->inject_fault, e);
+	r = steps_run(steps, ARRAY_SIZE(steps), d, d->opt->inject_fault, e);
+	track_drop(d);
+	return r;
 }
 
 int dump_run(const struct options *opt, struct err *e)

@@ -29,6 +29,7 @@ struct background;
 struct injection;
 struct files;
 struct shmem;
+struct tracks;
 
 /* Values of task_core_entry.task_state. */
 enum task_state { TASK_ALIVE = 1, TASK_DEAD = 2, TASK_STOPPED = 3 };
@@ -83,7 +84,8 @@ struct dump {
 	struct id_counters ids;	      /* last used numbers; 1 is the dumper's own */
 	uint32_t pages_id;	      /* last used number of a pages-N.img */
 	struct guard *guard;	      /* dump/guard.h */
-	uint64_t frozen_at;	      /* io_now_us() */
+	uint64_t frozen_at;	      /* io_now_us(); 0: the tree runs */
+	struct tracks *tracks;	       /* dump/track.h; NULL: nothing is tracked */
 	struct background *background; /* writes images; NULL: they are written at once */
 };
 

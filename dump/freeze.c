@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "dump/guard.h"
+#include "dump/restart.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/proc.h"
@@ -279,12 +280,6 @@ static bool is_gone(int code)
 	return code == -ESRCH || code == -ENOENT;
 }
 
-static void close_task(struct task *t)
-{
-	own_close(&t->pidfd);
-	own_close(&t->proc_fd);
-}
-
 /* Tasks from number first on have been asked to stop. Those that are gone are taken out. */
 static int finish_tasks(struct attempt *a, size_t first, struct err *e)
 {
@@ -297,7 +292,7 @@ static int finish_tasks(struct attempt *a, size_t first, struct err *e)
 		if (r < 0 && !is_gone(r))
 			return r;
 		if (r < 0)
-			close_task(d->tasks[i]);
+			freeze_close(d->tasks[i]);
 		else
 			d->tasks[n++] = d->tasks[i];
 	}
@@ -333,7 +328,7 @@ static int add_children(struct attempt *a, struct task *t, struct err *e)
 		if (r < 0 && !is_gone(r))
 			return r;
 		if (r < 0)
-			close_task(d->tasks[--d->task_count]); /* gone in between */
+			freeze_close(d->tasks[--d->task_count]); /* gone in between */
 		added++;
 	}
 	return finish_tasks(a, first, e) < 0 ? e->code : added;
@@ -399,6 +394,8 @@ static int read_thread(struct thread *th, void *xstate, size_t size, struct err 
 	    tracee_get_xstate(th->tid, xstate, &size, e) < 0 ||
 	    tracee_get_mask(th->tid, &th->sigmask, e) < 0)
 		return e->code;
+	if (restart_mend(th->tid, &th->regs) && tracee_set_regs(th->tid, &th->regs, e) < 0)
+		return e->code;
 	th->xstate_size = size;
 	th->xstate = pool_copy(&d->pool, xstate, size);
 	th->core = pool_new(&d->pool, CoreEntry);
@@ -417,13 +414,6 @@ static int read_threads(struct dump *d, struct err *e)
 			if (read_thread(&d->tasks[i]->threads[k], xstate, size, e) < 0)
 				return e->code;
 	return 0;
-}
-
-static void close_tasks(struct dump *d)
-{
-	for (size_t i = 0; i < d->task_count; i++)
-		close_task(d->tasks[i]);
-	d->task_count = 0;
 }
 
 int freeze_tree(struct dump *d, struct err *e)
@@ -451,47 +441,4 @@ int freeze_tree(struct dump *d, struct err *e)
 		r = read_threads(d, e);
 	d->opt->dump_stats->freezing_time = io_now_us() - d->frozen_at;
 	return r;
-}
-
-static void detach_all(struct dump *d)
-{
-	for (size_t i = 0; i < d->task_count; i++)
-		for (size_t k = 0; k < d->tasks[i]->thread_count; k++)
-			tracee_detach(d->tasks[i]->threads[k].tid, 0);
-}
-
-void freeze_let_go(struct dump *d)
-{
-	detach_all(d);
-	close_tasks(d);
-}
-
-void freeze_leave_stopped(struct dump *d)
-{
-	for (size_t i = 0; i < d->task_count; i++)
-		if (d->tasks[i]->state == TASK_ALIVE)
-			kill(d->tasks[i]->pid, SIGSTOP);
-	detach_all(d);
-	for (size_t i = 0; i < d->task_count; i++)
-		proc_wait_stopped(d->tasks[i]->pid);
-	close_tasks(d);
-}
-
-void freeze_kill(struct dump *d)
-{
-	int status;
-
-	for (size_t i = 0; i < d->task_count; i++)
-		if (d->tasks[i]->state != TASK_DEAD)
-			syscall(SYS_pidfd_send_signal, d->tasks[i]->pidfd, SIGKILL, NULL, 0);
-	/* Each by its number, for which the kernel need not look through all; leaders are reported when the others are gone. */
-	for (size_t i = 0; i < d->task_count; i++)
-		for (size_t k = d->tasks[i]->thread_count; k-- > 0;)
-			while (waitpid(d->tasks[i]->threads[k].tid, &status, __WALL) < 0 &&
-			       errno == EINTR)
-				;
-	/* Tracees are waited for like children; none are left once all are gone. */
-	while (waitpid(-1, &status, __WALL) > 0 || errno == EINTR)
-		;
-	close_tasks(d);
 }

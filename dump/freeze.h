@@ -16,4 +16,9 @@ void freeze_leave_stopped(struct dump *d);
 /* Ends the tree and waits until it is gone. */
 void freeze_kill(struct dump *d);
 
+/* The tree stands still no more: counts how long it did. Letting go does that by itself. */
+void freeze_note(struct dump *d);
+/* Closes what was opened to look at one task. */
+void freeze_close(struct task *t);
+
 #endif

@@ -1,18 +1,12 @@
-/*
- * Memory of a dump: mappings are recognised by their kinds, private pages are copied straight from the
- * stopped task into a pages file.
- */
+/* Mappings of a dump: recognised by their kinds, and what the images say of them. */
 #include "dump/memory.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "dump/extra.h"
+#include "dump/track.h"
 #include "images/vma.h"
-#include "lib/io.h"
-#include "lib/log.h"
-#include "lib/pagemap.h"
-#include "lib/stats.h"
 
 static const struct vma_kind *kind_of(const struct task *t, const struct vma *v)
 {
@@ -22,9 +16,33 @@ static const struct vma_kind *kind_of(const struct task *t, const struct vma *v)
 	return NULL;
 }
 
+enum vma_pages memory_pages_of(const struct task *t, const struct vma *v)
+{
+	const struct vma_kind *kind = kind_of(t, v);
+
+	return kind ? kind->pages : VMA_PAGES_NONE;
+}
+
+/*
+ * What only smaps tells takes the kernel a walk through all pages, which a short stop has no time for. It is taken from
+ * a moment before the stop, unless there are mappings now that were not there.
+ */
+static int read_maps(struct task *t, struct err *e)
+{
+	const struct track *k = track_of(t->dump, t);
+	struct maps maps = k ? k->maps : (struct maps){ 0 };
+	int got = maps.count ? maps_update(t->proc_fd, &t->dump->pool, &maps, e) : 0;
+
+	if (got == 0)
+		got = maps_read(t->proc_fd, &t->dump->pool, &maps, e);
+	t->vmas = maps.vmas;
+	t->vma_count = maps.count;
+	return got < 0 ? got : 0;
+}
+
 int memory_read(struct task *t, struct err *e)
 {
-	if (maps_read(t->proc_fd, &t->dump->pool, &t->vmas, &t->vma_count, e) < 0)
+	if (read_maps(t, e) < 0)
 		return err_on(e, "mappings of pid %d", t->pid);
 	for (size_t i = 0; i < t->vma_count; i++) {
 		struct vma *v = &t->vmas[i];
@@ -43,143 +61,6 @@ int memory_read(struct task *t, struct err *e)
 				      (unsigned long)v->end, kind->name, t->pid);
 	}
 	return 0;
-}
-
-uint32_t memory_pages_id(struct dump *d)
-{
-	return ++d->pages_id;
-}
-
-/* The runs of one task on their way: into its page map and into the list of what is to be copied. */
-struct saving {
-	struct task *t;
-	struct pagemap pm;
-	struct pagemap_writer w;
-	struct page_run *runs;
-	size_t count;
-	struct page_range ahead; /* found, not taken yet */
-	uint64_t asked_to;	 /* the pages of mappings that end here or below are found through pm */
-	/* Of the mapping that is being looked at. */
-	uint32_t flags; /* PE_* */
-	bool forced;	/* see struct page_run */
-};
-
-static int add_run(struct saving *s, uint64_t start, uint64_t end, struct err *e)
-{
-	struct page_run *last = s->count ? &s->runs[s->count - 1] : NULL;
-	uint64_t offset = s->w.size;
-
-	if (pagemap_writer_add(&s->w, start, (end - start) / PAGE_SIZE, s->flags, e) < 0)
-		return e->code;
-	if (last && last->vaddr + last->bytes == start && last->forced == s->forced) {
-		last->bytes += end - start;
-		return 0;
-	}
-	if (io_grow(&s->runs, s->count, sizeof(*s->runs), e) < 0)
-		return e->code;
-	s->runs[s->count++] = (struct page_run){
-		.vaddr = start, .bytes = end - start, .offset = offset, .forced = s->forced
-	};
-	return 0;
-}
-
-/* Anonymous pages that may come after the task runs again; CRIU marks the same ones. */
-static bool may_be_lazy(const struct vma *v)
-{
-	return v->status & VMA_ANON_PRIVATE && !(v->status & (VMA_AREA_VDSO | VMA_AREA_VVAR)) &&
-	       !(v->flags & (VMA_LO | VMA_HT));
-}
-
-static bool has_pages(const struct saving *s, const struct vma *v)
-{
-	return v->status && kind_of(s->t, v)->pages == VMA_PAGES_ANON;
-}
-
-/* Mappings in a row are asked about at once. Gaps between them cost nothing with PAGEMAP_SCAN, and much without. */
-static void ask_from(struct saving *s, size_t first)
-{
-	const struct vma *vmas = s->t->vmas;
-	size_t last = first;
-
-	while (last + 1 < s->t->vma_count && has_pages(s, &vmas[last + 1]) &&
-	       (s->pm.scans || vmas[last].end == vmas[last + 1].start))
-		last++;
-	pagemap_range(&s->pm, vmas[first].start, vmas[last].end, PAGEMAP_PRIVATE);
-	s->asked_to = vmas[last].end;
-	s->ahead = (struct page_range){ 0 };
-}
-
-static int add_pages(struct saving *s, const struct vma *v, struct err *e)
-{
-	for (;;) {
-		struct page_range *r = &s->ahead;
-		uint64_t end;
-		int got;
-
-		if (r->start == r->end) {
-			got = pagemap_next(&s->pm, r, e);
-			if (got <= 0)
-				return got;
-		}
-		if (r->start >= v->end)
-			return 0;
-		end = r->end < v->end ? r->end : v->end;
-		if (add_run(s, r->start, end, e) < 0)
-			return e->code;
-		r->start = end;
-	}
-}
-
-static int add_vma(struct saving *s, size_t number, struct err *e)
-{
-	const struct vma *v = &s->t->vmas[number];
-
-	s->flags = PE_PRESENT | (may_be_lazy(v) ? PE_LAZY : 0);
-	s->forced = !(v->flags & VMA_RD);
-	s->t->dump->opt->dump_stats->pages_scanned += (v->end - v->start) / PAGE_SIZE;
-	if (v->status && kind_of(s->t, v)->pages == VMA_PAGES_ALL)
-		return add_run(s, v->start, v->end, e);
-	if (!has_pages(s, v))
-		return 0;
-	if (v->start >= s->asked_to)
-		ask_from(s, number);
-	return add_pages(s, v, e);
-}
-
-static int save_runs(struct saving *s, struct err *e)
-{
-	struct dump_stats *stats = s->t->dump->opt->dump_stats;
-	uint64_t start = io_now_us(), copied;
-
-	for (size_t i = 0; i < s->t->vma_count; i++)
-		if (add_vma(s, i, e) < 0)
-			return e->code;
-	copied = io_now_us();
-	if (memory_copy(s->t->pid, s->runs, s->count, s->w.pages_fd, e) < 0)
-		return e->code;
-	stats->pages_written += s->w.size / PAGE_SIZE;
-	stats->memdump_time += copied - start;
-	stats->memwrite_time += io_now_us() - copied;
-	return pagemap_writer_finish(&s->w, e);
-}
-
-int memory_save(struct task *t, struct err *e)
-{
-	struct saving s = { .t = t,
-			    .w = { .dir_fd = t->dump->images,
-				   .kind = IMG_PAGEMAP,
-				   .id = t->pid,
-				   .pages_id = memory_pages_id(t->dump) } };
-	int r = pagemap_open(t->proc_fd, &s.pm, e);
-
-	if (r == 0)
-		r = pagemap_writer_begin(&s.w, e);
-	if (r == 0)
-		r = save_runs(&s, e);
-	pagemap_writer_drop(&s.w);
-	pagemap_close(&s.pm);
-	free(s.runs);
-	return r < 0 ? err_on(e, "memory of pid %d", t->pid) : 0;
 }
 
 /* MADV_* advice that VmFlags tells, as bits of vma_entry.madv. */

@@ -8,6 +8,9 @@
 #include "dump/dump.h"
 #include "images/pages.h"
 #include "lib/maps.h"
+#include "lib/ranges.h"
+
+struct track;
 
 /* Which pages of a mapping are stored in the task's own pagemap. */
 enum vma_pages {
@@ -38,10 +41,17 @@ struct vma_kind {
 extern const struct vma_kind *const vma_kinds[];
 extern const size_t vma_kind_count;
 
+/* Which pages of a mapping are stored with the task. */
+enum vma_pages memory_pages_of(const struct task *t, const struct vma *v);
 /* Reads and classifies the mappings of a task. */
 must_check int memory_read(struct task *t, struct err *e);
 /* Writes the private pages of a task: pagemap-PID.img and pages-N.img; counts in opt->dump_stats. */
 must_check int memory_save(struct task *t, struct err *e);
+/*
+ * The same while it runs, a round of pre-copy: saves what its track counts as written, and says of the rest what the
+ * parent of the folder knows. What could not be read is suspect afterwards, and nothing else.
+ */
+must_check int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct err *e);
 /* Fills t->mm->vmas. */
 must_check int memory_entries(struct task *t, struct err *e);
 
@@ -52,9 +62,16 @@ struct page_run {
 	uint64_t offset; /* in the pages file; runs follow each other there without gaps, from 0 */
 	bool forced;	 /* not readable by process_vm_readv (PROT_NONE): through /proc/PID/mem */
 };
-/* Copies all runs, with two threads where it pays. */
-must_check int memory_copy(int pid, const struct page_run *runs, size_t count, int pages_fd,
-			   struct err *e);
+
+struct page_copy {
+	int pid;
+	const struct page_run *runs;
+	size_t count;
+	int pages_fd;
+	bool runs_on; /* the task does: pages may be gone, their place is left as it is */
+};
+/* Copies all runs, with two threads where it pays. lost: what could not be read; only if the task runs on. */
+must_check int memory_copy(const struct page_copy *what, struct ranges *lost, struct err *e);
 
 /* Number for a new pages-N.img. */
 uint32_t memory_pages_id(struct dump *d);

@@ -23,9 +23,10 @@ enum {
 };
 
 struct copying {
-	int pid, pages_fd, mem_fd;
+	const struct page_copy *what;
 	const struct page_run *runs;
 	size_t count;
+	int mem_fd; /* /proc/PID/mem, -1: not needed */
 	uint64_t total, next; /* bytes of all runs in the order of the file; next: not taken yet */
 	pthread_mutex_t lock;
 };
@@ -34,6 +35,7 @@ struct copier {
 	struct copying *c;
 	size_t run; /* the run that holds the piece taken last */
 	char *buf;
+	struct ranges lost;
 	struct err err;
 	pthread_t thread;
 };
@@ -60,7 +62,7 @@ static int read_remote(struct copying *c, char *buf, const struct iovec *from, s
 	for (size_t i = 0; i < count; i++)
 		size += from[i].iov_len;
 	struct iovec to = { buf, size };
-	got = process_vm_readv(c->pid, &to, 1, from, count, 0);
+	got = process_vm_readv(c->what->pid, &to, 1, from, count, 0);
 	if (got < 0)
 		return err_sys(e, "read %zu bytes at %p", size, from[0].iov_base);
 	if ((size_t)got != size)
@@ -102,6 +104,39 @@ static int gather(struct copier *p, uint64_t at, size_t size, struct err *e)
 	return n ? read_remote(c, p->buf + done, from, n, e) : 0;
 }
 
+/*
+ * The same page by page, of a task that runs: memory that it has just made unreadable is read all the same, and a page
+ * that is not there any more is left out.
+ */
+static int gather_gently(struct copier *p, uint64_t at, size_t size, struct err *e)
+{
+	struct copying *c = p->c;
+
+	for (size_t done = 0; done < size; done += PAGE_SIZE) {
+		const struct page_run *r;
+		uint64_t vaddr;
+
+		p->run = seek_run(c, p->run, at + done);
+		r = &c->runs[p->run];
+		vaddr = r->vaddr + (at + done - r->offset);
+		if (pread(c->mem_fd, p->buf + done, PAGE_SIZE, vaddr) == (ssize_t)PAGE_SIZE)
+			continue;
+		memset(p->buf + done, 0, PAGE_SIZE);
+		if (ranges_append(&p->lost, vaddr, vaddr + PAGE_SIZE, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+static int take_piece(struct copier *p, uint64_t at, size_t size, struct err *e)
+{
+	struct err why = { 0 };
+
+	if (!p->c->what->runs_on)
+		return gather(p, at, size, e);
+	return gather(p, at, size, &why) < 0 ? gather_gently(p, at, size, e) : 0;
+}
+
 static void *copy_pieces(void *arg)
 {
 	struct copier *p = arg;
@@ -116,13 +151,22 @@ static void *copy_pieces(void *arg)
 		size = c->total - at < PIECE ? c->total - at : PIECE;
 		c->next += size;
 		pthread_mutex_unlock(&c->lock);
-		if (size == 0 || gather(p, at, size, &p->err) < 0 ||
-		    io_pwrite(c->pages_fd, p->buf, size, at, &p->err) < 0)
+		if (size == 0 || take_piece(p, at, size, &p->err) < 0 ||
+		    io_pwrite(c->what->pages_fd, p->buf, size, at, &p->err) < 0)
 			return NULL;
 	}
 }
 
-static int run_copiers(struct copying *c, struct err *e)
+/* Each has a list of its own, ascending. */
+static int collect_lost(struct copier *p, struct ranges *lost, struct err *e)
+{
+	int r = lost ? ranges_unite(lost, &p->lost, e) : 0;
+
+	ranges_free(&p->lost);
+	return r;
+}
+
+static int run_copiers(struct copying *c, struct ranges *lost, struct err *e)
 {
 	struct copier p[THREADS] = { 0 };
 	int threads = c->total >= WORTH_THREADS ? THREADS : 1, started = 1, r = 0;
@@ -146,34 +190,38 @@ static int run_copiers(struct copying *c, struct err *e)
 			*e = p[i].err;
 			r = e->code;
 		}
+		if (r == 0)
+			r = collect_lost(&p[i], lost, e);
+		else
+			ranges_free(&p[i].lost);
 	}
 	return r;
 }
 
-static int open_mem(struct copying *c, int *ret, struct err *e)
+static int open_mem(int pid, int *ret, struct err *e)
 {
 	char path[32];
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", c->pid);
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
 	*ret = open(path, O_RDONLY | O_CLOEXEC);
 	return *ret < 0 ? err_sys(e, "open '%s'", path) : 0;
 }
 
-int memory_copy(int pid, const struct page_run *runs, size_t count, int pages_fd, struct err *e)
+int memory_copy(const struct page_copy *what, struct ranges *lost, struct err *e)
 {
-	struct copying c = { .pid = pid,
-			     .pages_fd = pages_fd,
+	struct copying c = { .what = what,
 			     .mem_fd = -1,
-			     .runs = runs,
-			     .count = count,
+			     .runs = what->runs,
+			     .count = what->count,
 			     .lock = PTHREAD_MUTEX_INITIALIZER };
 	own_fd mem = -1;
 
-	for (size_t i = 0; i < count; i++) {
-		c.total = runs[i].offset + runs[i].bytes;
-		if (runs[i].forced && mem < 0 && open_mem(&c, &mem, e) < 0)
+	for (size_t i = 0; i < c.count; i++) {
+		c.total = c.runs[i].offset + c.runs[i].bytes;
+		if ((c.runs[i].forced || what->runs_on) && mem < 0 &&
+		    open_mem(what->pid, &mem, e) < 0)
 			return e->code;
 	}
 	c.mem_fd = mem;
-	return c.total ? run_copiers(&c, e) : 0;
+	return c.total ? run_copiers(&c, lost, e) : 0;
 }

@@ -10,5 +10,7 @@
  * made again as its arguments stand.
  */
 bool restart_again(const struct user_regs_struct *r, int error);
+/* Changes the registers of a stopped thread so that the call is made again, if it may be. True: they are changed. */
+bool restart_mend(int tid, struct user_regs_struct *r);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Reads /proc/PID/smaps, which tells for each mapping what 'maps' tells and the flags besides.
+ * Reads /proc/PID/smaps, which tells for each mapping what 'maps' tells and the flags besides. For that the kernel
+ * walks through all pages, some 10 ms for each GiB.
  *
  * The kernel hands out some five mappings a read, so ten thousand are two thousand reads; lines are taken
  * apart by hand, and only five of the two dozen of a mapping are looked at.
@@ -228,19 +229,89 @@ static int read_all(struct reader *r, int fd, struct err *e)
 	return used ? err_say(e, "'smaps' is cut short") : 0;
 }
 
-int maps_read(int proc_fd, struct pool *pool, struct vma **ret, size_t *ret_count, struct err *e)
+static int read_file(int proc_fd, const char *name, struct reader *r, struct err *e)
 {
-	static const struct vma none;
-	struct reader r = { .pool = pool };
-	own_fd fd = openat(proc_fd, "smaps", O_RDONLY | O_CLOEXEC);
-	int res;
+	own_fd fd = openat(proc_fd, name, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		return err_sys(e, "open 'smaps'");
-	res = read_all(&r, fd, e);
-	if (res == 0) {
-		*ret = pool_copy(pool, r.vmas ? r.vmas : &none, r.count * sizeof(*r.vmas));
-		*ret_count = r.count;
+		return err_sys(e, "open '%s'", name);
+	return read_all(r, fd, e);
+}
+
+static struct vma *keep(struct reader *r)
+{
+	static const struct vma none;
+
+	return pool_copy(r->pool, r->vmas ? r->vmas : &none, r->count * sizeof(*r->vmas));
+}
+
+static int read_into_pool(int proc_fd, const char *name, struct pool *pool, struct maps *ret,
+			  struct err *e)
+{
+	struct reader r = { .pool = pool };
+	int res = read_file(proc_fd, name, &r, e);
+
+	if (res == 0)
+		*ret = (struct maps){ keep(&r), r.count };
+	free(r.vmas);
+	return res;
+}
+
+int maps_read(int proc_fd, struct pool *pool, struct maps *ret, struct err *e)
+{
+	return read_into_pool(proc_fd, "smaps", pool, ret, e);
+}
+
+int maps_read_brief(int proc_fd, struct pool *pool, struct maps *ret, struct err *e)
+{
+	return read_into_pool(proc_fd, "maps", pool, ret, e);
+}
+
+/* A heap and a stack are the same when they have grown or shrunk at their loose end. */
+static bool is_same(const struct vma *was, const struct vma *is)
+{
+	const uint32_t told = VMA_RD | VMA_WR | VMA_EX | VMA_SH;
+	bool grows_up = strcmp(is->name, "[heap]") == 0, grows_down = was->flags & VMA_GD;
+
+	return (was->start == is->start || grows_down) && (was->end == is->end || grows_up) &&
+	       (was->flags & told) == (is->flags & told) &&
+	       (was->pgoff == is->pgoff || grows_down) && was->dev_major == is->dev_major &&
+	       was->dev_minor == is->dev_minor && was->inode == is->inode &&
+	       strcmp(was->name, is->name) == 0;
+}
+
+static void take_over(struct vma *is, const struct vma *was)
+{
+	is->flags = was->flags;
+	is->may = was->may;
+	is->page_size = was->page_size;
+	is->locked = was->locked;
+	is->pkey = was->pkey;
+}
+
+/* Both are ascending: one pass. */
+static bool take_over_all(struct vma *now, size_t count, const struct maps *before)
+{
+	size_t b = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		while (b < before->count && before->vmas[b].end <= now[i].start)
+			b++;
+		if (b == before->count || !is_same(&before->vmas[b], &now[i]))
+			return false;
+		take_over(&now[i], &before->vmas[b]);
+	}
+	return true;
+}
+
+int maps_update(int proc_fd, struct pool *pool, struct maps *m, struct err *e)
+{
+	struct reader r = { .pool = pool };
+	int res = read_file(proc_fd, "maps", &r, e);
+
+	if (res == 0 && take_over_all(r.vmas, r.count, m)) {
+		*m = (struct maps){ keep(&r), r.count };
+		res = 1;
 	}
 	free(r.vmas);
 	return res;

@@ -60,8 +60,20 @@ struct vma {
 	int fd_flags; /* access mode of the mapped file, -1: no map_files link */
 };
 
-/* Ascending; the strings and the array live in the pool. proc_fd is /proc/PID. */
-must_check int maps_read(int proc_fd, struct pool *pool, struct vma **ret, size_t *ret_count,
-			 struct err *e);
+/* Ascending; the strings and the array live in a pool. */
+struct maps {
+	struct vma *vmas;
+	size_t count;
+};
+
+/* Everything about the mappings of a process. proc_fd is /proc/PID. */
+must_check int maps_read(int proc_fd, struct pool *pool, struct maps *ret, struct err *e);
+/* Without what only smaps tells, and so without that the kernel walks through all pages: may, and most flags. */
+must_check int maps_read_brief(int proc_fd, struct pool *pool, struct maps *ret, struct err *e);
+/*
+ * Brings what maps_read gave up to date, at the price of maps_read_brief: what only smaps tells is as it was. 1: done;
+ * 0: it cannot be, there are mappings that were not there before.
+ */
+must_check int maps_update(int proc_fd, struct pool *pool, struct maps *m, struct err *e);
 
 #endif

@@ -14,6 +14,7 @@ void options_init(struct options *opt)
 		.work_fd = -1,
 		.verbosity = LOG_LEVEL_WARN,
 		.timeout = TIMEOUT_DEFAULT,
+		.max_rounds = MAX_ROUNDS_DEFAULT,
 		.ghost_limit = GHOST_LIMIT_DEFAULT,
 		.ghost_fiemap = true,
 		.file_validation = FILE_VALIDATION_BUILDID,

@@ -28,6 +28,14 @@ enum {
 	CPU_CAP_ALL = CPU_CAP_FPU | CPU_CAP_CPU | CPU_CAP_INS,
 };
 
+/* --freeze: when pages are saved. */
+enum freeze_mode {
+	FREEZE_AUTO,	/* the one of the others that promises the shortest stop */
+	FREEZE_STOP,	/* while the tree stands still */
+	FREEZE_PRECOPY, /* in rounds while it runs, and what was written since while it stands still */
+};
+
+#define MAX_ROUNDS_DEFAULT 8
 #define GHOST_LIMIT_DEFAULT (1024 * 1024)
 #define TIMEOUT_DEFAULT 10
 
@@ -54,6 +62,11 @@ struct options {
 	bool display_stats;
 	char *pidfile;
 	unsigned timeout; /* seconds for finding and freezing, 0: none */
+
+	enum freeze_mode freeze;
+	unsigned max_rounds; /* of pre-copy */
+	unsigned
+		max_freeze; /* milliseconds that the last stop should take; 0: as short as it gets */
 
 	/* What becomes of the tasks; at most one of the two. */
 	bool leave_running;

@@ -7,9 +7,15 @@
 
 #include <stdint.h>
 
+enum { STATS_ROUNDS = 32 };
+
 struct dump_stats {
-	uint32_t freezing_time; /* stopping all tasks */
-	uint32_t frozen_time;	/* from the first stop until they were let go */
+	uint32_t freezing_time; /* stopping all tasks, the last time */
+	uint32_t frozen_time;	/* from each stop until they were let go, in all */
+	uint32_t longest_stop;
+	uint32_t stops;
+	uint32_t rounds; /* of pre-copy */
+	uint64_t round_pages[STATS_ROUNDS]; /* written by each of them */
 	uint32_t memdump_time;	/* collecting pages */
 	uint32_t memwrite_time; /* writing pages */
 	uint32_t irmap_resolve;

@@ -357,6 +357,12 @@ int inject_close(struct injection *const *i, size_t count, struct err *e)
 	for (size_t k = 0; k < count; k++)
 		if (i[k]->live && put_back_others(i[k], &later) < 0)
 			keep_first(&first, &later);
+	for (size_t k = 0; k < count; k++) {
+		later = (struct err){ 0 };
+		if (i[k]->live && i[k]->threads[0].changed)
+			inject_close_uffd(i[k], &later);
+		keep_first(&first, &later);
+	}
 	later = (struct err){ 0 };
 	unmap_there(i, count, &later);
 	keep_first(&first, &later);

@@ -39,6 +39,7 @@ struct injection {
 	uint64_t arena_at, arena_size;
 	bool parked;	    /* the leader has stopped where the kernel looks at its registers */
 	bool arena_tried;   /* the mapping may be there */
+	bool may_hold_uffd; /* a userfaultfd of ours may be in its table of descriptors; it had none before */
 	struct arena arena; /* arena.here is the injecting process's */
 	uint32_t thread_count;
 	struct inject_thread *threads; /* [0] is the leader, which makes the system calls */
@@ -62,6 +63,8 @@ must_check int inject_run(struct inject_plan *p, size_t count, struct err *e);
  * left out, and what fails for one does not keep the others from it.
  */
 must_check int inject_close(struct injection *const *i, size_t count, struct err *e);
+/* The number of a userfaultfd in the table of descriptors of a process, -1: there is none. */
+int inject_find_uffd(int pid);
 /* The guardian's inject_close: seizes what is in our hands first, and lets it go at the end. */
 void inject_heal(struct injection *i);
 

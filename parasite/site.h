@@ -36,4 +36,7 @@ must_check int site_go_on(int tid, int request, struct stop s, struct err *e);
 /* Until a thread with code of ours, that has been interrupted, stands still. */
 must_check int site_await_still(int tid, struct err *e);
 
+/* Closes what i->may_hold_uffd speaks of. The leader is in our hands; e: of what has failed, or empty. */
+void inject_close_uffd(struct injection *i, struct err *e);
+
 #endif

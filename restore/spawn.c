@@ -254,12 +254,13 @@ static int park_vdso(struct restore *r, int pid, struct plan *p, struct err *e)
 {
 	own_fd proc = -1;
 	uint64_t first = 0;
-	struct vma *v;
-	size_t count;
+	struct maps maps;
+	const struct vma *v;
 
-	if (proc_open(pid, &proc, e) < 0 || maps_read(proc, &r->pool, &v, &count, e) < 0)
+	if (proc_open(pid, &proc, e) < 0 || maps_read_brief(proc, &r->pool, &maps, e) < 0)
 		return e->code;
-	for (size_t i = 0; i < count; i++) {
+	v = maps.vmas;
+	for (size_t i = 0; i < maps.count; i++) {
 		bool vdso = strcmp(v[i].name, "[vdso]") == 0;
 		uint64_t size = v[i].end - v[i].start, to;
 

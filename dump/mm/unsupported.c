@@ -18,7 +18,7 @@ static const char close_it[] = "let the program close it before the dump";
 
 static const struct refusal refusals[] = {
 	{ VMA_SL, NULL, "it is sealed (mseal)", "sealed memory cannot be rebuilt" },
-	{ VMA_UM | VMA_UW | VMA_UI, NULL, "it is watched by a userfaultfd", close_it },
+	{ VMA_UM | VMA_UI, NULL, "it is watched by a userfaultfd", close_it },
 	{ VMA_SS, NULL, "it is a shadow stack",
 	  "start the program without one (GLIBC_TUNABLES=glibc.cpu.x86_shstk=off)" },
 	{ 0, "[uprobes]", "a tracer has set probes (uprobes) in the process",

@@ -8,7 +8,8 @@
  *   write. Those whose arguments still say all of it are made again; the others give EINTR, which their manual pages
  *   allow.
  * - calls that return EINTR although nothing but our stop has disturbed them are made again.
- * The registers of the stopped thread are changed as well, so a target that runs on does not notice us either.
+ * The registers of the stopped thread are changed as well, as soon as they are read, so a target that runs on does not
+ * notice us either.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -115,17 +116,29 @@ bool restart_again(const regs *r, int error)
 	return false;
 }
 
+static bool in_call(const regs *r)
+{
+	return (int64_t)r->orig_rax >= 0;
+}
+
+bool restart_mend(int tid, struct user_regs_struct *r)
+{
+	int64_t ax = (int64_t)r->rax;
+
+	if (!in_call(r) || (ax != -EINTR && ax != -ERESTART_RESTARTBLOCK) ||
+	    !restart_again(r, -ax) || !by_syscall(tid, r))
+		return false;
+	r->rax = -ERESTARTNOHAND;
+	return true;
+}
+
 static int restart_thread_read(struct thread *th, struct err *e)
 {
 	int64_t ax = (int64_t)th->regs.rax;
 
 	(void)e;
-	if ((int64_t)th->regs.orig_rax < 0)
+	if (!in_call(&th->regs))
 		return 0; /* it was not in the kernel, or its call is over */
-	if ((ax == -EINTR || ax == -ERESTART_RESTARTBLOCK) && restart_again(&th->regs, -ax) &&
-	    by_syscall(th->tid, &th->regs))
-		ax = -ERESTARTNOHAND;
-	th->regs.rax = ax;
 	if (ax == -ERESTARTSYS || ax == -ERESTARTNOINTR || ax == -ERESTARTNOHAND) {
 		thread_extra(th)->has_restart = 1;
 		thread_extra(th)->restart = -ax;

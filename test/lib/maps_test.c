@@ -16,11 +16,12 @@ static struct pool pool;
 static size_t read_self(struct vma **ret)
 {
 	struct err e = {};
-	size_t count = 0;
+	struct maps maps = {};
 	own_fd proc = open("/proc/self", O_DIRECTORY | O_CLOEXEC);
 
-	assert(maps_read(proc, &pool, ret, &count, &e) == 0);
-	return count;
+	assert(maps_read(proc, &pool, &maps, &e) == 0);
+	*ret = maps.vmas;
+	return maps.count;
 }
 
 static const struct vma *find(const struct vma *v, size_t count, const void *at)
@@ -63,6 +64,33 @@ static void flags_and_sizes(void)
 	assert(strcmp(find(v, n, &v)->name, "[stack]") == 0 && find(v, n, &v)->flags & VMA_GD);
 }
 
+/* Without smaps: what was there before is known in full, grown or not; what is new is not. */
+static void brought_up_to_date(void)
+{
+	own_fd proc = open("/proc/self", O_DIRECTORY | O_CLOEXEC);
+	char *p = mmap(NULL, 4 * PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct maps maps = {};
+	struct err e = {};
+	const struct vma *v;
+
+	assert(madvise(p, 2 * PAGE_SIZE, MADV_DONTFORK) == 0);
+	sbrk(PAGE_SIZE);
+	assert(maps_read(proc, &pool, &maps, &e) == 0);
+	sbrk(8 * PAGE_SIZE);
+	assert(maps_update(proc, &pool, &maps, &e) == 1);
+	v = find(maps.vmas, maps.count, p);
+	assert(v->flags & VMA_DC && v->may == (VMA_RD | VMA_WR | VMA_EX));
+	v = find(maps.vmas, maps.count, (char *)sbrk(0) - 1);
+	assert(v && strcmp(v->name, "[heap]") == 0);
+
+	assert(mprotect(p, PAGE_SIZE, PROT_NONE) == 0);
+	assert(maps_update(proc, &pool, &maps, &e) == 0);
+	assert(find(maps.vmas, maps.count, p)->flags & VMA_RD); /* as it was */
+	assert(maps_read_brief(proc, &pool, &maps, &e) == 0);
+	v = find(maps.vmas, maps.count, p);
+	assert(!(v->flags & VMA_RD) && v->end == v->start + PAGE_SIZE);
+}
+
 static void ten_thousand(void)
 {
 	enum { COUNT = 10000 };
@@ -84,5 +112,6 @@ static void ten_thousand(void)
 
 int main(void)
 {
-	return unit_run((struct unit[]){ UNIT(flags_and_sizes), UNIT(ten_thousand), {} });
+	return unit_run((struct unit[]){
+		UNIT(flags_and_sizes), UNIT(brought_up_to_date), UNIT(ten_thousand), {} });
 }

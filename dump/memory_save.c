@@ -1,0 +1,265 @@
+/*
+ * Private pages of a dump: which of them there are, which the folder before holds already, and into which file they go.
+ */
+#include "dump/memory.h"
+
+#include <stdlib.h>
+
+#include "dump/track.h"
+#include "images/vma.h"
+#include "lib/io.h"
+#include "lib/pagemap.h"
+#include "lib/stats.h"
+
+uint32_t memory_pages_id(struct dump *d)
+{
+	return ++d->pages_id;
+}
+
+/* The runs of one task on their way: into its page map and into the list of what is to be copied. */
+struct saving {
+	const struct task *t;
+	struct track *track; /* NULL: no page is known to be clean */
+	struct maps maps;
+	struct pagemap pm;
+	struct pagemap_writer w;
+	struct page_run *runs;
+	size_t count;
+	struct page_range ahead; /* found, not taken yet */
+	uint64_t asked_to;	 /* the pages of mappings that end here or below are found through pm */
+	bool runs_on;		 /* a round of pre-copy: what is to be saved was found before */
+	struct ranges kept;	 /* a round: what the folder says, itself or through its parent */
+	uint64_t parent_pages;
+	/* Of the mapping that is being looked at. */
+	uint32_t flags; /* PE_* */
+	bool forced;	/* see struct page_run */
+	int owned;	/* its protection is ours: -1 not asked yet */
+};
+
+static int add_copy(struct saving *s, uint64_t start, uint64_t end, uint64_t offset, struct err *e)
+{
+	struct page_run *last = s->count ? &s->runs[s->count - 1] : NULL;
+
+	if (last && last->vaddr + last->bytes == start && last->forced == s->forced) {
+		last->bytes += end - start;
+		return 0;
+	}
+	if (io_grow(&s->runs, s->count, sizeof(*s->runs), e) < 0)
+		return e->code;
+	s->runs[s->count++] = (struct page_run){
+		.vaddr = start, .bytes = end - start, .offset = offset, .forced = s->forced
+	};
+	return 0;
+}
+
+static int add_run(struct saving *s, uint64_t start, uint64_t end, bool parent, struct err *e)
+{
+	uint64_t offset = s->w.size, pages = (end - start) / PAGE_SIZE;
+
+	if (pagemap_writer_add(&s->w, start, pages, parent ? PE_PARENT : s->flags, e) < 0)
+		return e->code;
+	if (s->runs_on && ranges_append(&s->kept, start, end, e) < 0)
+		return e->code;
+	s->parent_pages += parent ? pages : 0;
+	return parent ? 0 : add_copy(s, start, end, offset, e);
+}
+
+/* Anonymous pages that may come after the task runs again; CRIU marks the same ones. */
+static bool may_be_lazy(const struct vma *v)
+{
+	return v->status & VMA_ANON_PRIVATE && !(v->status & (VMA_AREA_VDSO | VMA_AREA_VVAR)) &&
+	       !(v->flags & (VMA_LO | VMA_HT));
+}
+
+/* Asked for the first page of a mapping that seems to be clean. */
+static bool is_ours(struct saving *s, const struct vma *v)
+{
+	if (s->owned < 0)
+		s->owned = s->track && track_owns(s->track, v->start, v->end);
+	return s->owned;
+}
+
+/* A clean page is the parent's if that has it. */
+static int add_clean(struct saving *s, uint64_t start, uint64_t end, struct err *e)
+{
+	const struct track *k = s->track;
+	uint64_t stop, other;
+
+	for (; start < end; start = stop) {
+		bool suspect = ranges_hold(&k->suspect, start, end, &stop);
+		bool known = ranges_hold(&k->known, start, stop, &other);
+
+		stop = other;
+		if (add_run(s, start, stop, known && !suspect, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+/* In a round, pages that were neither written nor saved before are left to the rounds that come. */
+static int add_round(struct saving *s, uint64_t start, uint64_t end, struct err *e)
+{
+	const struct track *k = s->track;
+	uint64_t stop, other;
+
+	for (; start < end; start = stop) {
+		bool due = ranges_hold(&k->suspect, start, end, &stop);
+
+		due |= ranges_hold(&k->written, start, stop, &other);
+		stop = other;
+		bool known = ranges_hold(&k->known, start, stop, &other);
+		stop = other;
+		if ((due || known) && add_run(s, start, stop, !due, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+static int add_found(struct saving *s, const struct vma *v, const struct page_range *r,
+		     uint64_t end, struct err *e)
+{
+	if (s->runs_on)
+		return add_round(s, r->start, end, e);
+	if (r->clean && is_ours(s, v))
+		return add_clean(s, r->start, end, e);
+	return add_run(s, r->start, end, false, e);
+}
+
+static bool has_pages(const struct saving *s, const struct vma *v)
+{
+	return (v->status || s->runs_on) && memory_pages_of(s->t, v) == VMA_PAGES_ANON;
+}
+
+/* No file and no shared object lies under it, so the kernel need not look whose page it is. */
+static bool is_anon(const struct vma *v)
+{
+	return v->inode == 0 && v->dev_major == 0 && v->dev_minor == 0 && !(v->flags & VMA_SH);
+}
+
+/* Mappings in a row are asked about at once. Gaps between them cost nothing with PAGEMAP_SCAN, and much without. */
+static void ask_from(struct saving *s, size_t first)
+{
+	const struct vma *vmas = s->maps.vmas;
+	size_t last = first;
+
+	while (last + 1 < s->maps.count && has_pages(s, &vmas[last + 1]) &&
+	       is_anon(&vmas[last + 1]) == is_anon(&vmas[first]) &&
+	       (s->pm.scans || vmas[last].end == vmas[last + 1].start))
+		last++;
+	pagemap_range(&s->pm, vmas[first].start, vmas[last].end,
+		      is_anon(&vmas[first]) ? PAGEMAP_ANON : PAGEMAP_PRIVATE);
+	s->asked_to = vmas[last].end;
+	s->ahead = (struct page_range){ 0 };
+}
+
+static int add_pages(struct saving *s, const struct vma *v, struct err *e)
+{
+	for (;;) {
+		struct page_range *r = &s->ahead;
+		uint64_t end;
+		int got;
+
+		if (r->start == r->end) {
+			got = pagemap_next(&s->pm, r, e);
+			if (got <= 0)
+				return got;
+		}
+		if (r->start >= v->end)
+			return 0;
+		end = r->end < v->end ? r->end : v->end;
+		if (add_found(s, v, r, end, e) < 0)
+			return e->code;
+		r->start = end;
+	}
+}
+
+static int add_vma(struct saving *s, size_t number, struct err *e)
+{
+	const struct vma *v = &s->maps.vmas[number];
+
+	s->flags = PE_PRESENT | (may_be_lazy(v) ? PE_LAZY : 0);
+	s->forced = !(v->flags & VMA_RD);
+	s->owned = -1;
+	s->t->dump->opt->dump_stats->pages_scanned += (v->end - v->start) / PAGE_SIZE;
+	if (v->status && memory_pages_of(s->t, v) == VMA_PAGES_ALL)
+		return add_run(s, v->start, v->end, false, e);
+	if (!has_pages(s, v))
+		return 0;
+	if (v->start >= s->asked_to)
+		ask_from(s, number);
+	return add_pages(s, v, e);
+}
+
+static int save_runs(struct saving *s, struct ranges *lost, struct err *e)
+{
+	struct dump_stats *stats = s->t->dump->opt->dump_stats;
+	uint64_t start = io_now_us(), copied;
+
+	for (size_t i = 0; i < s->maps.count; i++)
+		if (add_vma(s, i, e) < 0)
+			return e->code;
+	copied = io_now_us();
+	struct page_copy c = { .pid = s->t->pid,
+			       .runs = s->runs,
+			       .count = s->count,
+			       .pages_fd = s->w.pages_fd,
+			       .runs_on = s->runs_on };
+	if (memory_copy(&c, lost, e) < 0)
+		return e->code;
+	stats->pages_written += s->w.size / PAGE_SIZE;
+	stats->pages_skipped_parent += s->runs_on ? 0 : s->parent_pages;
+	stats->memdump_time += copied - start;
+	stats->memwrite_time += io_now_us() - copied;
+	return pagemap_writer_finish(&s->w, e);
+}
+
+static int save(struct saving *s, int proc_fd, struct ranges *lost, struct err *e)
+{
+	int r = pagemap_open(proc_fd, &s->pm, e);
+
+	s->pm.tracked = r == 0 && s->track && s->pm.scans;
+	if (r == 0)
+		r = pagemap_writer_begin(&s->w, e);
+	if (r == 0)
+		r = save_runs(s, lost, e);
+	pagemap_writer_drop(&s->w);
+	pagemap_close(&s->pm);
+	free(s->runs);
+	return r < 0 ? err_on(e, "memory of pid %d", s->t->pid) : 0;
+}
+
+int memory_save(struct task *t, struct err *e)
+{
+	struct saving s = { .t = t,
+			    .track = track_trusted(t->dump, t),
+			    .maps = { t->vmas, t->vma_count },
+			    .w = { .dir_fd = t->dump->images,
+				   .kind = IMG_PAGEMAP,
+				   .id = t->pid,
+				   .pages_id = memory_pages_id(t->dump) } };
+
+	return save(&s, t->proc_fd, NULL, e);
+}
+
+int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct err *e)
+{
+	own_ranges lost = { 0 };
+	struct saving s = {
+		.t = k->task,
+		.track = k,
+		.maps = k->maps,
+		.runs_on = true,
+		.w = { .dir_fd = dir_fd, .kind = IMG_PAGEMAP, .id = k->pid, .pages_id = pages_id }
+	};
+
+	if (save(&s, k->proc_fd, &lost, e) < 0) {
+		ranges_free(&s.kept);
+		return e->code;
+	}
+	ranges_free(&k->known);
+	ranges_free(&k->suspect);
+	k->known = s.kept;
+	k->suspect = lost;
+	lost = (struct ranges){ 0 };
+	return 0;
+}

@@ -1,0 +1,82 @@
+/* How a stopped tree goes on, or ends; see freeze.h. */
+#include <errno.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "dump/freeze.h"
+#include "lib/io.h"
+#include "lib/proc.h"
+#include "lib/ptrace.h"
+
+void freeze_close(struct task *t)
+{
+	own_close(&t->pidfd);
+	own_close(&t->proc_fd);
+	t->pidfd = t->proc_fd = -1;
+}
+
+static void close_tasks(struct dump *d)
+{
+	for (size_t i = 0; i < d->task_count; i++)
+		freeze_close(d->tasks[i]);
+	d->task_count = 0;
+}
+
+static void detach_all(struct dump *d)
+{
+	for (size_t i = 0; i < d->task_count; i++)
+		for (size_t k = 0; k < d->tasks[i]->thread_count; k++)
+			tracee_detach(d->tasks[i]->threads[k].tid, 0);
+}
+
+void freeze_note(struct dump *d)
+{
+	struct dump_stats *stats = d->opt->dump_stats;
+	uint32_t took = d->frozen_at ? io_now_us() - d->frozen_at : 0;
+
+	if (!d->frozen_at)
+		return;
+	d->frozen_at = 0;
+	stats->stops++;
+	stats->frozen_time += took;
+	stats->longest_stop = took > stats->longest_stop ? took : stats->longest_stop;
+}
+
+void freeze_let_go(struct dump *d)
+{
+	detach_all(d);
+	freeze_note(d);
+	close_tasks(d);
+}
+
+void freeze_leave_stopped(struct dump *d)
+{
+	for (size_t i = 0; i < d->task_count; i++)
+		if (d->tasks[i]->state == TASK_ALIVE)
+			kill(d->tasks[i]->pid, SIGSTOP);
+	detach_all(d);
+	for (size_t i = 0; i < d->task_count; i++)
+		proc_wait_stopped(d->tasks[i]->pid);
+	close_tasks(d);
+}
+
+void freeze_kill(struct dump *d)
+{
+	int status;
+
+	for (size_t i = 0; i < d->task_count; i++)
+		if (d->tasks[i]->state != TASK_DEAD)
+			syscall(SYS_pidfd_send_signal, d->tasks[i]->pidfd, SIGKILL, NULL, 0);
+	/* Each by its number, for which the kernel need not look through all; leaders are reported when the others are gone. */
+	for (size_t i = 0; i < d->task_count; i++)
+		for (size_t k = d->tasks[i]->thread_count; k-- > 0;)
+			while (waitpid(d->tasks[i]->threads[k].tid, &status, __WALL) < 0 &&
+			       errno == EINTR)
+				;
+	/* Tracees are waited for like children; none are left once all are gone. */
+	while (waitpid(-1, &status, __WALL) > 0 || errno == EINTR)
+		;
+	close_tasks(d);
+}

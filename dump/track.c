@@ -1,0 +1,181 @@
+/* Which pages were written; see track.h. */
+#include "dump/track.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dump/memory.h"
+#include "lib/io.h"
+#include "lib/uffd.h"
+
+struct track *track_of(const struct dump *d, const struct task *t)
+{
+	for (size_t i = 0; d->tracks && i < d->tracks->count; i++) {
+		struct track *k = &d->tracks->all[i];
+
+		if (k->pid == t->pid && k->start_time == t->stat.start_time)
+			return k;
+	}
+	return NULL;
+}
+
+/* To register what is registered already changes nothing; what is another's cannot be registered. */
+bool track_owns(const struct track *k, uint64_t start, uint64_t end)
+{
+	return uffd_register(k->uffd, start, end);
+}
+
+static void drop_one(struct track *k)
+{
+	own_close(&k->uffd);
+	own_close(&k->proc_fd);
+	ranges_free(&k->known);
+	ranges_free(&k->suspect);
+	ranges_free(&k->written);
+}
+
+void track_drop(struct dump *d)
+{
+	if (!d->tracks)
+		return;
+	for (size_t i = 0; i < d->tracks->count; i++)
+		drop_one(&d->tracks->all[i]);
+	free(d->tracks->all);
+	*d->tracks = (struct tracks){ 0 };
+}
+
+bool track_lives(const struct track *k)
+{
+	return k->uffd >= 0 && uffd_lives(k->uffd);
+}
+
+void track_drop_lost(struct dump *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->tracks->count; i++) {
+		struct track *k = &d->tracks->all[i];
+
+		if (track_lives(k))
+			d->tracks->all[n++] = *k;
+		else
+			drop_one(k);
+	}
+	d->tracks->count = n;
+}
+
+static bool can_track(const struct task *t, const struct vma *v)
+{
+	return !(v->flags & (VMA_SH | VMA_HT)) && memory_pages_of(t, v) == VMA_PAGES_ANON;
+}
+
+/* Where written pages can be: one question, the kernel passes over what is not registered. */
+static bool extent(const struct track *k, uint64_t *start, uint64_t *end)
+{
+	*start = *end = 0;
+	for (size_t i = 0; i < k->maps.count; i++) {
+		if (!can_track(k->task, &k->maps.vmas[i]))
+			continue;
+		*start = *end ? *start : k->maps.vmas[i].start;
+		*end = k->maps.vmas[i].end;
+	}
+	return *end != 0;
+}
+
+static int find_written(const struct track *k, bool protect, struct ranges *ret, struct err *e)
+{
+	own_pagemap pm = { .fd = -1 };
+	struct page_range r;
+	uint64_t start, end;
+	int got;
+
+	if (!extent(k, &start, &end))
+		return 0;
+	if (pagemap_open(k->proc_fd, &pm, e) < 0)
+		return e->code;
+	pm.protects = protect;
+	pagemap_range(&pm, start, end, PAGEMAP_WRITTEN);
+	while ((got = pagemap_next(&pm, &r, e)) > 0)
+		if (ranges_append(ret, r.start, r.end, e) < 0)
+			return e->code;
+	return got;
+}
+
+int track_written(const struct track *k, uint64_t *ret, struct err *e)
+{
+	own_ranges found = { 0 };
+	int r = find_written(k, false, &found, e);
+
+	*ret = ranges_size(&found);
+	return r;
+}
+
+/* Reads through such a ring go on while the threads are stopped, and write without a mark. */
+static bool has_aio(const struct maps *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (m->vmas[i].flags & VMA_SH && strncmp(m->vmas[i].name, "/[aio]", 6) == 0)
+			return true;
+	return false;
+}
+
+struct track *track_trusted(const struct dump *d, const struct task *t)
+{
+	struct maps maps = { t->vmas, t->vma_count };
+
+	return has_aio(&maps) ? NULL : track_of(d, t);
+}
+
+/* Nothing of what is new has been saved, so all of it is suspect. */
+static int cover_one(struct dump *d, struct track *k, struct err *e)
+{
+	own_ranges fresh = { 0 };
+
+	if (maps_read(k->proc_fd, &d->pool, &k->maps, e) < 0)
+		return e->code;
+	if (has_aio(&k->maps)) {
+		own_close(&k->uffd);
+		k->uffd = -1;
+		return 0;
+	}
+	for (size_t i = 0; i < k->maps.count; i++) {
+		const struct vma *v = &k->maps.vmas[i];
+
+		if (!(v->flags & VMA_UW) && can_track(k->task, v) &&
+		    uffd_register(k->uffd, v->start, v->end) &&
+		    ranges_append(&fresh, v->start, v->end, e) < 0)
+			return e->code;
+	}
+	return ranges_unite(&k->suspect, &fresh, e);
+}
+
+static int collect_one(struct dump *d, struct track *k, struct err *e)
+{
+	if (cover_one(d, k, e) < 0)
+		return e->code;
+	ranges_free(&k->written);
+	return find_written(k, true, &k->written, e);
+}
+
+static int for_each (struct dump *d, int (*run)(struct dump *, struct track *, struct err *),
+		     struct err * e)
+{
+	for (size_t i = 0; i < d->tracks->count; i++) {
+		struct track *k = &d->tracks->all[i];
+
+		if (run(d, k, e) < 0 && track_lives(k))
+			return err_on(e, "memory of pid %d", k->pid);
+	}
+	track_drop_lost(d);
+	return 0;
+}
+
+int track_cover(struct dump *d, struct err *e)
+{
+	return for_each (d, cover_one, e);
+}
+
+int track_collect(struct dump *d, struct err *e)
+{
+	return for_each (d, collect_one, e);
+}
