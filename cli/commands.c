@@ -18,13 +18,18 @@ const struct command commands[COMMAND_COUNT] = {
 	  .max_words = 0 },
 	{ COMMAND_CPUINFO, "cpuinfo", "dump|check [options]",
 	  "write what this processor can do to cpuinfo.img, or compare with it", .max_words = 1 },
-	{ COMMAND_PRE_DUMP, "pre-dump", .missing = LATER, .missing_status = 1 },
+	{ COMMAND_PRE_DUMP, "pre-dump", "-t PID [options]",
+	  "save the memory of a tree that runs on, for dumps that come later", .max_words = 0 },
 	{ COMMAND_PAGE_SERVER, "page-server", .missing = LATER, .missing_status = 1 },
 	{ COMMAND_LAZY_PAGES, "lazy-pages", .missing = LATER, .missing_status = 1 },
 	{ COMMAND_SERVICE, "service", .missing = LATER, .missing_status = 1 },
 	{ COMMAND_SWRK, "swrk", .missing = LATER, .max_words = 1, .missing_status = 1 },
-	{ COMMAND_DEDUP, "dedup", .missing = LATER, .missing_status = 1 },
+	{ COMMAND_DEDUP, "dedup", "[options]",
+	  "free the room of pages in 'parent' that the images have themselves", .max_words = 0 },
 	{ COMMAND_EXEC, "exec", .missing = DEPRECATED, .missing_status = 255 },
+	{ COMMAND_UNTRACK, "untrack", "-t PID",
+	  "end what --track-mem has left behind: nothing of the tree is tracked any more",
+	  .max_words = 0 },
 };
 
 const struct command *command_find(const char *name)

@@ -18,12 +18,15 @@ enum command_id {
 	COMMAND_SWRK,
 	COMMAND_DEDUP,
 	COMMAND_EXEC,
+	COMMAND_UNTRACK,
 	COMMAND_COUNT,
 };
 
 /* For masks of commands, as in the table of options. */
 #define ON_DUMP (1u << COMMAND_DUMP)
 #define ON_RESTORE (1u << COMMAND_RESTORE)
+#define ON_PRE_DUMP (1u << COMMAND_PRE_DUMP)
+#define ON_UNTRACK (1u << COMMAND_UNTRACK)
 #define ON_SHOW (1u << COMMAND_SHOW)
 #define ON_CHECK (1u << COMMAND_CHECK)
 #define ON_CPUINFO (1u << COMMAND_CPUINFO)

@@ -16,7 +16,9 @@
 #include "cli/show.h"
 #include "cli/stats.h"
 #include "dump/dump.h"
+#include "dump/keeper.h"
 #include "images/cpuinfo.h"
+#include "images/dedup.h"
 #include "images/stats.h"
 #include "lib/log.h"
 #include "restore/foreground.h"
@@ -66,6 +68,48 @@ static int cmd_dump(const struct invocation *inv, struct err *e)
 		print_dump_stats(opt->dump_stats);
 	log_info("Dumping finished successfully");
 	return 0;
+}
+
+static int cmd_pre_dump(const struct invocation *inv, struct err *e)
+{
+	const struct options *opt = &inv->opt;
+	struct err stats_error = {};
+
+	if (pre_dump_run(opt, e) < 0) {
+		err_on(e, "cannot pre-dump %d", opt->tree);
+		print_error(e);
+		note_failure("Pre-dumping FAILED.");
+		return 1;
+	}
+	if (stats_dump_write(opt->work_fd, opt->dump_stats, &stats_error) < 0)
+		log_warn("%s", stats_error.text);
+	if (opt->display_stats)
+		print_dump_stats(opt->dump_stats);
+	log_info("Pre-dumping finished successfully");
+	return 0;
+}
+
+static int cmd_dedup(const struct invocation *inv, struct err *e)
+{
+	if (dedup_run(inv->opt.images_fd, e) == 0)
+		return 0;
+	err_on(e, "cannot dedup '%s'", inv->opt.images_dir ? inv->opt.images_dir : ".");
+	print_error(e);
+	return 1;
+}
+
+static int cmd_untrack(const struct invocation *inv, struct err *e)
+{
+	int r = inv->opt.tree > 0 ? keeper_end(inv->opt.tree, e) :
+				    err_say(e, "no process was named; use -t PID");
+
+	if (r > 0)
+		return 0;
+	if (r == 0)
+		err_code(e, ESRCH, "nothing of it is tracked");
+	err_on(e, "cannot untrack %d", inv->opt.tree);
+	print_error(e);
+	return 1;
 }
 
 /*
@@ -144,8 +188,10 @@ static int cmd_cpuinfo(const struct invocation *inv, struct err *e)
 
 /* Returns the exit status; a failure has been printed. */
 static int (*const runs[COMMAND_COUNT])(const struct invocation *inv, struct err *e) = {
-	[COMMAND_DUMP] = cmd_dump,   [COMMAND_RESTORE] = cmd_restore, [COMMAND_SHOW] = cmd_show,
-	[COMMAND_CHECK] = cmd_check, [COMMAND_CPUINFO] = cmd_cpuinfo,
+	[COMMAND_DUMP] = cmd_dump,	 [COMMAND_RESTORE] = cmd_restore,
+	[COMMAND_SHOW] = cmd_show,	 [COMMAND_CHECK] = cmd_check,
+	[COMMAND_CPUINFO] = cmd_cpuinfo, [COMMAND_PRE_DUMP] = cmd_pre_dump,
+	[COMMAND_DEDUP] = cmd_dedup,	 [COMMAND_UNTRACK] = cmd_untrack,
 };
 
 static int run_command(struct invocation *inv, struct err *e)

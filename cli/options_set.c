@@ -81,6 +81,15 @@ int set_max_freeze(struct options *opt, const char *value, struct err *e)
 	return 0;
 }
 
+/* Memory is read from outside while the tree runs, and areas without PROT_READ too: what either word asks for. */
+int set_pre_dump_mode(struct options *opt, const char *value, struct err *e)
+{
+	(void)opt;
+	if (strcmp(value, "splice") == 0 || strcmp(value, "read") == 0)
+		return 0;
+	return err_say(e, "'%s' is no mode of a pre-dump: splice or read", value);
+}
+
 /* -R and -s are one setting: the last given wins. */
 int set_leave_running(struct options *opt, const char *value, struct err *e)
 {

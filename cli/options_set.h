@@ -12,6 +12,7 @@
 int set_tree(struct options *opt, const char *value, struct err *e);
 int set_freeze(struct options *opt, const char *value, struct err *e);
 int set_max_rounds(struct options *opt, const char *value, struct err *e);
+int set_pre_dump_mode(struct options *opt, const char *value, struct err *e);
 int set_max_freeze(struct options *opt, const char *value, struct err *e);
 int set_leave_running(struct options *opt, const char *value, struct err *e);
 int set_leave_stopped(struct options *opt, const char *value, struct err *e);

@@ -16,13 +16,13 @@
 #define NO .negatable = true
 #define IN(name) .group = GROUP_##name
 #define ON_BOTH (ON_DUMP | ON_RESTORE)
+#define ON_SAVE (ON_DUMP | ON_PRE_DUMP)
 
 /* Why an option is refused. */
 #define NO_SOCKETS "sockets cannot be dumped"
 #define NO_TCP "TCP connections cannot be dumped"
 #define NO_PAGE_SERVER "there is no page server"
 #define NO_TLS "there is no page server, and so no TLS"
-#define NO_PRE_DUMP "there is no pre-dump, so every dump is a full one"
 #define NO_LAZY "pages are always restored before the tasks run"
 #define NO_CGROUPS "cgroups are left as they are"
 #define NO_MOUNTS "mount namespaces cannot be dumped"
@@ -47,13 +47,13 @@ const struct option_entry option_table[] = {
 	{ "help", 'h', .on = ON_ALL, .help = "print this text" },
 	{ "version", 'V', .on = ON_ALL, .help = "print the version" },
 
-	{ "tree", 't', NEEDS("PID"), .set = set_tree, .on = ON_DUMP | ON_SHOW, IN(DUMP),
+	{ "tree", 't', NEEDS("PID"), .set = set_tree, .on = ON_SAVE | ON_UNTRACK | ON_SHOW, IN(DUMP),
 	  .help = "the process whose tree is saved" },
 	{ "leave-running", 'R', .set = set_leave_running, .on = ON_DUMP, IN(DUMP),
 	  .help = "let the tasks run on after a good dump" },
 	{ "leave-stopped", 's', .set = set_leave_stopped, .on = ON_BOTH, IN(DUMP),
 	  .help = "leave the tasks stopped after the dump, or after the restore" },
-	{ "timeout", 0, NEEDS("SECONDS"), .set = set_timeout, .on = ON_DUMP, IN(DUMP),
+	{ "timeout", 0, NEEDS("SECONDS"), .set = set_timeout, .on = ON_SAVE, IN(DUMP),
 	  .help = "for finding and freezing the tasks (default: 10; 0: no limit)" },
 	{ "freeze", 0, NEEDS("MODE"), .set = set_freeze, .on = ON_DUMP, IN(DUMP),
 	  .help = "save memory while the tree stands ('stop') or runs ('precopy') (default: auto)" },
@@ -61,6 +61,14 @@ const struct option_entry option_table[] = {
 	  .help = "of pre-copy, before the last stop (default: 8)" },
 	{ "max-freeze", 0, NEEDS("MS"), .set = set_max_freeze, .on = ON_DUMP, IN(DUMP),
 	  .help = "no more rounds when the last stop would be as short (default: 1)" },
+	{ "track-mem", 0, NO, FLAG(track_mem), .on = ON_SAVE, IN(DUMP),
+	  .help = "store only what was written since the dump before, and count on" },
+	{ "prev-images-dir", 0, TEXT(prev_images_dir, "DIR"), .on = ON_SAVE, IN(DUMP),
+	  .help = "the dump before, relative to the images directory" },
+	{ "auto-dedup", 0, NO, FLAG(auto_dedup), .on = ON_SAVE, IN(DUMP),
+	  .help = "free the room of pages that are stored anew in the dumps before" },
+	{ "pre-dump-mode", 0, NEEDS("MODE"), .set = set_pre_dump_mode, .on = ON_PRE_DUMP, IN(DUMP),
+	  .help = "'splice' or 'read', for CRIU's sake: here both save while the tree runs" },
 	{ "shell-job", 'j', NO, FLAG(shell_job), .on = ON_BOTH, IN(DUMP),
 	  .help = "the tree belongs to a shell's session and terminal; on both sides" },
 	{ "file-locks", 'l', NO, FLAG(file_locks), .on = ON_BOTH, IN(DUMP),
@@ -123,10 +131,6 @@ const struct option_entry option_table[] = {
 	{ "log-pid", 0, NO, FLAG(log_pid), .on = ON_RESTORE, IN(LOG),
 	  .help = "lines about a restored task go to FILE.PID" },
 
-	{ "prev-images-dir", 0, NEEDS("DIR"), .missing = NO_PRE_DUMP },
-	{ "track-mem", 0, NO, .missing = NO_PRE_DUMP },
-	{ "pre-dump-mode", 0, NEEDS("MODE"), .missing = NO_PRE_DUMP },
-	{ "auto-dedup", 0, NO, .missing = NO_PRE_DUMP },
 	{ "lazy-pages", 0, .missing = NO_LAZY },
 	{ "page-server", 0, NO, .missing = NO_PAGE_SERVER },
 	{ "address", 0, NEEDS("ADDRESS"), .missing = NO_PAGE_SERVER },

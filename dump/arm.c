@@ -117,12 +117,11 @@ static int make_tracks(struct dump *d, struct arming *a, size_t count, struct er
 			continue;
 		if (proc_open(k.pid, &k.proc_fd, e) < 0)
 			return e->code;
-		if (io_grow(&d->tracks->all, d->tracks->count, sizeof(k), e) < 0) {
-			own_close(&k.proc_fd);
+		k.uffd = take_fd(&a[i].uffd);
+		if (track_add(d, &k, e) < 0) {
+			track_close(&k);
 			return e->code;
 		}
-		k.uffd = take_fd(&a[i].uffd);
-		d->tracks->all[d->tracks->count++] = k;
 	}
 	return 0;
 }

@@ -146,6 +146,16 @@ int core_save_tree(struct dump *d, struct err *e)
 	return image_save(d->images, IMG_TIMENS, 0, &clocks, e);
 }
 
+/* By it a process is told from another that has got its pid since. */
+static void set_uptime(InventoryEntry *inv)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	inv->has_dump_uptime = 1;
+	inv->dump_uptime = now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+}
+
 int core_inventory(struct dump *d, InventoryEntry **ret, struct err *e)
 {
 	InventoryEntry *inv = pool_new(&d->pool, InventoryEntry);
@@ -162,6 +172,8 @@ int core_inventory(struct dump *d, InventoryEntry **ret, struct err *e)
 	inv->lsmtype = LSMTYPE__NO_LSM;
 	inv->has_network_lock_method = 1;
 	inv->network_lock_method = NETWORK_NOT_LOCKED;
+	inv->dump_criu_run_id = d->name;
+	set_uptime(inv);
 	inv->plugins_entry = pool_new(&d->pool, PluginsEntry);
 	plugins_entry__init(inv->plugins_entry);
 	*ret = inv;
@@ -169,17 +181,15 @@ int core_inventory(struct dump *d, InventoryEntry **ret, struct err *e)
 }
 
 /* A folder that holds memory only: no version, so nobody takes it for one that can be restored. */
-const InventoryEntry *core_inventory_round(struct dump *d)
+const InventoryEntry *core_inventory_round(struct dump *d, const char *images)
 {
 	InventoryEntry *inv = pool_new(&d->pool, InventoryEntry);
-	struct timespec now;
 
 	inventory_entry__init(inv);
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	inv->has_dump_uptime = 1;
-	inv->dump_uptime = now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+	set_uptime(inv);
 	inv->has_pre_dump_mode = 1;
 	inv->pre_dump_mode = PRE_DUMP_READ;
+	inv->dump_criu_run_id = images ? pool_text(&d->pool, images) : NULL;
 	inv->plugins_entry = pool_new(&d->pool, PluginsEntry);
 	plugins_entry__init(inv->plugins_entry);
 	return inv;

@@ -15,7 +15,7 @@ must_check int core_save_rest(void *task, struct err *e);
 must_check int core_save_tree(struct dump *d, struct err *e);
 /* What makes the folder complete. Lives in the pool. */
 must_check int core_inventory(struct dump *d, InventoryEntry **ret, struct err *e);
-/* The same for a folder that holds memory only, as pre-dumps do. */
-const InventoryEntry *core_inventory_round(struct dump *d);
+/* The same for a folder that holds memory only, as pre-dumps do. images: its name, NULL: none. */
+const InventoryEntry *core_inventory_round(struct dump *d, const char *images);
 
 #endif

@@ -14,11 +14,13 @@
 #include "dump/freeze.h"
 #include "dump/guard.h"
 #include "dump/ids.h"
+#include "dump/increment.h"
 #include "dump/memory.h"
 #include "dump/precopy.h"
 #include "dump/track.h"
 #include "dump/robust_list.h"
 #include "images/cpuinfo.h"
+#include "images/dedup.h"
 #include "images/image.h"
 #include "lib/background.h"
 #include "lib/io.h"
@@ -235,7 +237,7 @@ static int step_complete(void *job, struct err *e)
 	InventoryEntry *inv;
 
 	if (note_endings(d, e) < 0 || guard_check(d->guard, e) < 0 ||
-	    core_inventory(d, &inv, e) < 0)
+	    increment_name(d, &d->name, e) < 0 || core_inventory(d, &inv, e) < 0)
 		return e->code;
 	return image_set_finish(d->images, inv, e);
 }
@@ -279,6 +281,24 @@ static int step_go(void *job, struct err *e)
 	return 0;
 }
 
+/* What is counted from this dump on is for a process that goes on. */
+static int step_track(void *job, struct err *e)
+{
+	struct dump *d = job;
+
+	(void)e;
+	if (d->track_mem && d->opt->leave_running && d->tracks)
+		increment_go_on(d, d->name);
+	return 0;
+}
+
+static int step_dedup(void *job, struct err *e)
+{
+	struct dump *d = job;
+
+	return d->opt->auto_dedup && d->opt->prev_images_dir ? dedup_run(d->images, e) : 0;
+}
+
 static const struct step steps[] = {
 	{ .name = "pre-dump scripts", .run = step_scripts },
 	{ .name = "begin", .run = step_begin },
@@ -294,7 +314,9 @@ static const struct step steps[] = {
 	{ .name = "images", .run = step_images },
 	{ .name = "early", .run = step_early },
 	{ .name = "complete", .run = step_complete, .undo = undo_complete },
+	{ .name = "dedup", .run = step_dedup },
 	{ .name = "post-dump scripts", .run = step_post },
+	{ .name = "track", .run = step_track },
 	{ .name = "go", .run = step_go, .final = 1 },
 };
 
@@ -312,7 +334,7 @@ static int work(struct guard *g, void *arg, struct err *e)
 
 int dump_run(const struct options *opt, struct err *e)
 {
-	struct dump d = { .opt = opt, .images = opt->images_fd };
+	struct dump d = { .opt = opt, .images = opt->images_fd, .track_mem = opt->track_mem };
 	int r;
 
 	if (opt->tree <= 0)

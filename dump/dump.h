@@ -82,9 +82,11 @@ struct dump {
 	struct SeccompEntry *seccomp; /* dump/task/seccomp.c */
 	struct machine *machine;      /* dump/machine.h */
 	struct id_counters ids;	      /* last used numbers; 1 is the dumper's own */
+	char *name;		      /* of this set of images: dump_criu_run_id */
 	uint32_t pages_id;	      /* last used number of a pages-N.img */
 	struct guard *guard;	      /* dump/guard.h */
 	uint64_t frozen_at;	      /* io_now_us(); 0: the tree runs */
+	bool track_mem;		       /* --track-mem, or a pre-dump */
 	struct tracks *tracks;	       /* dump/track.h; NULL: nothing is tracked */
 	struct background *background; /* writes images; NULL: they are written at once */
 };
@@ -117,5 +119,7 @@ extern const size_t task_kind_count;
 
 /* Saves the tree opt->tree into the images directory. */
 must_check int dump_run(const struct options *opt, struct err *e);
+/* Saves its memory only, while it runs, for dumps that come later. */
+must_check int pre_dump_run(const struct options *opt, struct err *e);
 
 #endif

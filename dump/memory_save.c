@@ -213,11 +213,18 @@ static int save_runs(struct saving *s, struct ranges *lost, struct err *e)
 	return pagemap_writer_finish(&s->w, e);
 }
 
+/* What is saved in the stop is protected in the stop, if the next dump wants to know what was written since. */
+static bool counts_on(const struct dump *d)
+{
+	return d->track_mem && d->opt->leave_running;
+}
+
 static int save(struct saving *s, int proc_fd, struct ranges *lost, struct err *e)
 {
 	int r = pagemap_open(proc_fd, &s->pm, e);
 
 	s->pm.tracked = r == 0 && s->track && s->pm.scans;
+	s->pm.protects = s->pm.tracked && !s->runs_on && counts_on(s->t->dump);
 	if (r == 0)
 		r = pagemap_writer_begin(&s->w, e);
 	if (r == 0)
@@ -238,7 +245,11 @@ int memory_save(struct task *t, struct err *e)
 				   .id = t->pid,
 				   .pages_id = memory_pages_id(t->dump) } };
 
-	return save(&s, t->proc_fd, NULL, e);
+	if (save(&s, t->proc_fd, NULL, e) < 0)
+		return e->code;
+	if (s.track)
+		ranges_free(&s.track->suspect);
+	return 0;
 }
 
 int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct err *e)

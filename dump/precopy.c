@@ -9,20 +9,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "dump/core.h"
 #include "dump/freeze.h"
-#include "dump/guard.h"
-#include "dump/ids.h"
-#include "dump/memory.h"
+#include "dump/increment.h"
+#include "dump/keeper.h"
+#include "dump/rounds.h"
 #include "dump/track.h"
-#include "images/image.h"
 #include "lib/io.h"
 #include "lib/log.h"
+#include "lib/proc.h"
 #include "lib/stats.h"
 
 enum {
@@ -56,32 +56,40 @@ static void remove_round(int images, const char *name)
 	unlinkat(images, name, AT_REMOVEDIR);
 }
 
-static void remove_rounds(int images)
-{
-	char name[NAME_SIZE];
-
-	for (unsigned n = 1; n <= STATS_ROUNDS; n++)
-		remove_round(images, round_name(name, n));
-}
-
 static bool leads_to_round(int dir_fd)
 {
 	char to[NAME_SIZE];
 	ssize_t n = readlinkat(dir_fd, "parent", to, sizeof(to) - 1);
 
-	return n > 0 && strncmp(to, "precopy-", 8) == 0;
+	return n > 8 && strncmp(to, "precopy-", 8) == 0;
 }
 
 void precopy_undo(struct dump *d)
 {
+	char name[NAME_SIZE];
+
 	if (leads_to_round(d->images))
 		unlinkat(d->images, "parent", 0);
-	remove_rounds(d->images);
+	for (unsigned n = 1; n <= STATS_ROUNDS; n++)
+		remove_round(d->images, round_name(name, n));
 }
 
 static int link_parent(int dir_fd, const char *to, struct err *e)
 {
 	return symlinkat(to, dir_fd, "parent") < 0 ? err_sys(e, "create the link 'parent'") : 0;
+}
+
+/* The first round comes after what the user has called the folder before, if anything. */
+static int link_first(struct dump *d, int dir_fd, struct err *e)
+{
+	char to[PATH_MAX], out[PATH_MAX + 4];
+	ssize_t n = readlinkat(d->images, "parent", to, sizeof(to) - 1);
+
+	if (n < 0 || !d->opt->prev_images_dir)
+		return 0;
+	to[n] = 0;
+	snprintf(out, sizeof(out), "%s%s", *to == '/' ? "" : "../", to);
+	return link_parent(dir_fd, out, e);
 }
 
 static int make_folder(struct dump *d, unsigned round, int *ret, struct err *e)
@@ -95,71 +103,10 @@ static int make_folder(struct dump *d, unsigned round, int *ret, struct err *e)
 	if (*ret < 0)
 		return err_sys(e, "open the folder '%s'", name);
 	if (round == 1)
-		return 0;
+		return link_first(d, *ret, e);
 	strcpy(before, "../");
 	round_name(before + 3, round - 1);
 	return link_parent(*ret, before, e);
-}
-
-/* Tasks that share their memory, or live in other namespaces, are refused before anything is done to them. */
-static int arm(struct dump *d, struct err *e)
-{
-	struct id_counters before = d->ids;
-	int r = ids_read(d, e);
-
-	d->ids = before;
-	return r < 0 ? r : track_arm(d, e);
-}
-
-static uint64_t pages_written(const struct dump *d)
-{
-	return d->opt->dump_stats->pages_written;
-}
-
-/* Saves what the last stop has found. */
-static int save_round(struct dump *d, unsigned round, struct err *e)
-{
-	struct dump_stats *stats = d->opt->dump_stats;
-	uint64_t before = pages_written(d);
-	own_fd folder = -1;
-
-	if (make_folder(d, round, &folder, e) < 0)
-		return e->code;
-	for (size_t i = 0; i < d->tracks->count; i++) {
-		struct track *k = &d->tracks->all[i];
-
-		if (guard_check(d->guard, e) < 0 ||
-		    (memory_save_round(k, folder, i + 1, e) < 0 && track_lives(k)))
-			return e->code;
-	}
-	track_drop_lost(d);
-	stats->round_pages[stats->rounds++] = pages_written(d) - before;
-	return image_set_finish(folder, core_inventory_round(d), e);
-}
-
-/* One short stop (see track.h), in which tasks that are new get a track. */
-static int stop_once(struct dump *d, struct err *e)
-{
-	int r = freeze_tree(d, e);
-
-	if (r == 0)
-		r = arm(d, e);
-	freeze_let_go(d);
-	return r;
-}
-
-static int written_by_now(const struct dump *d, uint64_t *ret, struct err *e)
-{
-	uint64_t one;
-
-	*ret = 0;
-	for (size_t i = 0; i < d->tracks->count; i++) {
-		if (track_written(&d->tracks->all[i], &one, e) == 0)
-			*ret += one;
-		else if (track_lives(&d->tracks->all[i]))
-			return e->code;
-	}
-	return 0;
 }
 
 /* How far it has come. */
@@ -170,16 +117,14 @@ struct progress {
 
 static int do_round(struct dump *d, unsigned round, struct progress *p, struct err *e)
 {
-	uint64_t before = pages_written(d), begin;
+	uint64_t begin = io_now_us();
+	own_fd folder = -1;
 
-	if (guard_check(d->guard, e) < 0 || track_collect(d, e) < 0 || stop_once(d, e) < 0)
-		return e->code;
-	begin = io_now_us();
-	if (save_round(d, round, e) < 0)
+	if (make_folder(d, round, &folder, e) < 0 || rounds_save(d, folder, NULL, e) < 0)
 		return err_on(e, "round %u of pre-copy", round);
 	p->time_us += io_now_us() - begin;
-	p->bytes += (pages_written(d) - before) * PAGE_SIZE;
-	return 0;
+	p->bytes += d->opt->dump_stats->round_pages[round - 1] * PAGE_SIZE;
+	return rounds_left(d, &p->left, e);
 }
 
 static bool is_enough(const struct dump *d, const struct progress *p, uint64_t left_before)
@@ -193,18 +138,21 @@ static bool is_enough(const struct dump *d, const struct progress *p, uint64_t l
 static int run_rounds(struct dump *d, struct err *e)
 {
 	struct progress p = { .left = UINT64_MAX };
+	char name[NAME_SIZE];
 
 	for (unsigned round = 1; round <= d->opt->max_rounds; round++) {
 		uint64_t left_before = p.left;
 
-		if (do_round(d, round, &p, e) < 0 || written_by_now(d, &p.left, e) < 0)
+		if (do_round(d, round, &p, e) < 0)
 			return e->code;
 		log_debug("round %u of pre-copy: %lu pages, %lu KiB written since", round,
 			  d->opt->dump_stats->round_pages[round - 1], p.left >> 10);
 		if (is_enough(d, &p, left_before))
 			break;
 	}
-	return 0;
+	if (d->opt->prev_images_dir)
+		unlinkat(d->images, "parent", 0);
+	return link_parent(d->images, round_name(name, d->opt->dump_stats->rounds), e);
 }
 
 /* Of private memory, at least; what is shared is saved in the stop anyway. */
@@ -223,32 +171,23 @@ static int memory_of_tree(const struct dump *d, uint64_t *ret, struct err *e)
 	return 0;
 }
 
-/* 1: yes; the tree is stopped. */
-static int is_wanted(struct dump *d, struct err *e)
+/* 1: rounds are worth it. */
+static int is_wanted(const struct dump *d, uint64_t bytes)
+{
+	return d->opt->freeze == FREEZE_PRECOPY || bytes >= WORTH_IT;
+}
+
+/* Stops the tree and prepares tracking. 1: rounds are worth it, and the tree runs; 0: it is still stopped. */
+static int begin(struct dump *d, struct err *e)
 {
 	uint64_t bytes;
 
-	if (d->opt->freeze == FREEZE_PRECOPY)
-		return 1;
-	if (memory_of_tree(d, &bytes, e) < 0)
+	if (freeze_tree(d, e) < 0 || memory_of_tree(d, &bytes, e) < 0)
 		return e->code;
-	return bytes >= WORTH_IT;
-}
-
-int precopy_run(struct dump *d, struct err *e)
-{
-	char name[NAME_SIZE];
-	int r;
-
-	precopy_undo(d);
-	if (d->opt->freeze == FREEZE_STOP)
+	if (!d->track_mem && !is_wanted(d, bytes))
 		return 0;
-	if (freeze_tree(d, e) < 0)
-		return e->code;
-	r = is_wanted(d, e);
-	if (r <= 0)
-		return r;
-	if (arm(d, e) < 0)
+	/* A mapping belongs to one userfaultfd: what a keeper holds could not be tracked. */
+	if ((!d->track_mem && keeper_end(d->opt->tree, e) < 0) || rounds_arm(d, e) < 0)
 		return e->code;
 	if (d->tracks->count == 0) {
 		log_warn("written pages cannot be told from others here, so all are saved while "
@@ -256,10 +195,31 @@ int precopy_run(struct dump *d, struct err *e)
 		return 0;
 	}
 	freeze_let_go(d);
-	if (run_rounds(d, e) < 0)
+	return 1;
+}
+
+/* With what is known from the dump before, little may be left. */
+static int run_and_stop(struct dump *d, struct err *e)
+{
+	uint64_t left;
+
+	if (track_cover(d, e) < 0 || rounds_left(d, &left, e) < 0)
 		return e->code;
-	if (link_parent(d->images, round_name(name, d->opt->dump_stats->rounds), e) < 0 ||
-	    track_cover(d, e) < 0)
+	if (d->opt->freeze != FREEZE_STOP && is_wanted(d, left) &&
+	    (run_rounds(d, e) < 0 || track_cover(d, e) < 0))
 		return e->code;
 	return freeze_tree(d, e);
+}
+
+int precopy_run(struct dump *d, struct err *e)
+{
+	int r;
+
+	precopy_undo(d);
+	if (increment_begin(d, e) < 0)
+		return e->code;
+	if (d->opt->freeze == FREEZE_STOP && !d->track_mem)
+		return 0;
+	r = begin(d, e);
+	return r > 0 ? run_and_stop(d, e) : r;
 }

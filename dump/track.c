@@ -25,7 +25,7 @@ bool track_owns(const struct track *k, uint64_t start, uint64_t end)
 	return uffd_register(k->uffd, start, end);
 }
 
-static void drop_one(struct track *k)
+void track_close(struct track *k)
 {
 	own_close(&k->uffd);
 	own_close(&k->proc_fd);
@@ -34,12 +34,22 @@ static void drop_one(struct track *k)
 	ranges_free(&k->written);
 }
 
+int track_add(struct dump *d, const struct track *k, struct err *e)
+{
+	if (!d->tracks)
+		d->tracks = pool_new(&d->pool, struct tracks);
+	if (io_grow(&d->tracks->all, d->tracks->count, sizeof(*k), e) < 0)
+		return e->code;
+	d->tracks->all[d->tracks->count++] = *k;
+	return 0;
+}
+
 void track_drop(struct dump *d)
 {
 	if (!d->tracks)
 		return;
 	for (size_t i = 0; i < d->tracks->count; i++)
-		drop_one(&d->tracks->all[i]);
+		track_close(&d->tracks->all[i]);
 	free(d->tracks->all);
 	*d->tracks = (struct tracks){ 0 };
 }
@@ -59,7 +69,7 @@ void track_drop_lost(struct dump *d)
 		if (track_lives(k))
 			d->tracks->all[n++] = *k;
 		else
-			drop_one(k);
+			track_close(k);
 	}
 	d->tracks->count = n;
 }

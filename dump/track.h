@@ -57,6 +57,9 @@ bool track_owns(const struct track *k, uint64_t start, uint64_t end);
 bool track_lives(const struct track *k);
 /* Forgets those whose memory is gone. */
 void track_drop_lost(struct dump *d);
+/* Takes one over that comes from elsewhere. */
+must_check int track_add(struct dump *d, const struct track *k, struct err *e);
+void track_close(struct track *k);
 /* Ends all tracking: the kernel takes back every protection. */
 void track_drop(struct dump *d);
 

@@ -317,3 +317,15 @@ int stored_pages_load(struct stored_pages *ret, int dir_fd, enum image_kind kind
 		return err_sys(e, "stat the image folder");
 	return load_chain(ret, &f, &(struct image_id){ kind, id }, e);
 }
+
+int stored_pages_load_folder(struct stored_pages *ret, int dir_fd, enum image_kind kind,
+			     uint64_t id, struct err *e)
+{
+	own_stored_pages p = {};
+
+	if (load_folder(&p, dir_fd, &(struct image_id){ kind, id }, e) < 0)
+		return e->code;
+	*ret = p;
+	p = (struct stored_pages){};
+	return 0;
+}

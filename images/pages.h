@@ -36,6 +36,9 @@ struct stored_pages {
 /* Loads and checks the page map (IMG_PAGEMAP or IMG_PAGEMAP_SHMEM) with what it takes from its ancestors. */
 must_check int stored_pages_load(struct stored_pages *ret, int dir_fd, enum image_kind kind,
 				 uint64_t id, struct err *e);
+/* The same of this folder alone: what is the parent's stays that, without a file. */
+must_check int stored_pages_load_folder(struct stored_pages *ret, int dir_fd, enum image_kind kind,
+					uint64_t id, struct err *e);
 void stored_pages_free(struct stored_pages *p);
 #define own_stored_pages __attribute__((cleanup(stored_pages_free))) struct stored_pages
 

@@ -31,8 +31,9 @@ static void list_free(struct string_list *list)
 
 void options_free(struct options *opt)
 {
-	char *texts[] = { opt->images_dir, opt->work_dir,     opt->log_file,	 opt->pidfile,
-			  opt->root,	   opt->inject_fault, opt->check_feature };
+	char *texts[] = { opt->images_dir,   opt->prev_images_dir, opt->work_dir,
+			  opt->log_file,     opt->pidfile,	   opt->root,
+			  opt->inject_fault, opt->check_feature };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);

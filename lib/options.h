@@ -68,6 +68,10 @@ struct options {
 	unsigned
 		max_freeze; /* milliseconds that the last stop should take; 0: as short as it gets */
 
+	bool track_mem;	       /* take clean pages from the dump before, and go on counting */
+	char *prev_images_dir; /* as given, relative to the images directory; NULL: none */
+	bool auto_dedup;       /* pages that are stored anew are taken out of the folders before */
+
 	/* What becomes of the tasks; at most one of the two. */
 	bool leave_running;
 	bool leave_stopped;

@@ -1,0 +1,101 @@
+/* Increments; see increment.h. */
+#include "dump/increment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "dump/keeper.h"
+#include "images/image.h"
+#include "images/inventory.pb-c.h"
+#include "images/pages.h"
+#include "lib/log.h"
+
+/* A link that is there already is kept, as CRIU does; then that is the folder before. */
+static int open_parent(struct dump *d, int *ret, struct err *e)
+{
+	const char *to = d->opt->prev_images_dir;
+
+	if (symlinkat(to, d->images, "parent") < 0 && errno != EEXIST)
+		return err_sys(e, "create the link 'parent'");
+	*ret = openat(d->images, "parent", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret < 0) {
+		err_sys(e, "open the folder before, '%s'", to);
+		return err_hint(e, "--prev-images-dir is relative to the folder of images");
+	}
+	return 0;
+}
+
+static int load_known(int parent, struct track *k, struct err *e)
+{
+	own_stored_pages pages = { 0 };
+	int r = stored_pages_load(&pages, parent, IMG_PAGEMAP, k->pid, e);
+
+	if (r == -ENOENT && faccessat(parent, "inventory.img", F_OK, 0) == 0) {
+		char name[IMAGE_NAME_MAX];
+
+		/* It was born since, or could not be tracked. */
+		image_name(name, IMG_PAGEMAP, k->pid);
+		if (faccessat(parent, name, F_OK, 0) < 0)
+			return 0;
+	}
+	if (r < 0)
+		return err_on(e, "'parent'");
+	for (size_t i = 0; i < pages.count; i++) {
+		const struct stored_run *run = &pages.runs[i];
+
+		if (ranges_append(&k->known, run->vaddr, run->vaddr + run->nr_pages * PAGE_SIZE,
+				  e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+int increment_begin(struct dump *d, struct err *e)
+{
+	own_message InventoryEntry *inv = NULL;
+	own_fd parent = -1;
+	int r;
+
+	if (!d->opt->prev_images_dir)
+		return d->track_mem ? keeper_fetch(d, NULL, e) : 0;
+	if (open_parent(d, &parent, e) < 0)
+		return e->code;
+	r = image_load(parent, IMG_INVENTORY, 0, &inv, e);
+	if (r < 0)
+		return err_on(e, "the folder before, '%s'", d->opt->prev_images_dir);
+	if (!d->track_mem)
+		return 0;
+	if (keeper_fetch(d, inv->dump_criu_run_id, e) < 0)
+		return e->code;
+	for (size_t i = 0; d->tracks && i < d->tracks->count; i++)
+		if (load_known(parent, &d->tracks->all[i], e) < 0)
+			return e->code;
+	return 0;
+}
+
+void increment_go_on(struct dump *d, const char *images)
+{
+	struct err e = { 0 };
+
+	if (keeper_start(d, images, &e) < 0)
+		log_warn("the next dump will save all pages: %s", e.text);
+}
+
+/* A random UUID, as text. */
+int increment_name(struct dump *d, char **ret, struct err *e)
+{
+	unsigned char b[16];
+
+	if (getrandom(b, sizeof(b), 0) != sizeof(b))
+		return err_sys(e, "getrandom");
+	b[6] = (b[6] & 0x0f) | 0x40;
+	b[8] = (b[8] & 0x3f) | 0x80;
+	*ret = pool_format(&d->pool,
+			   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+			   b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11],
+			   b[12], b[13], b[14], b[15]);
+	return 0;
+}

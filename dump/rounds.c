@@ -1,0 +1,68 @@
+/* Memory saved while the tree runs; see rounds.h. */
+#include "dump/rounds.h"
+
+#include <string.h>
+
+#include "dump/core.h"
+#include "dump/freeze.h"
+#include "dump/guard.h"
+#include "dump/ids.h"
+#include "dump/memory.h"
+#include "dump/track.h"
+#include "images/image.h"
+#include "lib/stats.h"
+
+/* Tasks that share their memory, or live in other namespaces, are refused before anything is done to them. */
+int rounds_arm(struct dump *d, struct err *e)
+{
+	struct id_counters before = d->ids;
+	int r = ids_read(d, e);
+
+	d->ids = before;
+	return r < 0 ? r : track_arm(d, e);
+}
+
+/* See track.h; tasks that are new get a track meanwhile. */
+static int stop_once(struct dump *d, struct err *e)
+{
+	int r = freeze_tree(d, e);
+
+	if (r == 0)
+		r = rounds_arm(d, e);
+	freeze_let_go(d);
+	return r;
+}
+
+int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e)
+{
+	struct dump_stats *stats = d->opt->dump_stats;
+	uint64_t before = stats->pages_written;
+
+	if (guard_check(d->guard, e) < 0 || track_collect(d, e) < 0 || stop_once(d, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < d->tracks->count; i++) {
+		struct track *k = &d->tracks->all[i];
+
+		if (guard_check(d->guard, e) < 0 ||
+		    (memory_save_round(k, dir_fd, i + 1, e) < 0 && track_lives(k)))
+			return e->code;
+	}
+	track_drop_lost(d);
+	if (stats->rounds < STATS_ROUNDS)
+		stats->round_pages[stats->rounds++] = stats->pages_written - before;
+	return image_set_finish(dir_fd, core_inventory_round(d, images), e);
+}
+
+int rounds_left(const struct dump *d, uint64_t *ret, struct err *e)
+{
+	uint64_t one;
+
+	*ret = 0;
+	for (size_t i = 0; i < d->tracks->count; i++) {
+		if (track_written(&d->tracks->all[i], &one, e) == 0)
+			*ret += one;
+		else if (track_lives(&d->tracks->all[i]))
+			return e->code;
+	}
+	return 0;
+}

@@ -1,0 +1,17 @@
+/* A round of saving memory while the tree runs: what a pre-dump does once, and pre-copy several times. */
+#ifndef STASIS_DUMP_ROUNDS_H
+#define STASIS_DUMP_ROUNDS_H
+
+#include "dump/dump.h"
+
+/* While the tree is stopped: tasks that can be tracked and are not yet are from now on. */
+must_check int rounds_arm(struct dump *d, struct err *e);
+/*
+ * While it runs: collects what was written, stops the tree for a moment, and saves the pages into the folder, which is
+ * complete and synced then.
+ */
+must_check int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e);
+/* How many bytes are written by now and not saved, in all. */
+must_check int rounds_left(const struct dump *d, uint64_t *ret, struct err *e);
+
+#endif

@@ -1,0 +1,103 @@
+/* Punching holes into older folders; see dedup.h. */
+#include "images/dedup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "images/pages.h"
+#include "lib/io.h"
+#include "lib/own.h"
+
+enum { LONGEST_CHAIN = 4096 };
+
+static int punch(const struct stored_run *in, uint64_t start, uint64_t end, struct err *e)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", in->fd);
+	own_fd fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "open the pages of a parent for writing");
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		      in->offset + (start - in->vaddr), end - start) == 0)
+		return 0;
+	err_sys(e, "take pages out of a parent");
+	return errno == EOPNOTSUPP ? err_hint(e, "its file system cannot free a part of a file") :
+				     e->code;
+}
+
+static uint64_t end_of(const struct stored_run *run)
+{
+	return run->vaddr + run->nr_pages * PAGE_SIZE;
+}
+
+/* Both are ascending, and only pages that both store themselves are meant. */
+static int punch_common(const struct stored_pages *newer, const struct stored_pages *older,
+			struct err *e)
+{
+	for (size_t i = 0; i < newer->count; i++) {
+		const struct stored_run *run = &newer->runs[i];
+		const struct stored_run *in = stored_pages_find(older, run->vaddr);
+
+		if (!(run->flags & PE_PRESENT))
+			continue;
+		for (; in && in < older->runs + older->count && in->vaddr < end_of(run); in++) {
+			uint64_t start = in->vaddr > run->vaddr ? in->vaddr : run->vaddr;
+			uint64_t end = end_of(in) < end_of(run) ? end_of(in) : end_of(run);
+
+			if (in->flags & PE_PRESENT && punch(in, start, end, e) < 0)
+				return e->code;
+		}
+	}
+	return 0;
+}
+
+/* From the parent on: one map of every folder that has it. */
+static int dedup_map(int dir_fd, enum image_kind kind, uint64_t id, struct err *e)
+{
+	own_stored_pages newest = { 0 };
+	own_fd at = openat(dir_fd, "parent", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (stored_pages_load_folder(&newest, dir_fd, kind, id, e) < 0)
+		return e->code;
+	for (int depth = 0; at >= 0; depth++) {
+		own_stored_pages older = { 0 };
+		int next, r = stored_pages_load_folder(&older, at, kind, id, e);
+
+		if (r == -ENOENT)
+			return 0; /* it is older than the process */
+		if (r < 0 || punch_common(&newest, &older, e) < 0)
+			return err_on(e, "'parent'");
+		if (depth == LONGEST_CHAIN)
+			return err_code(e, ELOOP, "'parent' leads back to where it came from");
+		next = openat(at, "parent", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		own_close(&at);
+		at = next;
+	}
+	return 0;
+}
+
+int dedup_run(int dir_fd, struct err *e)
+{
+	own_fd copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *entry;
+
+	if (faccessat(dir_fd, "parent", F_OK, 0) < 0)
+		return err_sys(e, "find the link 'parent'");
+	own_dir dir = fdopendir(copy);
+	if (!dir)
+		return err_sys(e, "read the folder of images");
+	take_fd(&copy);
+	while ((entry = readdir(dir))) {
+		enum image_kind kind;
+		uint64_t id;
+
+		if (!image_name_parse(entry->d_name, &kind, &id) ||
+		    (kind != IMG_PAGEMAP && kind != IMG_PAGEMAP_SHMEM))
+			continue;
+		if (dedup_map(dir_fd, kind, id, e) < 0)
+			return err_on(e, "'%s'", entry->d_name);
+	}
+	return 0;
+}

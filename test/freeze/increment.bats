@@ -1,0 +1,172 @@
+load ../lib
+
+# Whatever the images of a chain are called, each leads to the one before.
+pre_dump()
+{
+	quietly "$STASIS" pre-dump -t "$PID" -D "$IMAGES" -v4 -o dump.log "$@"
+}
+
+before()
+{
+	printf '%s\n' --prev-images-dir "../images.$((ROUND - 1))"
+}
+
+written()
+{
+	sed -n 's/.*"pages_written": "\?\([0-9]*\)"\?,\?/\1/p' < <("$STASIS" show "$1"/stats-dump)
+}
+
+not_tracked()
+{
+	[ ! -e /run/stasis/tracking-"$PID" ] || fail "something of it is still tracked"
+}
+
+tracks()
+{
+	skip_unless uffd_wp_async
+	skip_unless pagemap_scan
+}
+
+@test "increment: a chain of pre-dumps and a dump" {
+	tracks
+	start freeze/increment 5
+	pre_dump
+	go
+	for _ in 1 2 3 4; do
+		# shellcheck disable=SC2046 # two words
+		pre_dump $(before)
+		go
+	done
+	# shellcheck disable=SC2046
+	dump_and_restore --track-mem $(before)
+	not_tracked
+	check
+}
+
+@test "increment: a chain of dumps that leave it running" {
+	tracks
+	start freeze/increment 5
+	dump --leave-running --track-mem
+	go
+	for _ in 1 2 3 4; do
+		# shellcheck disable=SC2046
+		dump --leave-running --track-mem $(before)
+		go
+	done
+	# shellcheck disable=SC2046
+	dump_and_restore --track-mem $(before)
+	check
+}
+
+@test "increment: pre-copy upon a chain" {
+	tracks
+	start freeze/increment 3
+	pre_dump
+	go
+	# shellcheck disable=SC2046
+	dump --leave-running --freeze=precopy --track-mem $(before)
+	go
+	# shellcheck disable=SC2046
+	pre_dump $(before)
+	go
+	# shellcheck disable=SC2046
+	dump_and_restore --freeze=precopy --track-mem $(before)
+	check
+}
+
+@test "increment: the room of what is stored anew is freed" {
+	local all
+
+	tracks
+	start freeze/increment 3
+	pre_dump
+	all=$(stat -c %b "$IMAGES"/pages-1.img)
+	go
+	# shellcheck disable=SC2046
+	pre_dump --auto-dedup $(before)
+	[ "$(stat -c %b "$TEST_DIR"/images.1/pages-1.img)" -lt "$all" ] || fail "nothing is freed"
+	go
+	# shellcheck disable=SC2046
+	pre_dump $(before)
+	"$STASIS" dedup -D "$IMAGES"
+	go
+	# shellcheck disable=SC2046
+	dump_and_restore --track-mem --auto-dedup $(before)
+	check
+}
+
+@test "increment: images that are not those before are not taken for them" {
+	tracks
+	start freeze/increment 2
+	pre_dump
+	go
+	pre_dump
+	go
+	# The count has begun anew with images.2; by it, pages of images.1 look as if they were not written since.
+	"$STASIS" dump -t "$PID" -D "$IMAGES" -v2 -o dump.log --track-mem --prev-images-dir ../images.1 2>&1
+	grep -q "are not those that pages were tracked since" "$IMAGES"/dump.log || fail "it said nothing"
+	until_true is_gone
+	restore
+	check
+}
+
+@test "increment: when the keeper is killed, all pages count as written" {
+	local keeper
+
+	tracks
+	start freeze/increment 2
+	pre_dump
+	keeper=$("$STASIS" show /run/stasis/tracking-"$PID" | sed -n 's/.*"keeper": \([0-9]*\).*/\1/p')
+	kill -KILL "$keeper"
+	go
+	# shellcheck disable=SC2046
+	pre_dump $(before)
+	[ "$(written "$IMAGES")" -gt 500 ] || fail "only $(written "$IMAGES") pages were saved"
+	go
+	# shellcheck disable=SC2046
+	dump_and_restore --track-mem $(before)
+	check
+}
+
+@test "increment: a dump that fails takes the count with it" {
+	tracks
+	start freeze/increment 2
+	pre_dump
+	go
+	# shellcheck disable=SC2046
+	! dump --leave-running --track-mem $(before) --inject-fault pages >/dev/null
+	go
+	# shellcheck disable=SC2046
+	dump_and_restore --track-mem --prev-images-dir ../images.1
+	check
+}
+
+@test "increment: untrack leaves nothing, and without tracking it says so" {
+	local said status=0
+
+	tracks
+	start freeze/increment 1
+	pre_dump
+	"$STASIS" untrack -t "$PID"
+	not_tracked
+	! grep -q ' uw' /proc/"$PID"/smaps || fail "its memory is still protected"
+	said=$("$STASIS" untrack -t "$PID" 3>&- 2>&1) || status=$?
+	[ "$status" = 1 ] && [ "$said" = "cannot untrack $PID: nothing of it is tracked" ] || fail "$said"
+	go
+	check
+}
+
+@test "increment: the keeper ends with the program" {
+	local keeper
+
+	tracks
+	start freeze/increment 1
+	pre_dump
+	keeper=$("$STASIS" show /run/stasis/tracking-"$PID" | sed -n 's/.*"keeper": \([0-9]*\).*/\1/p')
+	runs "$keeper" || fail "there is no keeper"
+	go
+	check
+	keeper_is_gone() { ! runs "$keeper"; }
+	until_true keeper_is_gone || fail "the keeper is still there"
+	not_tracked
+}
