@@ -47,7 +47,7 @@ PB_OBJS := $(PB_SRCS:%.c=%.o)
 OBJS := $(SRCS:%.c=$(B)/%.o) $(PB_OBJS) $(BLOBS)
 LIB_OBJS := $(filter-out $(B)/cli/main.o,$(OBJS))
 
-VICTIM_SRCS := $(wildcard test/fd/*.c test/task/*.c test/mm/*.c test/freeze/*.c test/ns/*.c test/safety/*.c test/compat/*.c)
+VICTIM_SRCS := $(wildcard test/fd/*.c test/task/*.c test/mm/*.c test/ns/*.c test/freeze/*.c test/safety/*.c test/compat/*.c)
 VICTIMS := $(VICTIM_SRCS:%.c=$(B)/%)
 VICTIM_LIB := $(B)/test/lib/victim.o
 REAPER := $(B)/test/lib/reaper

@@ -3,7 +3,9 @@
  * appears. Signals that arrive in between are delivered first.
  *
  * A thread may be where it cannot be stopped: the parent of a vfork waits for its child, and that one may
- * be stopped already. Then everything is let go for a moment and tried again.
+ * be stopped already. Then everything is let go for a moment and tried again. So it is when the first thread of
+ * a process has ended and others have not: that is so for a moment whenever a process ends, or another thread of it
+ * calls exec().
  */
 #include "dump/freeze.h"
 
@@ -23,7 +25,7 @@
 #include "lib/proc.h"
 #include "lib/ptrace.h"
 
-enum { ATTEMPT_MS = 300, SEIZE_OPTIONS = PTRACE_O_TRACESYSGOOD };
+enum { ATTEMPT_MS = 300, ENDING_TRIES = 20, SEIZE_OPTIONS = PTRACE_O_TRACESYSGOOD };
 
 struct attempt {
 	struct dump *d;
@@ -57,30 +59,37 @@ static bool is_over(int tid)
 	return s.state == 'Z' || s.state == 'X';
 }
 
-/* -ESRCH: it is gone, or as good as gone. */
-static int seize(struct task *t, int tid, struct err *e)
+static int seize_with_options(int tid, struct err *e)
 {
-	char name[64];
-	uint64_t tracer;
-
 	/* Our own calls must get through the filters of the target; EINVAL: the kernel lacks that. */
 	if (tracee_seize(tid, SEIZE_OPTIONS | PTRACE_O_SUSPEND_SECCOMP, e) == 0)
 		return 0;
-	if (e->code == -EINVAL && tracee_seize(tid, SEIZE_OPTIONS, e) == 0)
-		return 0;
-	if (e->code != -EPERM)
+	if (e->code != -EINVAL)
 		return e->code;
+	return tracee_seize(tid, SEIZE_OPTIONS, e);
+}
+
+/* -ESRCH: it is gone, or as good as gone. */
+static int seize(struct task *t, int tid, struct err *e)
+{
+	struct err other = { 0 };
+	uint64_t tracer = 0;
+	char name[64];
+	int r = seize_with_options(tid, e);
+
+	if (r != -EPERM)
+		return r;
 	if (is_over(tid))
 		return err_code(e, ESRCH, "thread %d is gone", tid);
-	struct err other = { 0 };
 	if (proc_status_number(t->proc_fd, "TracerPid", 10, &tracer, &other) < 0)
 		return e->code;
 	if (tracer == (uint64_t)getpid())
 		return 0; /* from an attempt before: it could not be stopped then, nor let go */
 	if (tracer)
-		return err_code(e, EPERM, "pid %d is being traced by %s; end that first", t->pid,
+		return err_code(e, EBUSY, "pid %d is being traced by %s; end that first", t->pid,
 				proc_name(tracer, name, sizeof(name)));
-	return e->code;
+	/* A first thread that had ended, but another thread has just become the first by exec(). */
+	return seize_with_options(tid, e);
 }
 
 /* The end of a leader is only told when its other threads have been reaped, so that is tried now and then. */
@@ -109,6 +118,8 @@ static int wait_thread(struct attempt *a, struct task *t, int tid, struct err *e
 					"thread %d of pid %d does not stop: it waits in the "
 					"kernel for something else",
 					tid, t->pid);
+		if (r == -ECHILD)
+			return 0; /* it has become the first thread, by exec(), or that one has gone so */
 		if (r < 0)
 			return r;
 		if (s.kind == STOP_EXITED || s.kind == STOP_KILLED)
@@ -165,20 +176,22 @@ static int seize_new(struct task *t, struct err *e)
 {
 	own_pids tids = { 0 };
 	size_t seized = 0;
+	int r = 0;
 
 	if (proc_threads(t->proc_fd, &tids, e) < 0)
 		return e->code;
 	drop_known(t, &tids);
 	for (size_t i = 0; i < tids.count; i++) {
-		int r = seize(t, tids.pid[i], e);
-
+		r = seize(t, tids.pid[i], e);
 		if (r < 0 && r != -ESRCH)
-			return r;
+			break;
 		if (r == 0)
 			tids.pid[seized++] = tids.pid[i];
 	}
 	/* Known from now on, so that they are let go whatever happens next. */
 	append_threads(t, tids.pid, seized);
+	if (r < 0 && r != -ESRCH)
+		return r;
 	for (size_t i = 0; i < seized; i++)
 		if (tracee_interrupt(tids.pid[i], e) < 0 && e->code != -ESRCH)
 			return e->code;
@@ -211,8 +224,15 @@ static int read_stat(struct task *t, struct err *e)
 	return 0;
 }
 
+/* Threads that have ended while they were ours hold up the end, or the exec(), of their process: they are reaped. */
 static int refuse_leaderless(const struct task *t, struct err *e)
 {
+	own_pids tids = { 0 };
+	struct err ignored = { 0 };
+
+	(void)!proc_threads(t->proc_fd, &tids, &ignored);
+	for (size_t i = 0; i < tids.count; i++)
+		(void)tracee_reap(tids.pid[i]);
 	return err_code(e, ENOTSUP,
 			"the first thread of pid %d has exited while others live on, which is not "
 			"supported",
@@ -416,29 +436,54 @@ static int read_threads(struct dump *d, struct err *e)
 	return 0;
 }
 
+/* A thread that stood has been ended by another one's exec(), which we came too late to stop. */
+static int stop_and_read(struct attempt *a, struct err *e)
+{
+	int r = stop_all(a, e);
+
+	if (r == 0)
+		r = order_tasks(a->d, e);
+	if (r == 0)
+		r = read_threads(a->d, e);
+	return r == -ESRCH ? -EAGAIN : r;
+}
+
+/* Threads that have ended while they were ours hold up the end, or the exec(), of their process. */
+static void reap_all(const struct dump *d)
+{
+	for (size_t i = 0; i < d->task_count; i++)
+		for (size_t k = 0; k < d->tasks[i]->thread_count; k++)
+			(void)tracee_reap(d->tasks[i]->threads[k].tid);
+}
+
+/* A first thread that has ended, or cannot be seized, may have been replaced the next time. */
+static bool is_passing(int code, int *tries)
+{
+	if (code == -ENOTSUP || code == -EPERM)
+		return ++*tries < ENDING_TRIES;
+	return code == -EAGAIN;
+}
+
 int freeze_tree(struct dump *d, struct err *e)
 {
 	uint64_t begin = io_now_us();
 	uint64_t timeout = d->opt->timeout ? d->opt->timeout * 1000000ULL : UINT64_MAX / 2;
 	struct attempt a = { .d = d };
-	int r;
+	int r, tries = 0;
 
 	alarm_every(ATTEMPT_MS / 3);
 	for (;;) {
 		d->frozen_at = io_now_us();
 		a.deadline = d->frozen_at + ATTEMPT_MS * 1000;
-		r = stop_all(&a, e);
-		if (r != -EAGAIN || io_now_us() - begin > timeout)
+		r = stop_and_read(&a, e);
+		if (!is_passing(r, &tries) || io_now_us() - begin > timeout)
 			break;
 		log_info("%s; trying again", e->text);
+		reap_all(d);
 		freeze_let_go(d);
 		usleep(20000);
 	}
 	alarm_every(0);
-	if (r == 0)
-		r = order_tasks(d, e);
-	if (r == 0)
-		r = read_threads(d, e);
 	d->opt->dump_stats->freezing_time = io_now_us() - d->frozen_at;
 	return r;
 }

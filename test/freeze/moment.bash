@@ -1,0 +1,74 @@
+# What the tests of this folder share: every disturbance under every way to freeze.
+load ../lib
+
+# The ways to dump; MOMENT_WAYS='--freeze=stop|--freeze=cow|pre=2' tries others. See before_dump().
+FREEZE_WAYS=("")
+[ -z "${MOMENT_WAYS:-}" ] || IFS='|' read -r -a FREEZE_WAYS <<<"$MOMENT_WAYS"
+# The memory of all together, about, in MiB.
+MOMENT_SIZE=${MOMENT_SIZE:-32}
+
+# The program of the last way has ended; the next one finds nothing of it.
+anew()
+{
+	rm -rf "$TEST_DIR"/{result,ready.*,go.*,images.*}
+	ROUND=1
+	next_images "$ROUND"
+}
+
+# each_way COMMAND...: with FREEZE_OPTIONS for the dump, each time on a new program.
+each_way()
+{
+	local way
+
+	for way in "${FREEZE_WAYS[@]}"; do
+		echo "with '$way':"
+		read -r -a FREEZE_OPTIONS <<<"$way"
+		"$@"
+		anew
+	done
+}
+
+# The program has run for a while; it is dumped, and it runs for a while again.
+carry_moment()
+{
+	start freeze/moment "$1" "$2" "$MOMENT_SIZE"
+	sleep 0.3
+	before_dump
+	dump_and_restore "${FREEZE_OPTIONS[@]}"
+	sleep 0.2
+	check
+}
+
+# before_dump: a way that begins with "pre=COUNT" has so many dumps of what was written before it, each an increment.
+before_dump()
+{
+	[[ ${FREEZE_OPTIONS[0]:-} == pre=* ]] || return 0
+	[ -z "${PLAIN:-}" ] || return 0
+	local i count=${FREEZE_OPTIONS[0]#pre=} last=()
+
+	for ((i = 1; i <= count; i++)); do
+		mkdir "$TEST_DIR/images.pre.$i"
+		quietly "$STASIS" pre-dump -t "$PID" -D "$TEST_DIR/images.pre.$i" --track-mem "${last[@]}"
+		last=(--prev-images-dir "../images.pre.$i")
+		sleep 0.1
+	done
+	FREEZE_OPTIONS=("${FREEZE_OPTIONS[@]:1}" --track-mem "${last[@]}")
+}
+
+# disturbed WHAT [PACE]
+disturbed()
+{
+	each_way carry_moment "$1" "${2:-full}"
+}
+
+# Until sockets can be saved at all.
+needs_sockets()
+{
+	local said
+
+	start freeze/moment socket idle 8
+	said=$("$STASIS" dump -t "$PID" -D "$IMAGES" --leave-running 3>&- 2>&1) || true
+	[[ $said != *"socket"* ]] || skip "the dump refuses sockets"
+	check
+	anew
+}

@@ -1,0 +1,17 @@
+load moment.bash
+
+@test "objects: holes in shared memory" {
+	disturbed remove
+}
+
+@test "objects: a memfd that becomes shorter and longer" {
+	disturbed truncate
+}
+
+@test "objects: writes to the descriptor of a memfd" {
+	disturbed pwrite
+}
+
+@test "objects: shared memory that is mapped twice" {
+	disturbed alias
+}

@@ -1,0 +1,21 @@
+load moment.bash
+
+@test "tasks: children that check their copy" {
+	disturbed fork
+}
+
+@test "tasks: children that share memory until exec" {
+	disturbed vfork
+}
+
+@test "tasks: programs that hand over to themselves" {
+	disturbed exec
+}
+
+@test "tasks: threads that begin and end" {
+	disturbed threads
+}
+
+@test "tasks: processes that begin and end" {
+	disturbed processes
+}
