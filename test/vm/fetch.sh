@@ -22,15 +22,15 @@ meta_package()
 # The newest package of this kernel; none: nothing.
 package_of()
 {
-	"${apt[@]/%APT/apt-cache}" depends "$(meta_package "$1")" 2>/dev/null | sed -n "s/.*Depends: \(linux-image-$1\.[0-9].*\)/\1/p;T;q"
+	apt-cache "${options[@]}" depends "$(meta_package "$1")" 2>/dev/null | sed -n "s/.*Depends: \(linux-image-$1\.[0-9].*\)/\1/p;T;q"
 }
 
 use_own_apt()
 {
 	local etc=$vm/apt
 
-	mkdir -p "$etc/lists/partial" "$etc/cache/archives/partial"
-	cat >"$etc/debian.sources" <<-END
+	mkdir -p "$etc/parts" "$etc/lists/partial" "$etc/cache/archives/partial"
+	cat >"$etc/parts/debian.sources" <<-END
 		Types: deb
 		URIs: http://deb.debian.org/debian
 		Suites: bookworm bookworm-backports
@@ -43,11 +43,9 @@ use_own_apt()
 		Components: main
 		Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 	END
-	apt=(APT -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$etc/parts" -o Dir::State::Lists="$etc/lists"
+	options=(-o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$etc/parts" -o Dir::State::Lists="$etc/lists"
 		-o Dir::Cache="$etc/cache" -o APT::Architecture=amd64 -o APT::Sandbox::User=)
-	mkdir -p "$etc/parts"
-	mv "$etc/debian.sources" "$etc/parts"
-	"${apt[@]/%APT/apt-get}" update -qq
+	apt-get "${options[@]}" update -qq
 }
 
 download()
@@ -55,7 +53,7 @@ download()
 	local package
 
 	package=$(package_of "$1")
-	[ -n "$package" ] && "${apt[@]/%APT/apt-get}" download -qq -o APT::Sandbox::User= "$package"
+	[ -n "$package" ] && echo "downloading $package" && apt-get "${options[@]}" download -qq -o APT::Sandbox::User= "$package"
 }
 
 fetch()
@@ -65,7 +63,7 @@ fetch()
 	rm -rf "$new"
 	mkdir "$new"
 	cd "$new"
-	apt=(APT)
+	options=()
 	download "$1" 2>/dev/null || { use_own_apt && download "$1"; } || {
 		echo "Debian has no kernel $1 any more" >&2
 		return 1
