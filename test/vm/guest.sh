@@ -12,7 +12,10 @@ ln -s fd/1 /dev/stdout
 ln -s fd/2 /dev/stderr
 mount -t devpts -o gid=5,mode=620,ptmxmode=666 pts /dev/pts
 command=$(<"$VM_RUN/command")
+cd "$VM_ROOT" || exit
 for dir in /dev/shm /run /tmp /var/tmp; do mount -t tmpfs -o mode=1777 tmp $dir; done
+# The project may lie in one of them.
+[ -e "$VM_ROOT" ] || { mkdir -p "$VM_ROOT" && mount -c --bind . "$VM_ROOT"; }
 mount -t cgroup2 cgroup /sys/fs/cgroup
 ip link set lo up
 hostname vm
