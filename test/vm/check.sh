@@ -9,8 +9,8 @@ cd "$(dirname "$0")/../.." || exit 1
 root=$PWD
 
 [ $# -gt 0 ] || set -- \
-	lib/{background,inject,inject_hard,inject_heal,maps,netlink,pagemap,pty,remote,restart,rshmem,soft_dirty,vdso,xstate} \
-	mm task fd/{eventpoll,fown,lock,memfd,pipe,shared,timerfd,tty}
+	lib/{inject,inject_heal,maps,pagemap,remote,restart,rshmem,soft_dirty,vdso,xstate} \
+	mm task fd/{eventfd,eventpoll,lock,memfd,pipe,timerfd}
 log=$(mktemp -d /tmp/stasis-vm.XXXXXX)
 trap 'kill "${runs[@]}" 2>/dev/null; rm -rf "$log"' EXIT
 trap 'exit 130' INT TERM
