@@ -4,7 +4,7 @@
 #   make deps      what is missing, from Debian      make check   all tests (T=fd/timerfd: only these)
 #   make lint      budgets, layout, formatting       make bench   ratios against a measured floor
 #   make install   DESTDIR= PREFIX= CRIU_COMPAT=1    make soak    the tests N times over (T=..., N=50)
-#   make fuzz      damaged images (clang, SECONDS=60)
+#   make fuzz      damaged images (clang, SECONDS=60)  make check-vm  the tests under other kernels, emulated (T=)
 #
 # SAN=1 builds with the address and undefined-behaviour sanitizers, beside the usual build; V=1 shows the commands.
 
@@ -61,7 +61,7 @@ ifndef V
 endif
 say = printf '  %-5s %s\n' $(1) $@
 
-.PHONY: all victims tests deps check lint demo bench soak fuzz install clean
+.PHONY: all victims tests deps check check-vm lint demo bench soak fuzz install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -167,6 +167,17 @@ check soak: DEPS = check
 check: deps
 	$(MAKE) --no-print-directory all tests
 	$(AS_ROOT) test/run.sh $(T)
+
+# Built before, by us: root's files in build/ would be in the way.
+check-vm: DEPS = vm
+check-vm: deps
+	$(MAKE) --no-print-directory all tests $(B)/test/vm/init
+	test/vm/fetch.sh
+	$(AS_ROOT) test/vm/check.sh $(T)
+
+# In a guest there is no libc yet.
+$(B)/test/vm/init: $(B)/test/vm/init.o
+	$(CC) -static $(LDFLAGS) -o $@ $^
 
 demo: deps
 	$(MAKE) --no-print-directory all

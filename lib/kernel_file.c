@@ -77,6 +77,13 @@ bool probe_fdinfo_lock(void)
 	return flock(fd, LOCK_EX) == 0 && probe_fdinfo_holds(fd, "lock:");
 }
 
+bool probe_eventfd_semaphore(void)
+{
+	own_fd fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
+
+	return probe_fdinfo_holds(fd, "eventfd-semaphore:");
+}
+
 bool probe_timerfd(void)
 {
 	own_fd fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing from Debian's packages, and does nothing, fast, when all is there.
-# The packages for building and for the demo are always looked for, those for linting with the word 'lint', and
-# with 'check' the large programs that are saved and restored in tests, unless some other node or java is there.
+# The packages for building and for the demo are always looked for, those for linting with the word 'lint', for
+# running other kernels with 'vm', and with 'check' the large programs that are saved and restored in tests, unless
+# some other node or java is there.
 set -eu
 
 packages=(
@@ -13,6 +14,11 @@ lint) packages+=(clang-format cppcheck shellcheck) ;;
 check)
 	command -v node >/dev/null || packages+=(nodejs)
 	command -v javac >/dev/null || packages+=(default-jdk-headless)
+	;;
+vm)
+	packages+=(qemu-system-x86 qemu-system-common kmod cpio)
+	# A part of qemu until Debian 12.
+	if apt-cache show virtiofsd >/dev/null 2>&1; then packages+=(virtiofsd); fi
 	;;
 esac
 

@@ -5,7 +5,7 @@
 : "${STASIS:=$PWD/stasis}" "${BUILD:=$PWD/build}"
 
 # How long anything may take, in hundredths of a second.
-PATIENCE=3000
+PATIENCE=${PATIENCE:-3000}
 
 setup()
 {
@@ -174,6 +174,12 @@ skip_if_it_says_so()
 skip_unless()
 {
 	"$STASIS" check --feature "$1" >/dev/null 2>&1 || skip "this kernel has no $1"
+}
+
+# skip_if_emulated: it would take minutes; see test/vm.
+skip_if_emulated()
+{
+	[ -z "${EMULATED:-}" ] || skip "takes too long where the processor is emulated"
 }
 
 # next_images: the following dump goes into a new directory.

@@ -19,6 +19,7 @@ static uint64_t get(void)
 	/* Fails with EPERM where nobody has registered. */
 	SYS(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
 	SYS(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0));
+	SAME(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0, 0), -1);
 	return syscall(SYS_membarrier, GET_REGISTRATIONS, 0, 0);
 }
 

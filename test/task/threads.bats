@@ -20,6 +20,7 @@ load ../lib
 
 # With so many, children are found by looking at all processes for their parent.
 @test "threads: one of a thousand has a child" {
+	skip_if_emulated
 	start task/threads 1000 7
 	dump_and_restore
 	check
