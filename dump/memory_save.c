@@ -202,7 +202,7 @@ static int save_runs(struct saving *s, struct ranges *lost, struct err *e)
 	struct page_copy c = { .pid = s->t->pid,
 			       .runs = s->runs,
 			       .count = s->count,
-			       .pages_fd = s->w.pages_fd,
+			       .w = &s->w,
 			       .runs_on = s->runs_on };
 	if (memory_copy(&c, lost, e) < 0)
 		return e->code;
@@ -236,12 +236,14 @@ int memory_save(struct task *t, struct err *e)
 			    .w = { .dir_fd = t->dump->images,
 				   .kind = IMG_PAGEMAP,
 				   .id = t->pid,
-				   .pages_id = memory_pages_id(t->dump) } };
+				   .pages_id = memory_pages_id(t->dump),
+				   .manifest = &t->dump->manifest } };
 
 	return save(&s, t->proc_fd, NULL, e);
 }
 
-int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct err *e)
+int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct manifest *m,
+		      struct err *e)
 {
 	own_ranges lost = { 0 };
 	struct saving s = {
@@ -249,7 +251,11 @@ int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct err
 		.track = k,
 		.maps = k->maps,
 		.runs_on = true,
-		.w = { .dir_fd = dir_fd, .kind = IMG_PAGEMAP, .id = k->pid, .pages_id = pages_id }
+		.w = { .dir_fd = dir_fd,
+		       .kind = IMG_PAGEMAP,
+		       .id = k->pid,
+		       .pages_id = pages_id,
+		       .manifest = m }
 	};
 
 	if (save(&s, k->proc_fd, &lost, e) < 0) {

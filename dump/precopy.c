@@ -121,6 +121,7 @@ static int save_round(struct dump *d, unsigned round, struct err *e)
 {
 	struct dump_stats *stats = d->opt->dump_stats;
 	uint64_t before = pages_written(d);
+	own_manifest m = { 0 };
 	own_fd folder = -1;
 
 	if (make_folder(d, round, &folder, e) < 0)
@@ -129,12 +130,12 @@ static int save_round(struct dump *d, unsigned round, struct err *e)
 		struct track *k = &d->tracks->all[i];
 
 		if (guard_check(d->guard, e) < 0 ||
-		    (memory_save_round(k, folder, i + 1, e) < 0 && track_lives(k)))
+		    (memory_save_round(k, folder, i + 1, &m, e) < 0 && track_lives(k)))
 			return e->code;
 	}
 	track_drop_lost(d);
 	stats->round_pages[stats->rounds++] = pages_written(d) - before;
-	return image_set_finish(folder, core_inventory_round(d), e);
+	return image_set_finish(folder, core_inventory_round(d), &m, e);
 }
 
 /* One short stop (see track.h), in which tasks that are new get a track. */

@@ -102,7 +102,8 @@ int shmem_save(struct dump *d, const struct shmem_contents *c, struct err *e)
 	own_pagemap_writer w = { .dir_fd = d->images,
 				 .kind = IMG_PAGEMAP_SHMEM,
 				 .id = c->shmid,
-				 .pages_id = memory_pages_id(d) };
+				 .pages_id = memory_pages_id(d),
+				 .manifest = &d->manifest };
 
 	if (pagemap_writer_begin(&w, e) < 0)
 		return e->code;
