@@ -8,6 +8,7 @@
 #include "restore/intact.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,11 +75,7 @@ static int check_image(const struct listed_file *f, enum image_kind kind, int di
 
 	if (kind == IMG_PAGES)
 		return listed_open(f, dir_fd, &fd, e);
-	if (listed_check_all(f, dir_fd, e) == 0)
-		return 0;
-	if (kind == IMG_INVENTORY && e->code == -ENOENT)
-		err_hint(e, "the folder holds no complete dump");
-	return e->code;
+	return listed_check_all(f, dir_fd, e);
 }
 
 /* Of an ancestor no more than the page maps are read, and of its pages who knows which. */
@@ -154,8 +151,12 @@ static int count_readers(void)
 
 int intact_begin(struct restore *r, struct err *e)
 {
-	struct intact *in = r->intact = pool_new(&r->pool, struct intact);
+	struct intact *in;
 
+	/* A dump that was not completed, or that another one was about to remove: that is to be said, and not what else. */
+	if (faccessat(r->images, "inventory.img", F_OK, 0) < 0)
+		return 0;
+	in = r->intact = pool_new(&r->pool, struct intact);
 	in->r = r;
 	in->reader_count = count_readers();
 	if (manifest_chain_open(&in->chain, r->images, e) < 0 || read_ancestors(in, e) < 0)
@@ -175,7 +176,7 @@ static int finish(struct background **b, struct err *e)
 
 int intact_images(struct restore *r, struct err *e)
 {
-	return finish(&r->intact->images, e);
+	return r->intact ? finish(&r->intact->images, e) : 0;
 }
 
 static int check_stretch(void *arg, struct err *e)
@@ -300,7 +301,7 @@ int intact_wait(struct restore *r, struct err *e)
 {
 	int res = 0;
 
-	for (int n = 0; n < READERS; n++) {
+	for (int n = 0; r->intact && n < READERS; n++) {
 		struct err one = {};
 
 		if (finish(&r->intact->readers[n], &one) < 0 && res == 0) {
