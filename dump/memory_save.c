@@ -26,9 +26,9 @@ struct saving {
 	struct page_run *runs;
 	size_t count;
 	struct page_range ahead; /* found, not taken yet */
-	uint64_t asked_to;	 /* the pages of mappings that end here or below are found through pm */
-	bool runs_on;		 /* a round of pre-copy: what is to be saved was found before */
-	struct ranges kept;	 /* a round: what the folder says, itself or through its parent */
+	uint64_t asked_to;  /* the pages of mappings that end here or below are found through pm */
+	bool runs_on;	    /* a round of pre-copy: what is to be saved was found before */
+	struct ranges kept; /* a round: what the folder says, itself or through its parent */
 	uint64_t parent_pages;
 	/* Of the mapping that is being looked at. */
 	uint32_t flags; /* PE_* */
@@ -246,17 +246,15 @@ int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct man
 		      struct err *e)
 {
 	own_ranges lost = { 0 };
-	struct saving s = {
-		.t = k->task,
-		.track = k,
-		.maps = k->maps,
-		.runs_on = true,
-		.w = { .dir_fd = dir_fd,
-		       .kind = IMG_PAGEMAP,
-		       .id = k->pid,
-		       .pages_id = pages_id,
-		       .manifest = m }
-	};
+	struct saving s = { .t = k->task,
+			    .track = k,
+			    .maps = k->maps,
+			    .runs_on = true,
+			    .w = { .dir_fd = dir_fd,
+				   .kind = IMG_PAGEMAP,
+				   .id = k->pid,
+				   .pages_id = pages_id,
+				   .manifest = m } };
 
 	if (save(&s, k->proc_fd, &lost, e) < 0) {
 		ranges_free(&s.kept);

@@ -99,12 +99,40 @@ damaged_pages()
 
 @test "intact: a dump into a folder that holds another" {
 	saved safety/rich
+	rm "$TEST_DIR"/ready.*
 	start mm/anon
 	dump
 	until_true is_gone
 	# Page maps and pages of the earlier one may still lie there.
 	"$STASIS" verify "$IMAGES" >/dev/null
 	[ "$("$STASIS" show "$IMAGES"/stasis-manifest.img | grep -c '"name": "pages-')" = 1 ]
+	restore
+	check
+}
+
+@test "intact: a chain of folders" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start mm/anon
+	dump --freeze=precopy
+	until_true is_gone
+	[ -e "$IMAGES"/parent ] || skip "written pages cannot be told from others here"
+	[[ $("$STASIS" verify "$IMAGES") == *" folders: all as they were written" ]] || fail "verify"
+	local first=$IMAGES/parent
+
+	while [ -e "$first/parent" ]; do first=$first/parent; done
+	flip "$first"/pages-1.img 5
+	said 1 "cannot verify '$IMAGES': '*parent': 'pages-1.img' is damaged at offset 0: *" "$STASIS" verify "$IMAGES"
+	flip "$first"/pages-1.img 5
+	# The same files, but of another dump.
+	mv "$first"/stasis-manifest.img "$TEST_DIR"/first
+	cp "$IMAGES"/stasis-manifest.img "$first"/stasis-manifest.img
+	said 1 "cannot restore '$IMAGES': *parent' is not what it was when the next dump was made on top of it: it holds another dump" \
+		"$STASIS" restore -d -D "$IMAGES"
+	nothing_left
+	cp "$TEST_DIR"/first "$first"/stasis-manifest.img
+	ln -s "$(readlink -f "$IMAGES")" "$(readlink -f "$first")"/parent
+	said 1 "cannot verify '$IMAGES': '*' leads back to where it came from" "$STASIS" verify "$IMAGES"
+	rm "$(readlink -f "$first")"/parent
 	restore
 	check
 }
