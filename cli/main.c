@@ -15,6 +15,7 @@
 #include "cli/setup.h"
 #include "cli/show.h"
 #include "cli/stats.h"
+#include "cli/verify.h"
 #include "dump/dump.h"
 #include "dump/keeper.h"
 #include "images/cpuinfo.h"
@@ -163,6 +164,16 @@ static int cmd_show(const struct invocation *inv, struct err *e)
 	return 0;
 }
 
+static int cmd_verify(const struct invocation *inv, struct err *e)
+{
+	if (verify_images(inv->word, stdout, e) < 0) {
+		err_on(e, "cannot verify '%s'", inv->word);
+		print_error(e);
+		return 1;
+	}
+	return 0;
+}
+
 static int cmd_check(const struct invocation *inv, struct err *e)
 {
 	if (check_run(&inv->opt, e) < 0) {
@@ -192,6 +203,7 @@ static int (*const runs[COMMAND_COUNT])(const struct invocation *inv, struct err
 	[COMMAND_SHOW] = cmd_show,	 [COMMAND_CHECK] = cmd_check,
 	[COMMAND_CPUINFO] = cmd_cpuinfo, [COMMAND_PRE_DUMP] = cmd_pre_dump,
 	[COMMAND_DEDUP] = cmd_dedup,	 [COMMAND_UNTRACK] = cmd_untrack,
+	[COMMAND_VERIFY] = cmd_verify,
 };
 
 static int run_command(struct invocation *inv, struct err *e)
@@ -209,8 +221,8 @@ static int run_command(struct invocation *inv, struct err *e)
 	inv->opt.dump_stats = &dump_stats;
 	inv->opt.restore_stats = &restore_stats;
 	log_hold(inv->opt.verbosity);
-	/* Showing images needs no privilege, and its paths are the caller's. */
-	if (command->id == COMMAND_SHOW) {
+	/* Reading images needs no privilege, and its paths are the caller's. */
+	if (command->id == COMMAND_SHOW || command->id == COMMAND_VERIFY) {
 		log_setup(STDERR_FILENO, inv->opt.verbosity);
 	} else if (setup_run(inv, e) < 0) {
 		log_setup(STDERR_FILENO, inv->opt.verbosity);

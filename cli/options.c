@@ -260,6 +260,10 @@ static int check_all(const struct invocation *inv, const bool *lacking, struct e
 		err_say(e, "'show' is followed by a directory or an image file");
 		return PARSE_USAGE;
 	}
+	if (inv->command->id == COMMAND_VERIFY && !inv->word) {
+		err_say(e, "'verify' is followed by a directory");
+		return PARSE_USAGE;
+	}
 	return refuse_combinations(inv, e);
 }
 

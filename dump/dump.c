@@ -239,7 +239,7 @@ static int step_complete(void *job, struct err *e)
 	if (note_endings(d, e) < 0 || guard_check(d->guard, e) < 0 ||
 	    increment_name(d, &d->name, e) < 0 || core_inventory(d, &inv, e) < 0)
 		return e->code;
-	return image_set_finish(d->images, inv, e);
+	return image_set_finish(d->images, inv, &d->manifest, e);
 }
 
 /* A dump that failed after all leaves no folder that could be taken for a good one. */
@@ -340,6 +340,7 @@ int dump_run(const struct options *opt, struct err *e)
 	if (opt->tree <= 0)
 		return err_say(e, "no process was named; use -t PID");
 	r = guard_run(opt, work, &d, e);
+	manifest_free(&d.manifest);
 	pool_free(&d.pool);
 	return r;
 }

@@ -14,6 +14,7 @@
 #include <sys/user.h>
 
 #include "images/core.pb-c.h"
+#include "images/manifest.h"
 #include "images/mm/mm.pb-c.h"
 #include "images/pstree.pb-c.h"
 #include "images/task/fs.pb-c.h"
@@ -83,6 +84,7 @@ struct dump {
 	struct machine *machine;      /* dump/machine.h */
 	struct id_counters ids;	      /* last used numbers; 1 is the dumper's own */
 	char *name;		      /* of this set of images: dump_criu_run_id */
+	struct manifest manifest;     /* page maps and pages files as they are completed */
 	uint32_t pages_id;	      /* last used number of a pages-N.img */
 	struct guard *guard;	      /* dump/guard.h */
 	uint64_t frozen_at;	      /* io_now_us(); 0: the tree runs */

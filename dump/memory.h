@@ -51,7 +51,8 @@ must_check int memory_save(struct task *t, struct err *e);
  * The same while it runs, a round of pre-copy: saves what its track counts as written, and says of the rest what the
  * parent of the folder knows. What could not be read is suspect afterwards, and nothing else.
  */
-must_check int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct err *e);
+must_check int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct manifest *m,
+				 struct err *e);
 /* Fills t->mm->vmas. */
 must_check int memory_entries(struct task *t, struct err *e);
 
@@ -67,7 +68,7 @@ struct page_copy {
 	int pid;
 	const struct page_run *runs;
 	size_t count;
-	int pages_fd;
+	struct pagemap_writer *w; /* pages_fd is written, sums are made */
 	bool runs_on; /* the task does: pages may be gone, their place is left as it is */
 };
 /* Copies all runs, with two threads where it pays. lost: what could not be read; only if the task runs on. */

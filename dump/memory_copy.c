@@ -12,11 +12,13 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "images/manifest.h"
+#include "lib/checksum.h"
 #include "lib/io.h"
 
 enum {
-	PIECE = 32
-		<< 10, /* bytes copied at once; larger ones do not stay in the cache of every processor */
+	/* Bytes copied at once; larger ones do not stay in the cache of every processor. */
+	PIECE = MANIFEST_CHUNK,
 	THREADS = 2,
 	WORTH_THREADS = 8 << 20, /* below, starting a thread costs more than it gains */
 	VECTORS = 64,
@@ -26,7 +28,8 @@ struct copying {
 	const struct page_copy *what;
 	const struct page_run *runs;
 	size_t count;
-	int mem_fd; /* /proc/PID/mem, -1: not needed */
+	uint64_t *sums; /* of each piece, while it is in the cache */
+	int mem_fd;	/* /proc/PID/mem, -1: not needed */
 	uint64_t total, next; /* bytes of all runs in the order of the file; next: not taken yet */
 	pthread_mutex_t lock;
 };
@@ -151,8 +154,10 @@ static void *copy_pieces(void *arg)
 		size = c->total - at < PIECE ? c->total - at : PIECE;
 		c->next += size;
 		pthread_mutex_unlock(&c->lock);
-		if (size == 0 || take_piece(p, at, size, &p->err) < 0 ||
-		    io_pwrite(c->what->pages_fd, p->buf, size, at, &p->err) < 0)
+		if (size == 0 || take_piece(p, at, size, &p->err) < 0)
+			return NULL;
+		c->sums[at / PIECE] = checksum(p->buf, size);
+		if (io_pwrite(c->what->w->pages_fd, p->buf, size, at, &p->err) < 0)
 			return NULL;
 	}
 }
@@ -223,5 +228,8 @@ int memory_copy(const struct page_copy *what, struct ranges *lost, struct err *e
 			return e->code;
 	}
 	c.mem_fd = mem;
+	c.sums = what->w->sums = malloc(manifest_chunks(c.total) * sizeof(*c.sums) + 1);
+	if (!c.sums)
+		return err_sys(e, "memory for checksums");
 	return c.total ? run_copiers(&c, lost, e) : 0;
 }

@@ -26,9 +26,9 @@ struct saving {
 	struct page_run *runs;
 	size_t count;
 	struct page_range ahead; /* found, not taken yet */
-	uint64_t asked_to;	 /* the pages of mappings that end here or below are found through pm */
-	bool runs_on;		 /* a round of pre-copy: what is to be saved was found before */
-	struct ranges kept;	 /* a round: what the folder says, itself or through its parent */
+	uint64_t asked_to;  /* the pages of mappings that end here or below are found through pm */
+	bool runs_on;	    /* a round of pre-copy: what is to be saved was found before */
+	struct ranges kept; /* a round: what the folder says, itself or through its parent */
 	uint64_t parent_pages;
 	/* Of the mapping that is being looked at. */
 	uint32_t flags; /* PE_* */
@@ -202,7 +202,7 @@ static int save_runs(struct saving *s, struct ranges *lost, struct err *e)
 	struct page_copy c = { .pid = s->t->pid,
 			       .runs = s->runs,
 			       .count = s->count,
-			       .pages_fd = s->w.pages_fd,
+			       .w = &s->w,
 			       .runs_on = s->runs_on };
 	if (memory_copy(&c, lost, e) < 0)
 		return e->code;
@@ -243,7 +243,8 @@ int memory_save(struct task *t, struct err *e)
 			    .w = { .dir_fd = t->dump->images,
 				   .kind = IMG_PAGEMAP,
 				   .id = t->pid,
-				   .pages_id = memory_pages_id(t->dump) } };
+				   .pages_id = memory_pages_id(t->dump),
+				   .manifest = &t->dump->manifest } };
 
 	if (save(&s, t->proc_fd, NULL, e) < 0)
 		return e->code;
@@ -252,16 +253,19 @@ int memory_save(struct task *t, struct err *e)
 	return 0;
 }
 
-int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct err *e)
+int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct manifest *m,
+		      struct err *e)
 {
 	own_ranges lost = { 0 };
-	struct saving s = {
-		.t = k->task,
-		.track = k,
-		.maps = k->maps,
-		.runs_on = true,
-		.w = { .dir_fd = dir_fd, .kind = IMG_PAGEMAP, .id = k->pid, .pages_id = pages_id }
-	};
+	struct saving s = { .t = k->task,
+			    .track = k,
+			    .maps = k->maps,
+			    .runs_on = true,
+			    .w = { .dir_fd = dir_fd,
+				   .kind = IMG_PAGEMAP,
+				   .id = k->pid,
+				   .pages_id = pages_id,
+				   .manifest = m } };
 
 	if (save(&s, k->proc_fd, &lost, e) < 0) {
 		ranges_free(&s.kept);

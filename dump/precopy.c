@@ -216,6 +216,9 @@ int precopy_run(struct dump *d, struct err *e)
 	int r;
 
 	precopy_undo(d);
+	/* Of an earlier dump into this folder; nothing of ours will be looked for there. */
+	if (!d->opt->prev_images_dir)
+		unlinkat(d->images, "parent", 0);
 	if (increment_begin(d, e) < 0)
 		return e->code;
 	if (d->opt->freeze == FREEZE_STOP && !d->track_mem)

@@ -37,6 +37,7 @@ int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e)
 {
 	struct dump_stats *stats = d->opt->dump_stats;
 	uint64_t before = stats->pages_written;
+	own_manifest m = { 0 };
 
 	if (guard_check(d->guard, e) < 0 || track_collect(d, e) < 0 || stop_once(d, e) < 0)
 		return e->code;
@@ -44,13 +45,13 @@ int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e)
 		struct track *k = &d->tracks->all[i];
 
 		if (guard_check(d->guard, e) < 0 ||
-		    (memory_save_round(k, dir_fd, i + 1, e) < 0 && track_lives(k)))
+		    (memory_save_round(k, dir_fd, i + 1, &m, e) < 0 && track_lives(k)))
 			return e->code;
 	}
 	track_drop_lost(d);
 	if (stats->rounds < STATS_ROUNDS)
 		stats->round_pages[stats->rounds++] = stats->pages_written - before;
-	return image_set_finish(dir_fd, core_inventory_round(d, images), e);
+	return image_set_finish(dir_fd, core_inventory_round(d, images), &m, e);
 }
 
 int rounds_left(const struct dump *d, uint64_t *ret, struct err *e)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "images/manifest.h"
 #include "images/pages.h"
 #include "lib/io.h"
 #include "lib/own.h"
@@ -32,9 +33,11 @@ static uint64_t end_of(const struct stored_run *run)
 	return run->vaddr + run->nr_pages * PAGE_SIZE;
 }
 
+typedef int (*common_fn)(const struct stored_run *in, uint64_t start, uint64_t end, struct err *e);
+
 /* Both are ascending, and only pages that both store themselves are meant. */
-static int punch_common(const struct stored_pages *newer, const struct stored_pages *older,
-			struct err *e)
+static int for_common(const struct stored_pages *newer, const struct stored_pages *older,
+		      common_fn fn, struct err *e)
 {
 	for (size_t i = 0; i < newer->count; i++) {
 		const struct stored_run *run = &newer->runs[i];
@@ -46,11 +49,44 @@ static int punch_common(const struct stored_pages *newer, const struct stored_pa
 			uint64_t start = in->vaddr > run->vaddr ? in->vaddr : run->vaddr;
 			uint64_t end = end_of(in) < end_of(run) ? end_of(in) : end_of(run);
 
-			if (in->flags & PE_PRESENT && punch(in, start, end, e) < 0)
-				return e->code;
+			int r = in->flags & PE_PRESENT ? fn(in, start, end, e) : 0;
+
+			if (r != 0)
+				return r;
 		}
 	}
 	return 0;
+}
+
+static int say_yes(const struct stored_run *, uint64_t, uint64_t, struct err *)
+{
+	return 1;
+}
+
+/*
+ * While a file changes its folder's manifest does not speak of it, so whoever is ended in between leaves images that
+ * can be restored. Then it has the checksums of what is left.
+ */
+static int punch_common(const struct stored_pages *newer, const struct stored_pages *older,
+			int dir_fd, struct err *e)
+{
+	char name[IMAGE_NAME_MAX];
+	own_manifest m = { 0 };
+	int r = manifest_load(&m, dir_fd, e);
+	bool listed;
+
+	if (r < 0)
+		return r;
+	image_name(name, IMG_PAGES, older->pages_id);
+	listed = r == 1 && manifest_drop(&m, name);
+	if ((listed && manifest_replace(&m, dir_fd, e) < 0) ||
+	    for_common(newer, older, punch, e) < 0)
+		return e->code;
+	if (!listed)
+		return 0;
+	if (manifest_list(&m, name, e) < 0 || manifest_read(&m, dir_fd, e) < 0)
+		return e->code;
+	return manifest_replace(&m, dir_fd, e);
 }
 
 /* From the parent on: one map of every folder that has it. */
@@ -67,7 +103,9 @@ static int dedup_map(int dir_fd, enum image_kind kind, uint64_t id, struct err *
 
 		if (r == -ENOENT)
 			return 0; /* it is older than the process */
-		if (r < 0 || punch_common(&newest, &older, e) < 0)
+		if (r == 0 && for_common(&newest, &older, say_yes, e) > 0)
+			r = punch_common(&newest, &older, at, e);
+		if (r < 0)
 			return err_on(e, "'parent'");
 		if (depth == LONGEST_CHAIN)
 			return err_code(e, ELOOP, "'parent' leads back to where it came from");

@@ -14,6 +14,7 @@
 
 struct InventoryEntry;
 struct buffered;
+struct manifest;
 
 #define IMAGE_RECORD_MAX (256U << 20)
 
@@ -74,7 +75,11 @@ must_check int image_load(int dir_fd, enum image_kind kind, uint64_t id, void *r
 
 /* Before a dump writes into a folder: what an earlier dump left there is no longer a set of images. */
 must_check int image_set_begin(int dir_fd, struct err *e);
-/* Everything on disk, then the inventory under its name: from here on the set is complete. */
-must_check int image_set_finish(int dir_fd, const struct InventoryEntry *inventory, struct err *e);
+/*
+ * Everything on disk, with a manifest, then the inventory under its name: from here on the set is complete. m has the
+ * page maps and pages files that belong to it (images/manifest.h), the others are added here.
+ */
+must_check int image_set_finish(int dir_fd, const struct InventoryEntry *inventory,
+				struct manifest *m, struct err *e);
 
 #endif

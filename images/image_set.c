@@ -3,6 +3,7 @@
  *
  * It is written last, under another name, once everything else is on disk, and then renamed. A reader opens
  * the inventory first, so a dump that was cut off at any point is never taken for one that can be restored.
+ * The manifest says what all files are, the inventory included, so it comes just before that gets its name.
  * Files that come into the folder after image_set_finish (statistics) are not part of the set.
  */
 #include <dirent.h>
@@ -15,6 +16,8 @@
 #include <unistd.h>
 
 #include "images/image.h"
+#include "images/manifest.h"
+#include "lib/io.h"
 #include "lib/own.h"
 
 #define INVENTORY_PART "inventory.img.part"
@@ -159,20 +162,44 @@ static int write_part(int dir_fd, const struct InventoryEntry *inventory, struct
 	return image_close(&i, e);
 }
 
-int image_set_finish(int dir_fd, const struct InventoryEntry *inventory, struct err *e)
+/* What lies about of page maps and pages may be of another dump: those of this one are in the manifest already. */
+static int list_file(int dir_fd, const char *name, void *arg, struct err *e)
+{
+	enum image_kind kind;
+	uint64_t id;
+
+	(void)dir_fd;
+	if (!image_name_parse(name, &kind, &id) || !is_stale(kind) || kind == IMG_MANIFEST)
+		return 0;
+	return manifest_list(arg, name, e);
+}
+
+static int write_manifest(int dir_fd, struct manifest *m, struct err *e)
+{
+	own_mem char *inventory = NULL;
+	size_t size;
+
+	if (io_slurp(dir_fd, INVENTORY_PART, &inventory, &size, e) < 0 ||
+	    manifest_take_data(m, "inventory.img", inventory, size, e) < 0 ||
+	    for_each_file(dir_fd, list_file, m, e) < 0 || manifest_read(m, dir_fd, e) < 0)
+		return e->code;
+	return manifest_write(m, dir_fd, e);
+}
+
+int image_set_finish(int dir_fd, const struct InventoryEntry *inventory, struct manifest *m,
+		     struct err *e)
 {
 	struct syncing files = { .count = 0 };
 	struct err later = {};
 	int r;
 
+	if (write_part(dir_fd, inventory, e) < 0 || write_manifest(dir_fd, m, e) < 0)
+		return e->code;
 	r = is_memory(dir_fd) ? 0 : for_each_file(dir_fd, sync_file, &files, e);
 	if (sync_rest(&files, r < 0 ? &later : e) < 0 || r < 0)
 		return e->code;
 	/* The names of the files before the name that vouches for them. */
 	r = sync_folder(dir_fd, e);
-	if (r < 0)
-		return r;
-	r = write_part(dir_fd, inventory, e);
 	if (r < 0)
 		return r;
 	if (renameat(dir_fd, INVENTORY_PART, dir_fd, "inventory.img") < 0)

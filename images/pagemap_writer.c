@@ -1,10 +1,12 @@
 /* Writing page maps; see pages.h. */
 #include <assert.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "images/pagemap.pb-c.h"
+#include "images/manifest.h"
 #include "images/pages.h"
 #include "lib/io.h"
 #include "lib/own.h"
@@ -16,6 +18,7 @@ int pagemap_writer_begin(struct pagemap_writer *w, struct err *e)
 	int r;
 
 	w->pages_fd = -1;
+	w->sums = NULL;
 	w->size = 0;
 	w->last = (struct stored_run){};
 	r = image_create(&w->map, w->dir_fd, w->kind, w->id, e);
@@ -69,6 +72,20 @@ int pagemap_writer_add(struct pagemap_writer *w, uint64_t vaddr, uint64_t nr_pag
 	return 0;
 }
 
+static int list_files(struct pagemap_writer *w, struct err *e)
+{
+	char name[IMAGE_NAME_MAX];
+
+	if (!w->manifest)
+		return 0;
+	image_name(name, IMG_PAGES, w->pages_id);
+	if (manifest_list(w->manifest, w->map.name, e) < 0)
+		return e->code;
+	if (!w->sums)
+		return manifest_list(w->manifest, name, e);
+	return manifest_take(w->manifest, name, w->size, take_mem(w->sums), e);
+}
+
 int pagemap_writer_finish(struct pagemap_writer *w, struct err *e)
 {
 	own_fd fd = take_fd(&w->pages_fd);
@@ -83,7 +100,8 @@ int pagemap_writer_finish(struct pagemap_writer *w, struct err *e)
 	if ((uint64_t)st.st_size != w->size)
 		return err_say(e, "the pages of '%s' have %lu bytes where %lu belong", w->map.name,
 			       (unsigned long)st.st_size, w->size);
-	return image_close(&w->map, e);
+	r = image_close(&w->map, e);
+	return r < 0 ? r : list_files(w, e);
 }
 
 void pagemap_writer_drop(struct pagemap_writer *w)
@@ -93,4 +111,6 @@ void pagemap_writer_drop(struct pagemap_writer *w)
 		own_close(&w->pages_fd);
 	w->pages_fd = -1;
 	image_drop(&w->map);
+	free(w->sums);
+	w->sums = NULL;
 }

@@ -49,16 +49,21 @@ struct stored_run stored_run_of(const struct PagemapEntry *entry);
 /* How many pages are stored in all. */
 uint64_t stored_pages_count(const struct stored_pages *p);
 
+struct manifest;
+
 /*
  * Writes a page map next to its pages. Whoever writes it puts the contents into pages_fd, in the order in
- * which present runs are added. Fill the first four, then begin.
+ * which present runs are added. Fill the first five, then begin.
  */
 struct pagemap_writer {
 	int dir_fd;
 	enum image_kind kind; /* IMG_PAGEMAP or IMG_PAGEMAP_SHMEM */
 	uint64_t id;
 	uint32_t pages_id;
+	struct manifest *manifest; /* gets both files when they are complete; may be NULL */
 
+	/* Of the pages file, as images/manifest.h wants them, from malloc; NULL: it is read again. */
+	uint64_t *sums;
 	int pages_fd;  /* pages-N.img, open for writing */
 	uint64_t size; /* bytes of present pages added so far: where the next ones go */
 	struct image map;

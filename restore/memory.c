@@ -17,6 +17,7 @@
 #include "lib/io.h"
 #include "lib/log.h"
 #include "restore/extra.h"
+#include "restore/intact.h"
 #include "restore/mempolicy.h"
 #include "restore/run.h"
 
@@ -110,8 +111,7 @@ int memory_load(struct restore *r, struct err *e)
 		if (!t->mm)
 			continue;
 		t->pages = pool_new(&r->pool, struct stored_pages);
-		if (check_vmas(t, e) < 0 ||
-		    stored_pages_load(t->pages, r->images, IMG_PAGEMAP, t->pid, e) < 0 ||
+		if (check_vmas(t, e) < 0 || intact_load(r, t->pages, IMG_PAGEMAP, t->pid, e) < 0 ||
 		    check_pages(t, e) < 0)
 			return e->code;
 	}

@@ -15,6 +15,7 @@
 #include "restore/births.h"
 #include "restore/files.h"
 #include "restore/foreground.h"
+#include "restore/intact.h"
 #include "restore/load.h"
 #include "restore/memory.h"
 #include "restore/run.h"
@@ -36,15 +37,29 @@ static int step_pre_scripts(void *job, struct err *e)
 	return scripts(job, "pre-restore", e);
 }
 
-static int step_load(void *job, struct err *e)
+static int load(struct restore *r, struct err *e)
 {
-	struct restore *r = job;
-
 	if (r->opt->cpu_cap_image && cpuinfo_image_check(r->images, r->opt->cpu_cap, e) < 0)
 		return err_hint(e, "--cpu-cap=none takes any processor");
 	if (load_tree(r, e) < 0 || memory_load(r, e) < 0)
 		return e->code;
 	return births_decide(r, e);
+}
+
+/* That a file is damaged says more than what it then seems to say. */
+static int step_load(void *job, struct err *e)
+{
+	struct restore *r = job;
+	struct err damage = { 0 };
+	int res = intact_begin(r, e);
+
+	if (res == 0)
+		res = load(r, e);
+	if (intact_images(r, &damage) < 0) {
+		*e = damage;
+		res = damage.code;
+	}
+	return res;
 }
 
 static int step_arena(void *job, struct err *e)
@@ -135,6 +150,11 @@ static int step_late(void *job, struct err *e)
 	return stage_run(job, STAGE_LATE, e);
 }
 
+static int step_checksums(void *job, struct err *e)
+{
+	return intact_wait(job, e);
+}
+
 static int step_post_scripts(void *job, struct err *e)
 {
 	struct restore *r = job;
@@ -206,6 +226,7 @@ static const struct step steps[] = {
 	{ .name = "outside", .run = step_outside },
 	{ .name = "deaths", .run = step_deaths },
 	{ .name = "late", .run = step_late },
+	{ .name = "checksums", .run = step_checksums },
 	{ .name = "post-restore scripts", .run = step_post_scripts, .undo = undo_post_scripts },
 	{ .name = "last", .run = step_last },
 	{ .name = "finish", .run = step_finish, .undo = undo_finish },
@@ -254,6 +275,7 @@ int restore_run(const struct options *opt, struct err *e)
 	runs_close(&r);
 	rfiles_close(&r);
 	memory_close(&r, res < 0);
+	intact_close(&r);
 	load_close(&r);
 	pool_free(&r.pool);
 	return res;

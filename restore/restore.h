@@ -91,6 +91,7 @@ struct restore {
 	struct rsysv *sysv;	      /* restore/mm/sysv.h */
 	struct runs *runs;	      /* restore/run.h */
 	struct fetched *fetched;      /* restore/memory_fetch.c */
+	struct intact *intact;	      /* restore/intact.c */
 	struct SeccompEntry *seccomp; /* restore/task/seccomp.c */
 	struct xstate_layout *xstate; /* images/xstate.h, of this processor */
 	uint64_t bounding;	      /* our capability bounding set, restore/task/creds.c */

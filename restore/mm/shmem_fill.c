@@ -13,6 +13,7 @@
 #include "lib/io.h"
 #include "lib/own.h"
 #include "lib/stats.h"
+#include "restore/intact.h"
 
 static int copy_run(const struct shmem_target *to, const struct stored_run *run, uint64_t bytes,
 		    struct err *e)
@@ -69,7 +70,7 @@ int rshmem_fill(struct restore *r, const struct shmem_target *to, struct err *e)
 {
 	own_stored_pages pages = {};
 
-	if (stored_pages_load(&pages, r->images, IMG_PAGEMAP_SHMEM, to->shmid, e) < 0)
+	if (intact_load(r, &pages, IMG_PAGEMAP_SHMEM, to->shmid, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < pages.count; i++)
 		if (fill_run(to, &pages.runs[i], e) < 0)

@@ -89,6 +89,7 @@ tracks()
 	# shellcheck disable=SC2046
 	pre_dump $(before)
 	"$STASIS" dedup -D "$IMAGES"
+	"$STASIS" verify "$IMAGES" || fail "checksums are not those of what is left"
 	go
 	# shellcheck disable=SC2046
 	dump_and_restore --track-mem --auto-dedup $(before)

@@ -6,6 +6,7 @@
 #include "images/core.pb-c.h"
 #include "images/fd/pipe.pb-c.h"
 #include "images/image.h"
+#include "images/manifest.h"
 #include "images/inventory.pb-c.h"
 #include "images/ns/cgroup.pb-c.h"
 #include "images/ns/uts.pb-c.h"
@@ -293,6 +294,7 @@ static void inventory_comes_last(void)
 	InventoryEntry inv = INVENTORY_ENTRY__INIT;
 	own_folder f = folder_make();
 	own_message InventoryEntry *got = NULL;
+	own_manifest m = {};
 
 	for (int n = 0; n < 3; n++) {
 		folder_put(&f, stale[n], "", 0);
@@ -304,7 +306,7 @@ static void inventory_comes_last(void)
 		assert(faccessat(f.fd, kept[n], F_OK, 0) == 0);
 	}
 	inv.img_version = 2;
-	assert(image_set_finish(f.fd, &inv, &e) == 0);
+	assert(image_set_finish(f.fd, &inv, &m, &e) == 0);
 	assert(faccessat(f.fd, "inventory.img.part", F_OK, 0) < 0);
 	assert(image_load(f.fd, IMG_INVENTORY, 0, &got, &e) == 0 && got->img_version == 2);
 	assert(folder_file_size(&f, "inventory.img") == 4 + 4 + 2);

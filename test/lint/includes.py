@@ -17,6 +17,7 @@ BELOW = {
 ONLY_IN = {
     "netlink/": "lib/netlink.c",
     "sys/capability.h": "lib/caps.c",
+    "xxh": "lib/checksum.c",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 

@@ -6,10 +6,14 @@
 It is meant to be process 1 of a pid namespace (damaged.bats makes one), with a file system that may not be
 written to: whatever is there after a restore is what that restore has left, and nobody else can be hurt.
 A restore either works, or says one sentence, has the status 1 and leaves nothing behind.
+
+With the manifest every damage is found by its checksums, so most of this is done without it, as with images of CRIU:
+what reads images has to do without. Then all files are damaged again, some ways, beside the manifest.
 """
 import argparse
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +23,7 @@ import time
 import images
 
 PATIENCE = 60
+MANIFEST = "stasis-manifest.img"
 # Whoever is not of the tree, and must not be touched: its pid is tried wherever images have one.
 BYSTANDER = """
 import os, signal, time
@@ -53,11 +58,11 @@ class Place:
         self.said = {}
 
     def lay_out(self, changes):
-        """The dump with some files in other words; None: without them."""
+        """The dump with some files in other words; None: without them. The manifest is there if it is among them."""
         shutil.rmtree(self.dir, ignore_errors=True)
         os.mkdir(self.dir)
         for name in os.listdir(self.args.images):
-            if name in changes or name.endswith(".log"):
+            if name in changes or name == MANIFEST or name.endswith(".log"):
                 continue
             os.link(os.path.join(self.args.images, name), os.path.join(self.dir, name))
         for name, data in changes.items():
@@ -173,6 +178,13 @@ class Place:
         said = said.replace(self.dir, "DIR").strip() if status else "worked"
         self.said.setdefault(said, []).append(what)
 
+    def verify(self, what, tells):
+        """It fails, and says so."""
+        status, said = self.run([self.args.stasis, "verify", self.dir])
+        why = self.wrong(status, said, True, f"cannot verify '{self.dir}': ")
+        if why or not re.search(tells, said):
+            self.complain(f"{what}, verify", why or f"it does not say '{tells}'", said)
+
     def show(self, what, name):
         tree = [["show", "--tree", self.dir]] if name.startswith(SHOWN) else []
         for words in [["show", os.path.join(self.dir, name)]] + tree:
@@ -210,6 +222,36 @@ def chosen_damages(name, data):
         yield "with an unknown kind", images.change(name, data, (0, 1), 99), "which is not supported"
 
 
+def listed_damages(name, data, rng):
+    """(words, contents, what has to be told)"""
+    bare = re.escape(name)
+    if data:
+        at = rng.randrange(len(data))
+        flipped = bytearray(data)
+        flipped[at] ^= 1 << rng.randrange(8)
+        chunk = at // 32768 * 32768
+        size = min(32768, len(data) - chunk)
+        yield f"flipped at {at}", bytes(flipped), f"'{bare}' is damaged at offset {chunk}: the {size} bytes from there"
+        yield "empty", b"", f"'{bare}' has 0 bytes, but it was written with {len(data)};"
+        yield "cut", data[:-1], f"'{bare}' has {len(data) - 1} bytes, but it was written with {len(data)};"
+    yield "longer", data + b"x", f"'{bare}' has {len(data) + 1} bytes, but it was written with {len(data)};"
+    yield "missing", None, f"'{bare}'.* is missing"
+    yield "a directory", os.mkdir, f"'{bare}' is not a regular file"
+    yield "a fifo", os.mkfifo, f"'{bare}' is not a regular file"
+
+
+def manifest_damages(data, rounds, seed):
+    rng = random.Random(f"{seed} manifest")
+    for words, contents, must_fail in fixed_damages(MANIFEST, data):
+        yield words, contents, contents is not None and (must_fail or words.startswith("cut"))
+    for n in range(rounds + 5):
+        flipped = bytearray(data)
+        flipped[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        yield f"flipped (round {n})", bytes(flipped), True
+        if other := images.mutate(MANIFEST, data, rng, [0]):
+            yield f"{other[0]} (round {n})", other[1], other[1] != data
+
+
 def random_damages(name, data, rounds, pids, seed):
     for n in range(rounds if data else 0):
         rng = random.Random(f"{seed} {n} {images.sort_of(name)}")
@@ -225,8 +267,7 @@ def random_damages(name, data, rounds, pids, seed):
 
 def damage_file(place, name, pids):
     args = place.args
-    with open(os.path.join(args.images, name), "rb") as f:
-        data = f.read()
+    data = read(place, name)
     for words, contents, must_fail in fixed_damages(name, data):
         place.trial(f"{name}, {words}", {name: contents}, must_fail)
         place.show(f"{name}, {words}", name)
@@ -237,6 +278,27 @@ def damage_file(place, name, pids):
     for words, contents, must_fail in random_damages(name, data, args.rounds, pids, args.seed):
         place.trial(f"{name}, {words}", {name: contents}, must_fail)
         place.show(f"{name}, {words}", name)
+
+
+def read(place, name):
+    with open(os.path.join(place.args.images, name), "rb") as f:
+        return f.read()
+
+
+def damage_listed_file(place, name, manifest):
+    data = read(place, name)
+    for words, contents, tells in listed_damages(name, data, random.Random(f"{place.args.seed} {name}")):
+        what = f"{name}, {words}, with the manifest"
+        place.trial(what, {name: contents, MANIFEST: manifest}, True)
+        place.verify(what, tells)
+        if not any(re.search(tells, said) and what in whats for said, whats in place.said.items()):
+            place.complain(what, f"it does not say '{tells}'", next(s for s, w in place.said.items() if what in w))
+
+
+def damage_manifest(place, data):
+    for words, contents, must_fail in manifest_damages(data, place.args.rounds, place.args.seed):
+        place.trial(f"{MANIFEST}, {words}", {MANIFEST: contents}, must_fail)
+        place.verify(f"{MANIFEST}, {words}", f"'{MANIFEST}'")
 
 
 def parse():
@@ -255,7 +317,8 @@ def parse():
 def main():
     args = parse()
     place = Place(args)
-    names = sorted(n for n in os.listdir(args.images) if not n.endswith(".log"))
+    names = sorted(n for n in os.listdir(args.images) if not n.endswith(".log") and n != MANIFEST)
+    manifest = read(place, MANIFEST)
     pids = [int(n[5:-4]) for n in names if n.startswith("core-")] + [1, place.bystander.pid]
     place.trial("nothing is damaged", {}, False)
     if "worked" not in place.said:
@@ -263,6 +326,10 @@ def main():
     for name in names:
         if args.only in name:
             damage_file(place, name, pids)
+            if not name.startswith("stats-"):
+                damage_listed_file(place, name, manifest)
+    if args.only in MANIFEST:
+        damage_manifest(place, manifest)
     if args.list:
         for said, whats in sorted(place.said.items()):
             print(f"{len(whats):5} {said}\n        {whats[0]}")

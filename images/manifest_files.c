@@ -1,0 +1,152 @@
+/* Files against their checksums: reading those that are not known yet, and looking at those that are; see manifest.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "images/manifest.h"
+#include "lib/background.h"
+#include "lib/checksum.h"
+#include "lib/io.h"
+#include "lib/own.h"
+
+enum { WORTH_BACKGROUND = 64 }; /* files: a thread of our own costs as much as some */
+
+static const char AS_IT_IS[] = "if it was changed on purpose, remove '" MANIFEST_NAME "'";
+
+/* Not blocking: should somebody have put a fifo there, it is refused and not waited for. */
+static int open_file(int dir_fd, const char *name, int *ret_fd, uint64_t *ret_size, struct err *e)
+{
+	own_fd fd = openat(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 && errno == ENOENT)
+		return err_code(e, ENOENT, "'%s' is missing", name);
+	if (fd < 0)
+		return err_sys(e, "open '%s'", name);
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "stat '%s'", name);
+	if (!S_ISREG(st.st_mode))
+		return err_say(e, "'%s' is not a regular file", name);
+	*ret_fd = take_fd(&fd);
+	*ret_size = st.st_size;
+	return 0;
+}
+
+static size_t chunk_size(const struct listed_file *f, uint64_t chunk)
+{
+	uint64_t left = f->size - chunk * MANIFEST_CHUNK;
+
+	return left < MANIFEST_CHUNK ? left : MANIFEST_CHUNK;
+}
+
+static int read_chunk(const struct listed_file *f, int fd, uint64_t chunk, void *buf, struct err *e)
+{
+	if (io_pread(fd, buf, chunk_size(f, chunk), chunk * MANIFEST_CHUNK, e) < 0)
+		return err_on(e, "'%s'", f->name);
+	return 0;
+}
+
+static int read_file(struct listed_file *f, int dir_fd, char *buf, struct err *e)
+{
+	own_fd fd = -1;
+
+	if (open_file(dir_fd, f->name, &fd, &f->size, e) < 0)
+		return e->code;
+	f->sum_count = manifest_chunks(f->size);
+	f->sums = malloc(f->sum_count * sizeof(*f->sums) + 1);
+	if (!f->sums)
+		return err_sys(e, "memory for the checksums of '%s'", f->name);
+	for (uint64_t n = 0; n < f->sum_count; n++) {
+		if (read_chunk(f, fd, n, buf, e) < 0)
+			return e->code;
+		f->sums[n] = checksum(buf, chunk_size(f, n));
+	}
+	f->known = true;
+	return 0;
+}
+
+/* Some of the files of a manifest. */
+struct span {
+	struct manifest *m;
+	int dir_fd;
+	size_t first, last;
+};
+
+static int read_span(void *arg, struct err *e)
+{
+	const struct span *s = arg;
+	own_mem char *buf = malloc(MANIFEST_CHUNK);
+
+	if (!buf)
+		return err_sys(e, "memory for checksums");
+	for (size_t i = s->first; i < s->last; i++)
+		if (!s->m->files[i].known && read_file(&s->m->files[i], s->dir_fd, buf, e) < 0)
+			return e->code;
+	return 0;
+}
+
+int manifest_read(struct manifest *m, int dir_fd, struct err *e)
+{
+	size_t half = m->count / 2;
+	struct span mine = { m, dir_fd, 0, half }, other = { m, dir_fd, half, m->count };
+	struct background *b = m->count > WORTH_BACKGROUND ? background_start() : NULL;
+	struct err later = {};
+	int r = background_add(b, read_span, &other, e);
+
+	if (r == 0)
+		r = read_span(&mine, e);
+	if (background_finish(b, &later) < 0 && r == 0) {
+		*e = later;
+		r = e->code;
+	}
+	return r;
+}
+
+int listed_open(const struct listed_file *f, int dir_fd, int *ret_fd, struct err *e)
+{
+	own_fd fd = -1;
+	uint64_t size;
+
+	if (open_file(dir_fd, f->name, &fd, &size, e) < 0)
+		return e->code;
+	if (size != f->size) {
+		err_say(e, "'%s' has %lu bytes, but it was written with %lu", f->name, size,
+			f->size);
+		return err_hint(e, "%s", AS_IT_IS);
+	}
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+int listed_check(const struct listed_file *f, int fd, uint64_t chunk, void *buf, struct err *e)
+{
+	size_t size = chunk_size(f, chunk);
+
+	if (read_chunk(f, fd, chunk, buf, e) < 0)
+		return e->code;
+	if (checksum(buf, size) == f->sums[chunk])
+		return 0;
+	err_code(e, EBADMSG,
+		 "'%s' is damaged at offset %lu: the %zu bytes from there are not those that were "
+		 "written",
+		 f->name, chunk * MANIFEST_CHUNK, size);
+	return err_hint(e, "%s", AS_IT_IS);
+}
+
+int listed_check_all(const struct listed_file *f, int dir_fd, struct err *e)
+{
+	own_mem char *buf = malloc(MANIFEST_CHUNK);
+	own_fd fd = -1;
+
+	if (!buf)
+		return err_sys(e, "memory for checksums");
+	if (listed_open(f, dir_fd, &fd, e) < 0)
+		return e->code;
+	for (uint64_t n = 0; n < f->sum_count; n++)
+		if (listed_check(f, fd, n, buf, e) < 0)
+			return e->code;
+	return 0;
+}
