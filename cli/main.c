@@ -101,8 +101,7 @@ static int cmd_dedup(const struct invocation *inv, struct err *e)
 
 static int cmd_untrack(const struct invocation *inv, struct err *e)
 {
-	int r = inv->opt.tree > 0 ? keeper_end(inv->opt.tree, e) :
-				    err_say(e, "no process was named; use -t PID");
+	int r = keeper_end(inv->opt.tree, e);
 
 	if (r > 0)
 		return 0;

@@ -224,9 +224,11 @@ static int refuse_combinations(const struct invocation *inv, struct err *e)
 {
 	const struct options *opt = &inv->opt;
 	bool restore = inv->command->id == COMMAND_RESTORE;
+	const unsigned of_a_tree = ON_DUMP | ON_PRE_DUMP | ON_UNTRACK;
 
-	if (inv->command->id == COMMAND_DUMP && !opt->tree)
-		return err_say(e, "option '--tree' is missing: the pid whose tree is to be saved");
+	if (of_a_tree >> inv->command->id & 1 && !opt->tree)
+		return err_say(e, "option '--tree' is missing: the pid whose tree is to be %s",
+			       inv->command->id == COMMAND_UNTRACK ? "let go" : "saved");
 	if (opt->restore_sibling && !opt->detached)
 		return err_say(e, "option '--restore-sibling' needs '--restore-detached'");
 	if (opt->inherit_count && !restore)

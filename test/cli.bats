@@ -79,8 +79,8 @@ as_criu()
 }
 
 @test "cli: a command that we lack is refused by name" {
-	says 1 "command 'pre-dump' is not supported: it comes with a later version of stasis" \
-		"$STASIS" pre-dump -t 1 --track-mem
+	says 1 "command 'page-server' is not supported: it comes with a later version of stasis" \
+		"$STASIS" page-server --port 1
 	says 255 "command 'exec' is not supported: it is deprecated and does nothing" "$STASIS" exec
 }
 

@@ -235,9 +235,14 @@ static void refusals_in_one_sentence(void)
 		{ "stasis dump -t 1 --tcp-established",
 		  "option '--tcp-established' is not supported "
 		  "yet: TCP connections cannot be dumped" },
-		{ "stasis dump -t 1 --no-tcp-close --track",
-		  "option '--track-mem' is not supported yet: there is no pre-dump, so every dump is a "
-		  "full one" },
+		{ "stasis dump -t 1 --no-tcp-close --lazy",
+		  "option '--lazy-pages' is not supported yet: pages are always restored before the "
+		  "tasks run" },
+		{ "stasis pre-dump", "option '--tree' is missing: the pid whose tree is to be saved" },
+		{ "stasis dump -t 1 --freeze=later",
+		  "option '--freeze': 'later' is no way to freeze: auto, stop or precopy" },
+		{ "stasis dump -t 1 --max-rounds 0",
+		  "option '--max-rounds': '0' is no number of rounds: 1 to 32" },
 		{ "stasis restore -Jnet:1", "option '--join-ns' is not supported yet: namespaces "
 					    "cannot be restored" },
 		{ "stasis check --ms", "option '--ms' is gone from CRIU; see --help for 'check'" },
