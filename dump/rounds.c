@@ -45,7 +45,7 @@ int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e)
 		struct track *k = &d->tracks->all[i];
 
 		if (guard_check(d->guard, e) < 0 ||
-		    (memory_save_round(k, dir_fd, i + 1, &m, e) < 0 && track_lives(k)))
+		    (memory_save_round(k, dir_fd, i + 1, &m, e) < 0 && !track_lost(k, e)))
 			return e->code;
 	}
 	track_drop_lost(d);
@@ -54,7 +54,7 @@ int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e)
 	return image_set_finish(dir_fd, core_inventory_round(d, images), &m, e);
 }
 
-int rounds_left(const struct dump *d, uint64_t *ret, struct err *e)
+int rounds_left(struct dump *d, uint64_t *ret, struct err *e)
 {
 	uint64_t one;
 
@@ -62,8 +62,9 @@ int rounds_left(const struct dump *d, uint64_t *ret, struct err *e)
 	for (size_t i = 0; i < d->tracks->count; i++) {
 		if (track_written(&d->tracks->all[i], &one, e) == 0)
 			*ret += one;
-		else if (track_lives(&d->tracks->all[i]))
+		else if (!track_lost(&d->tracks->all[i], e))
 			return e->code;
 	}
+	track_drop_lost(d);
 	return 0;
 }

@@ -12,6 +12,6 @@ must_check int rounds_arm(struct dump *d, struct err *e);
  */
 must_check int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e);
 /* How many bytes are written by now and not saved, in all. */
-must_check int rounds_left(const struct dump *d, uint64_t *ret, struct err *e);
+must_check int rounds_left(struct dump *d, uint64_t *ret, struct err *e);
 
 #endif

@@ -1,11 +1,13 @@
 /* Which pages were written; see track.h. */
 #include "dump/track.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dump/memory.h"
 #include "lib/io.h"
+#include "lib/log.h"
 #include "lib/uffd.h"
 
 struct track *track_of(const struct dump *d, const struct task *t)
@@ -54,9 +56,19 @@ void track_drop(struct dump *d)
 	*d->tracks = (struct tracks){ 0 };
 }
 
-bool track_lives(const struct track *k)
+static bool lives(const struct track *k)
 {
 	return k->uffd >= 0 && uffd_lives(k->uffd);
+}
+
+/* A child of vfork() may have the memory of a process that is gone. */
+bool track_lost(struct track *k, const struct err *e)
+{
+	if (lives(k) && e->code != -ESRCH && e->code != -ENOENT)
+		return false;
+	own_close(&k->uffd);
+	k->uffd = -1;
+	return true;
 }
 
 void track_drop_lost(struct dump *d)
@@ -66,7 +78,7 @@ void track_drop_lost(struct dump *d)
 	for (size_t i = 0; i < d->tracks->count; i++) {
 		struct track *k = &d->tracks->all[i];
 
-		if (track_lives(k))
+		if (lives(k))
 			d->tracks->all[n++] = *k;
 		else
 			track_close(k);
@@ -136,6 +148,23 @@ struct track *track_trusted(const struct dump *d, const struct task *t)
 	return has_aio(&maps) ? NULL : track_of(d, t);
 }
 
+/*
+ * A mapping that was registered before and lost that by mremap() keeps the bits of its pages, and a page that has one
+ * would neither be protected again nor show when it is written. So they are cleared.
+ */
+static bool take_in(struct track *k, const struct vma *v)
+{
+	struct err e = { 0 };
+
+	if (!uffd_register(k->uffd, v->start, v->end))
+		return false;
+	if (uffd_protect(k->uffd, v->start, v->end, false, &e) == 0)
+		return true;
+	log_debug("pid %d: %s", k->pid, e.text);
+	uffd_unregister(k->uffd, v->start, v->end);
+	return false;
+}
+
 /* Nothing of what is new has been saved, so all of it is suspect. */
 static int cover_one(struct dump *d, struct track *k, struct err *e)
 {
@@ -151,8 +180,7 @@ static int cover_one(struct dump *d, struct track *k, struct err *e)
 	for (size_t i = 0; i < k->maps.count; i++) {
 		const struct vma *v = &k->maps.vmas[i];
 
-		if (!(v->flags & VMA_UW) && can_track(k->task, v) &&
-		    uffd_register(k->uffd, v->start, v->end) &&
+		if (!(v->flags & VMA_UW) && can_track(k->task, v) && take_in(k, v) &&
 		    ranges_append(&fresh, v->start, v->end, e) < 0)
 			return e->code;
 	}
@@ -173,7 +201,7 @@ static int for_each (struct dump *d, int (*run)(struct dump *, struct track *, s
 	for (size_t i = 0; i < d->tracks->count; i++) {
 		struct track *k = &d->tracks->all[i];
 
-		if (run(d, k, e) < 0 && track_lives(k))
+		if (run(d, k, e) < 0 && !track_lost(k, e))
 			return err_on(e, "memory of pid %d", k->pid);
 	}
 	track_drop_lost(d);

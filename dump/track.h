@@ -53,8 +53,8 @@ struct track *track_of(const struct dump *d, const struct task *t);
 struct track *track_trusted(const struct dump *d, const struct task *t);
 /* Whether [start,end), a mapping that is write-protected by somebody, is so by us. */
 bool track_owns(const struct track *k, uint64_t start, uint64_t end);
-/* Whether the memory is still there: a process that has ended, or called execve(), has left it. */
-bool track_lives(const struct track *k);
+/* Whether what has failed is that the process has ended, or left the memory by execve(); then its track is over. */
+bool track_lost(struct track *k, const struct err *e);
 /* Forgets those whose memory is gone. */
 void track_drop_lost(struct dump *d);
 /* Takes one over that comes from elsewhere. */

@@ -7,7 +7,7 @@
 
 #include "test/lib/victim.h"
 
-enum { PAGE = 4096, PAGES = 64, SIZE = PAGES * PAGE, REGIONS = 11, WORDS = PAGE / 8 };
+enum { PAGE = 4096, PAGES = 64, SIZE = PAGES * PAGE, REGIONS = 12, WORDS = PAGE / 8 };
 
 static char *region[REGIONS];
 /* The first word of every page; its other words follow from it. 0: the page is zero. */
@@ -95,6 +95,35 @@ static void grow_heap(int r, int round)
 	put(r, PAGES / 2 + round);
 }
 
+/*
+ * Its second half goes away, comes back when both have been dumped, and becomes one mapping with the first again. The
+ * kernel watches that no more, but its pages still look as if they were protected, also one that is written now.
+ */
+static char *aside;
+
+static void part(int r)
+{
+	aside = map(NULL, 0);
+	SYS(mremap(region[r] + SIZE / 2, SIZE / 2, SIZE / 2, MREMAP_MAYMOVE | MREMAP_FIXED, aside));
+}
+
+static void meet(int r)
+{
+	SYS(mremap(aside, SIZE / 2, SIZE / 2, MREMAP_MAYMOVE | MREMAP_FIXED, region[r] + SIZE / 2));
+	aside = NULL;
+	put(r, 3);
+}
+
+static void part_and_meet(int r, int round)
+{
+	if (round % 3 == 0)
+		part(r);
+	else if (round % 3 == 1)
+		meet(r);
+	else
+		put(r, 3);
+}
+
 static void disturb(int round)
 {
 	put(1, round);
@@ -113,6 +142,7 @@ static void disturb(int round)
 	put(8, round);
 	file_page_again(8, 40 + round);
 	grow_heap(9, round);
+	part_and_meet(11, round);
 	/* Written and dropped between the same two dumps; and dropped, then written. */
 	put(10, round);
 	SYS(madvise(region[10] + round * PAGE, PAGE, MADV_DONTNEED));
@@ -124,6 +154,8 @@ static void disturb(int round)
 static void check_all(void)
 {
 	SYS(mprotect(region[7], SIZE, PROT_READ | PROT_WRITE));
+	if (aside)
+		meet(11);
 	for (int r = 0; r < REGIONS; r++)
 		check_region(r);
 }
@@ -163,7 +195,7 @@ int main(int argc, char **argv)
 	for (int round = 0; round < rounds; round++) {
 		victim_ready();
 		disturb(round);
-		if (round == 1)
+		if (round == 3)
 			child = have_child();
 	}
 	victim_ready();

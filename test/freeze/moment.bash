@@ -2,7 +2,7 @@
 load ../lib
 
 # The ways to dump; MOMENT_WAYS='--freeze=stop|--freeze=cow|pre=2' tries others. See before_dump().
-FREEZE_WAYS=("")
+FREEZE_WAYS=(--freeze=stop --freeze=precopy "pre=2")
 [ -z "${MOMENT_WAYS:-}" ] || IFS='|' read -r -a FREEZE_WAYS <<<"$MOMENT_WAYS"
 # The memory of all together, about, in MiB.
 MOMENT_SIZE=${MOMENT_SIZE:-32}
@@ -26,6 +26,18 @@ each_way()
 		"$@"
 		anew
 	done
+}
+
+# The same without the ways that need other dumps before.
+each_way_alone()
+{
+	local way all=("${FREEZE_WAYS[@]}")
+
+	FREEZE_WAYS=()
+	for way in "${all[@]}"; do
+		[[ $way == pre=* ]] || FREEZE_WAYS+=("$way")
+	done
+	each_way "$@"
 }
 
 # The program has run for a while; it is dumped, and it runs for a while again.

@@ -65,21 +65,21 @@ five_in_a_row()
 }
 
 @test "rounds: two dumps that leave it running change nothing" {
-	each_way dump_twice_and_let_run
+	each_way_alone dump_twice_and_let_run
 }
 
 @test "rounds: a dump that leaves it running, and another one that is restored" {
-	each_way restore_what_ran_on
+	each_way_alone restore_what_ran_on
 }
 
 @test "rounds: the first of two dumps is restored" {
-	each_way restore_the_first
+	each_way_alone restore_the_first
 }
 
 @test "rounds: five in a row, nothing but writing" {
-	each_way five_in_a_row none
+	each_way_alone five_in_a_row none
 }
 
 @test "rounds: five in a row, all at once" {
-	each_way five_in_a_row all
+	each_way_alone five_in_a_row all
 }
