@@ -103,11 +103,9 @@ static int add_round(struct saving *s, uint64_t start, uint64_t end, struct err 
 	uint64_t stop, other;
 
 	for (; start < end; start = stop) {
-		bool due = ranges_hold(&k->suspect, start, end, &stop);
-
-		due |= ranges_hold(&k->written, start, stop, &other);
-		stop = other;
+		bool due = ranges_hold(&k->written, start, end, &stop);
 		bool known = ranges_hold(&k->known, start, stop, &other);
+
 		stop = other;
 		if ((due || known) && add_run(s, start, stop, !due, e) < 0)
 			return e->code;
@@ -130,12 +128,6 @@ static bool has_pages(const struct saving *s, const struct vma *v)
 	return (v->status || s->runs_on) && memory_pages_of(s->t, v) == VMA_PAGES_ANON;
 }
 
-/* No file and no shared object lies under it, so the kernel need not look whose page it is. */
-static bool is_anon(const struct vma *v)
-{
-	return v->inode == 0 && v->dev_major == 0 && v->dev_minor == 0 && !(v->flags & VMA_SH);
-}
-
 /* Mappings in a row are asked about at once. Gaps between them cost nothing with PAGEMAP_SCAN, and much without. */
 static void ask_from(struct saving *s, size_t first)
 {
@@ -143,11 +135,11 @@ static void ask_from(struct saving *s, size_t first)
 	size_t last = first;
 
 	while (last + 1 < s->maps.count && has_pages(s, &vmas[last + 1]) &&
-	       is_anon(&vmas[last + 1]) == is_anon(&vmas[first]) &&
+	       maps_is_anon(&vmas[last + 1]) == maps_is_anon(&vmas[first]) &&
 	       (s->pm.scans || vmas[last].end == vmas[last + 1].start))
 		last++;
 	pagemap_range(&s->pm, vmas[first].start, vmas[last].end,
-		      is_anon(&vmas[first]) ? PAGEMAP_ANON : PAGEMAP_PRIVATE);
+		      maps_is_anon(&vmas[first]) ? PAGEMAP_ANON : PAGEMAP_PRIVATE);
 	s->asked_to = vmas[last].end;
 	s->ahead = (struct page_range){ 0 };
 }
@@ -246,11 +238,7 @@ int memory_save(struct task *t, struct err *e)
 				   .pages_id = memory_pages_id(t->dump),
 				   .manifest = &t->dump->manifest } };
 
-	if (save(&s, t->proc_fd, NULL, e) < 0)
-		return e->code;
-	if (s.track)
-		ranges_free(&s.track->suspect);
-	return 0;
+	return save(&s, t->proc_fd, NULL, e);
 }
 
 int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct manifest *m,
@@ -272,9 +260,6 @@ int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct man
 		return e->code;
 	}
 	ranges_free(&k->known);
-	ranges_free(&k->suspect);
 	k->known = s.kept;
-	k->suspect = lost;
-	lost = (struct ranges){ 0 };
-	return 0;
+	return ranges_unite(&k->suspect, &lost, e);
 }

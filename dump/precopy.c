@@ -203,10 +203,10 @@ static int run_and_stop(struct dump *d, struct err *e)
 {
 	uint64_t left;
 
-	if (track_cover(d, e) < 0 || rounds_left(d, &left, e) < 0)
+	if (track_look(d, e) < 0 || rounds_left(d, &left, e) < 0)
 		return e->code;
 	if (d->opt->freeze != FREEZE_STOP && is_wanted(d, left) &&
-	    (run_rounds(d, e) < 0 || track_cover(d, e) < 0))
+	    (run_rounds(d, e) < 0 || track_look(d, e) < 0))
 		return e->code;
 	return freeze_tree(d, e);
 }

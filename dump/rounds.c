@@ -19,10 +19,12 @@ int rounds_arm(struct dump *d, struct err *e)
 	int r = ids_read(d, e);
 
 	d->ids = before;
-	return r < 0 ? r : track_arm(d, e);
+	if (r == 0)
+		r = track_arm(d, e);
+	return r < 0 ? r : track_register(d, e);
 }
 
-/* See track.h; tasks that are new get a track meanwhile. */
+/* See track.h; tasks and mappings that are new are tracked from here on. */
 static int stop_once(struct dump *d, struct err *e)
 {
 	int r = freeze_tree(d, e);
@@ -39,7 +41,8 @@ int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e)
 	uint64_t before = stats->pages_written;
 	own_manifest m = { 0 };
 
-	if (guard_check(d->guard, e) < 0 || track_collect(d, e) < 0 || stop_once(d, e) < 0)
+	if (guard_check(d->guard, e) < 0 || track_look(d, e) < 0 || track_collect(d, e) < 0 ||
+	    stop_once(d, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < d->tracks->count; i++) {
 		struct track *k = &d->tracks->all[i];

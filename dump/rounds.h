@@ -4,7 +4,7 @@
 
 #include "dump/dump.h"
 
-/* While the tree is stopped: tasks that can be tracked and are not yet are from now on. */
+/* While the tree is stopped: tasks and mappings that can be tracked and are not yet are from now on. */
 must_check int rounds_arm(struct dump *d, struct err *e);
 /*
  * While it runs: collects what was written, stops the tree for a moment, and saves the pages into the folder, which is

@@ -148,55 +148,8 @@ struct track *track_trusted(const struct dump *d, const struct task *t)
 	return has_aio(&maps) ? NULL : track_of(d, t);
 }
 
-/*
- * A mapping that was registered before and lost that by mremap() keeps the bits of its pages, and a page that has one
- * would neither be protected again nor show when it is written. So they are cleared.
- */
-static bool take_in(struct track *k, const struct vma *v)
-{
-	struct err e = { 0 };
-
-	if (!uffd_register(k->uffd, v->start, v->end))
-		return false;
-	if (uffd_protect(k->uffd, v->start, v->end, false, &e) == 0)
-		return true;
-	log_debug("pid %d: %s", k->pid, e.text);
-	uffd_unregister(k->uffd, v->start, v->end);
-	return false;
-}
-
-/* Nothing of what is new has been saved, so all of it is suspect. */
-static int cover_one(struct dump *d, struct track *k, struct err *e)
-{
-	own_ranges fresh = { 0 };
-
-	if (maps_read(k->proc_fd, &d->pool, &k->maps, e) < 0)
-		return e->code;
-	if (has_aio(&k->maps)) {
-		own_close(&k->uffd);
-		k->uffd = -1;
-		return 0;
-	}
-	for (size_t i = 0; i < k->maps.count; i++) {
-		const struct vma *v = &k->maps.vmas[i];
-
-		if (!(v->flags & VMA_UW) && can_track(k->task, v) && take_in(k, v) &&
-		    ranges_append(&fresh, v->start, v->end, e) < 0)
-			return e->code;
-	}
-	return ranges_unite(&k->suspect, &fresh, e);
-}
-
-static int collect_one(struct dump *d, struct track *k, struct err *e)
-{
-	if (cover_one(d, k, e) < 0)
-		return e->code;
-	ranges_free(&k->written);
-	return find_written(k, true, &k->written, e);
-}
-
-static int for_each (struct dump *d, int (*run)(struct dump *, struct track *, struct err *),
-		     struct err * e)
+static int each_track(struct dump *d, int (*run)(struct dump *, struct track *, struct err *),
+		      struct err *e)
 {
 	for (size_t i = 0; i < d->tracks->count; i++) {
 		struct track *k = &d->tracks->all[i];
@@ -208,12 +161,97 @@ static int for_each (struct dump *d, int (*run)(struct dump *, struct track *, s
 	return 0;
 }
 
-int track_cover(struct dump *d, struct err *e)
+static void give_up(struct track *k)
 {
-	return for_each (d, cover_one, e);
+	own_close(&k->uffd);
+	k->uffd = -1;
+}
+
+static int look(struct dump *d, struct track *k, struct err *e)
+{
+	if (maps_read(k->proc_fd, &d->pool, &k->maps, e) < 0)
+		return e->code;
+	if (has_aio(&k->maps))
+		give_up(k);
+	return 0;
+}
+
+int track_look(struct dump *d, struct err *e)
+{
+	return each_track(d, look, e);
+}
+
+/* 1: it may be registered. What smaps would say is not asked for in a stop: then only what is certain is taken. */
+static int is_new(struct track *k, const struct pagemap *pm, const struct vma *v, struct err *e)
+{
+	int watched;
+
+	if (v->may ? v->flags & VMA_UW || !can_track(k->task, v) : !maps_is_anon(v))
+		return 0;
+	watched = v->may ? 0 : pagemap_watched(pm, v->start, e);
+	return watched < 0 ? watched : !watched;
+}
+
+static int register_new(struct dump *d, struct track *k, struct err *e)
+{
+	own_pagemap pm = { .fd = -1 };
+	own_ranges fresh = { 0 };
+	struct maps now = k->maps;
+	int r = maps_update(k->proc_fd, &d->pool, &now, e);
+
+	if (r == 0)
+		r = maps_read_brief(k->proc_fd, &d->pool, &now, e);
+	if (r < 0 || pagemap_open(k->proc_fd, &pm, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < now.count; i++) {
+		const struct vma *v = &now.vmas[i];
+
+		r = is_new(k, &pm, v, e);
+		if (r > 0 && uffd_register(k->uffd, v->start, v->end))
+			r = ranges_append(&fresh, v->start, v->end, e);
+		if (r < 0)
+			return r;
+	}
+	return ranges_unite(&k->suspect, &fresh, e);
+}
+
+int track_register(struct dump *d, struct err *e)
+{
+	return each_track(d, register_new, e);
+}
+
+/*
+ * mremap() that joins two registered mappings takes the registration from both and leaves the bits of their pages. A page
+ * that is written then is writable and has the bit: registered again, it would look clean for ever. So the bits of
+ * what is new are cleared, and with them those of pages that could not be read.
+ */
+static int clear_suspects(struct track *k, struct err *e)
+{
+	for (size_t i = 0; i < k->suspect.count; i++) {
+		const struct range *r = &k->suspect.all[i];
+
+		if (uffd_protect(k->uffd, r->start, r->end, false, e) < 0)
+			return e->code;
+	}
+	ranges_free(&k->suspect);
+	return 0;
+}
+
+/* If the layout has changed since the stop the track is given up: the next stop makes another one. */
+static int collect(struct dump *d, struct track *k, struct err *e)
+{
+	struct err why = { 0 };
+
+	(void)d;
+	ranges_free(&k->written);
+	if (clear_suspects(k, &why) == 0)
+		return find_written(k, true, &k->written, e);
+	log_debug("pid %d: %s; it is tracked anew", k->pid, why.text);
+	give_up(k);
+	return 0;
 }
 
 int track_collect(struct dump *d, struct err *e)
 {
-	return for_each (d, collect_one, e);
+	return each_track(d, collect, e);
 }

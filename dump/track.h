@@ -39,12 +39,17 @@ struct tracks {
 /* While the tree is stopped: a userfaultfd in every task that has no track yet. Tasks where none can be had get none. */
 must_check int track_arm(struct dump *d, struct err *e);
 /*
- * While it runs: registers mappings that are new, remembers the layout, and collects what was written since the last
- * time, which is protected again. The tree has to be stopped once before the pages are read.
+ * While it is stopped: registers mappings that are new, as whole as they are. What is registered while it runs may have
+ * grown in between, and would be two mappings from then on: mremap() of both together fails.
+ */
+must_check int track_register(struct dump *d, struct err *e);
+/* While it runs: remembers the layout with all that smaps tells. */
+must_check int track_look(struct dump *d, struct err *e);
+/*
+ * While it runs, after track_look: collects what was written since the last time, which is protected again. The tree has
+ * to be stopped once before the pages are read.
  */
 must_check int track_collect(struct dump *d, struct err *e);
-/* The first half of that. */
-must_check int track_cover(struct dump *d, struct err *e);
 /* While it runs: how many bytes are written by now, at most. */
 must_check int track_written(const struct track *k, uint64_t *ret, struct err *e);
 /* The track of a task; NULL if it has none. */

@@ -316,3 +316,10 @@ int maps_update(int proc_fd, struct pool *pool, struct maps *m, struct err *e)
 	free(r.vmas);
 	return res;
 }
+
+bool maps_is_anon(const struct vma *v)
+{
+	return v->inode == 0 && v->dev_major == 0 && v->dev_minor == 0 && !(v->flags & VMA_SH) &&
+	       (!*v->name || strcmp(v->name, "[heap]") == 0 || strncmp(v->name, "[stack", 6) == 0 ||
+		strncmp(v->name, "[anon:", 6) == 0);
+}

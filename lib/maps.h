@@ -66,6 +66,8 @@ struct maps {
 	size_t count;
 };
 
+/* Private anonymous memory, heap and stack included: neither a file nor a shared object lies under it. */
+bool maps_is_anon(const struct vma *v);
 /* Everything about the mappings of a process. proc_fd is /proc/PID. */
 must_check int maps_read(int proc_fd, struct pool *pool, struct maps *ret, struct err *e);
 /* Without what only smaps tells, and so without that the kernel walks through all pages: may, and most flags. */

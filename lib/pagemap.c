@@ -214,6 +214,21 @@ static bool word_is_unchanged(const struct pagemap *p, uint64_t w, uint64_t addr
 	       !((w ^ p->before[(addr - p->start) / PAGE_SIZE]) & WORD_PLACE);
 }
 
+int pagemap_watched(const struct pagemap *p, uint64_t at, struct err *e)
+{
+	struct scan_region region;
+	struct scan_args a = { .size = sizeof(a),
+			       .start = at,
+			       .end = at + PAGE_SIZE,
+			       .vec = (uintptr_t)&region,
+			       .vec_len = 1,
+			       .category_mask = SCAN_WP_ALLOWED,
+			       .return_mask = SCAN_WP_ALLOWED };
+	int n = ioctl(p->fd, SCAN_CALL, &a);
+
+	return n < 0 ? err_sys(e, "PAGEMAP_SCAN of 0x%lx", at) : n;
+}
+
 static bool word_is_wanted(const struct pagemap *p, uint64_t w, uint64_t addr)
 {
 	if (w & WORD_GUARD)

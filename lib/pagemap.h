@@ -59,6 +59,8 @@ void pagemap_since(struct pagemap *p, const uint64_t *before);
 /* The words of /proc/PID/pagemap, one for each page of [start,end). */
 must_check int pagemap_words(const struct pagemap *p, uint64_t start, uint64_t end, uint64_t *ret,
 			     struct err *e);
+/* 1: the mapping at this address is registered with a userfaultfd that marks. */
+must_check int pagemap_watched(const struct pagemap *p, uint64_t at, struct err *e);
 /* The next run, ascending. 1 when there was one, 0 at the end. */
 must_check int pagemap_next(struct pagemap *p, struct page_range *ret, struct err *e);
 

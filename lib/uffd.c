@@ -47,13 +47,6 @@ bool uffd_register(int uffd, uint64_t start, uint64_t end)
 	return ioctl(uffd, UFFDIO_REGISTER, &r) == 0;
 }
 
-void uffd_unregister(int uffd, uint64_t start, uint64_t end)
-{
-	struct uffdio_range r = { start, end - start };
-
-	(void)!ioctl(uffd, UFFDIO_UNREGISTER, &r);
-}
-
 int uffd_protect(int uffd, uint64_t start, uint64_t end, bool on, struct err *e)
 {
 	struct uffdio_writeprotect w = { .range = { start, end - start },

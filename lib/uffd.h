@@ -27,8 +27,6 @@ must_check int uffd_begin(int uffd, enum uffd_writes writes, struct err *e);
  * these, because another userfaultfd has them, they are of a kind that cannot be protected, or they are gone.
  */
 bool uffd_register(int uffd, uint64_t start, uint64_t end);
-/* Takes that back, protection included. */
-void uffd_unregister(int uffd, uint64_t start, uint64_t end);
 /* Protects all pages of [start,end), or releases them and wakes up who waits. */
 must_check int uffd_protect(int uffd, uint64_t start, uint64_t end, bool on, struct err *e);
 /* Whether the memory that it was made in is still there: a process that has called execve() has another one. */

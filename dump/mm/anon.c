@@ -10,16 +10,9 @@
 
 #include "images/vma.h"
 
-static bool is_anonymous(const struct vma *v)
-{
-	return v->inode == 0 && v->dev_major == 0 && v->dev_minor == 0 && !(v->flags & VMA_SH) &&
-	       (!*v->name || strcmp(v->name, "[heap]") == 0 || strncmp(v->name, "[stack", 6) == 0 ||
-		strncmp(v->name, "[anon:", 6) == 0);
-}
-
 static bool anon_match(const struct task *, const struct vma *v)
 {
-	return is_anonymous(v);
+	return maps_is_anon(v);
 }
 
 static int anon_classify(struct task *, struct vma *v, struct err *)
@@ -40,7 +33,7 @@ const struct vma_kind anon_vma_kind = {
 /* MAP_DROPPABLE: the kernel may take its pages away at any time, so whoever uses it reckons with zeros. */
 static bool droppable_match(const struct task *, const struct vma *v)
 {
-	return v->flags & VMA_DP && is_anonymous(v);
+	return v->flags & VMA_DP && maps_is_anon(v);
 }
 
 const struct vma_kind droppable_vma_kind = {

@@ -15,6 +15,7 @@ found_out()
 	next_images later
 	dump
 	until_true is_gone
+	rm -f "$IMAGES"/stasis-manifest.img
 	"${BATS_TEST_DIRNAME}"/mix.py "$1" "$TEST_DIR"/images.1 "$IMAGES"
 	restore
 	touch "$TEST_DIR"/go.1
