@@ -238,7 +238,8 @@ static void refusals_in_one_sentence(void)
 		{ "stasis dump -t 1 --no-tcp-close --lazy",
 		  "option '--lazy-pages' is not supported yet: pages are always restored before the "
 		  "tasks run" },
-		{ "stasis pre-dump", "option '--tree' is missing: the pid whose tree is to be saved" },
+		{ "stasis pre-dump",
+		  "option '--tree' is missing: the pid whose tree is to be saved" },
 		{ "stasis dump -t 1 --freeze=later",
 		  "option '--freeze': 'later' is no way to freeze: auto, stop or precopy" },
 		{ "stasis dump -t 1 --max-rounds 0",
