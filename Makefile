@@ -23,7 +23,7 @@ B := build
 STASIS := stasis
 endif
 
-PACKAGES := libprotobuf-c libnl-3.0 libcap libxxhash
+PACKAGES := libprotobuf-c libnl-3.0 libcap libzstd liblz4 libxxhash
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
 
@@ -144,9 +144,9 @@ $(UNITS): %: %.o $(LIB_OBJS)
 	$(call say,LD)
 	$(CC) $(SAN_FLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lpthread
 
-# The floor of the benchmark is a static program.
+# The floor of the benchmark is a static program, and so are the libraries in it.
 $(BENCHES): %: %.o
-	$(CC) -static $(LDFLAGS) -o $@ $^ -lpthread
+	$(CC) -static $(LDFLAGS) -o $@ $^ $(if $(filter %squeeze,$@),-lzstd -llz4) -lpthread
 
 $(REAPER): %: %.o
 	$(CC) $(LDFLAGS) -o $@ $^

@@ -12,6 +12,7 @@ enum command_id {
 	COMMAND_VERIFY,
 	COMMAND_CHECK,
 	COMMAND_CPUINFO,
+	COMMAND_CONVERT,
 	COMMAND_PRE_DUMP,
 	COMMAND_PAGE_SERVER,
 	COMMAND_LAZY_PAGES,
@@ -31,6 +32,7 @@ enum command_id {
 #define ON_SHOW (1u << COMMAND_SHOW)
 #define ON_CHECK (1u << COMMAND_CHECK)
 #define ON_CPUINFO (1u << COMMAND_CPUINFO)
+#define ON_CONVERT (1u << COMMAND_CONVERT)
 #define ON_ALL ((1u << COMMAND_COUNT) - 1)
 
 struct command {

@@ -10,6 +10,7 @@
 
 #include "cli/check.h"
 #include "cli/commands.h"
+#include "cli/convert.h"
 #include "cli/help.h"
 #include "cli/options.h"
 #include "cli/setup.h"
@@ -196,13 +197,27 @@ static int cmd_cpuinfo(const struct invocation *inv, struct err *e)
 	return dump ? STATUS_CPUINFO_DUMP : 1;
 }
 
+static int cmd_convert(const struct invocation *inv, struct err *e)
+{
+	const struct options *opt = &inv->opt;
+	const char *folder = opt->images_dir ? opt->images_dir : ".";
+	const char *from = inv->word ? inv->word : folder;
+
+	if (convert_images(from, inv->second_word, opt->compress, e) < 0) {
+		err_on(e, "cannot convert '%s'", from);
+		print_error(e);
+		return 1;
+	}
+	return 0;
+}
+
 /* Returns the exit status; a failure has been printed. */
 static int (*const runs[COMMAND_COUNT])(const struct invocation *inv, struct err *e) = {
 	[COMMAND_DUMP] = cmd_dump,	 [COMMAND_RESTORE] = cmd_restore,
 	[COMMAND_SHOW] = cmd_show,	 [COMMAND_CHECK] = cmd_check,
 	[COMMAND_CPUINFO] = cmd_cpuinfo, [COMMAND_PRE_DUMP] = cmd_pre_dump,
 	[COMMAND_DEDUP] = cmd_dedup,	 [COMMAND_UNTRACK] = cmd_untrack,
-	[COMMAND_VERIFY] = cmd_verify,
+	[COMMAND_VERIFY] = cmd_verify,	 [COMMAND_CONVERT] = cmd_convert,
 };
 
 static int run_command(struct invocation *inv, struct err *e)
@@ -220,8 +235,9 @@ static int run_command(struct invocation *inv, struct err *e)
 	inv->opt.dump_stats = &dump_stats;
 	inv->opt.restore_stats = &restore_stats;
 	log_hold(inv->opt.verbosity);
-	/* Reading images needs no privilege, and its paths are the caller's. */
-	if (command->id == COMMAND_SHOW || command->id == COMMAND_VERIFY) {
+	/* Images are read and converted without privilege, and the paths are the caller's. */
+	if (command->id == COMMAND_SHOW || command->id == COMMAND_VERIFY ||
+	    command->id == COMMAND_CONVERT) {
 		log_setup(STDERR_FILENO, inv->opt.verbosity);
 	} else if (setup_run(inv, e) < 0) {
 		log_setup(STDERR_FILENO, inv->opt.verbosity);

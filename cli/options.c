@@ -216,6 +216,7 @@ static int take_words(struct invocation *inv, int count, char **words, struct er
 		return PARSE_USAGE;
 	}
 	inv->word = count > 1 ? words[1] : NULL;
+	inv->second_word = count > 2 ? words[2] : NULL;
 	return PARSE_RUN;
 }
 

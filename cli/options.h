@@ -52,7 +52,8 @@ extern const size_t option_count;
 struct invocation {
 	struct options opt;
 	const struct command *command;
-	const char *word; /* what follows 'cpuinfo' and 'show'; points into argv */
+	const char *word; /* what follows 'cpuinfo', 'show' and 'convert'; points into argv */
+	const char *second_word; /* of 'convert' */
 };
 
 /* How reading ended, when not by an error. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "images/codec.h"
 #include "lib/io.h"
 #include "lib/own.h"
 
@@ -299,6 +300,11 @@ int set_close(struct options *opt, const char *value, struct err *e)
 	if (close(atoi(value)) < 0)
 		return err_sys(e, "close descriptor '%s'", value);
 	return 0;
+}
+
+int set_compress(struct options *opt, const char *value, struct err *e)
+{
+	return compression_parse(&opt->compress, value, e);
 }
 
 int set_removed(struct options *opt, const char *value, struct err *e)

@@ -27,6 +27,8 @@ int set_action_script(struct options *opt, const char *value, struct err *e);
 int set_exec_cmd(struct options *opt, const char *value, struct err *e);
 int set_verbosity(struct options *opt, const char *value, struct err *e);
 int set_close(struct options *opt, const char *value, struct err *e);
+/* --compress: zstd or lz4, with :LEVEL or without. */
+int set_compress(struct options *opt, const char *value, struct err *e);
 int set_removed(struct options *opt, const char *value, struct err *e);
 int set_all(struct options *opt, const char *value, struct err *e);
 /* Replaces a text: the last one given counts. */

@@ -81,6 +81,8 @@ const struct option_entry option_table[] = {
 	  .help = "the largest deleted file to store, with K, M or G (default: 1M)" },
 	{ "ghost-fiemap", 0, NO, FLAG(ghost_fiemap), .on = ON_DUMP, IN(DUMP),
 	  .help = "find the holes of deleted files by FIEMAP (default)" },
+	{ "compress", 0, MAY_HAVE("CODEC[:N]"), .set = set_compress, .on = ON_DUMP | ON_CONVERT,
+	  IN(DUMP), .help = "store pages compressed: zstd (default) or lz4, at level N (1)" },
 	{ "external", 0, NEEDS("TYPE[ID]"), .set = set_external, .on = ON_BOTH, IN(DUMP),
 	  .help = "file[MNT_ID:INODE] or tty[RDEV:DEV] (hex) is not of the tree" },
 	{ "manage-cgroups", 0, MAY_HAVE("MODE"), .set = set_manage_cgroups, .on = ON_BOTH, IN(DUMP),

@@ -45,9 +45,11 @@ static int show_open_image(struct json *j, struct image *i, struct err *e)
 	json_begin(j, "entries", '[');
 	do {
 		r = show_record(j, i, e);
-	} while (r > 0);
+	} while (r > 0 && info->framing != FRAME_DATA);
 	json_end(j, ']');
-	return r;
+	if (info->framing == FRAME_DATA)
+		json_plain(j, "size", "%lu", i->size);
+	return r < 0 ? r : 0;
 }
 
 /* By its name; else, for a file that somebody has called otherwise, by its magic. */

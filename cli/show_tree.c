@@ -15,7 +15,9 @@
 #include "cli/show.h"
 #include "images/core.pb-c.h"
 #include "images/file.pb-c.h"
+#include "images/codec.h"
 #include "images/mm/mm.pb-c.h"
+#include "images/packed.pb-c.h"
 #include "images/pagemap.pb-c.h"
 #include "images/pages.h"
 #include "images/pstree.pb-c.h"
@@ -230,6 +232,18 @@ static int show_paths(const struct view *v, uint32_t pid, unsigned int depth, st
 	return 0;
 }
 
+/* CODEC, if the pages of a map are compressed. */
+static void show_codec(const struct view *v, uint64_t pages_id)
+{
+	own_message PackedHead *head = NULL;
+	own_image i = {};
+	struct err none = {};
+
+	if (image_open(&i, v->dir, IMG_PACKED, pages_id, &none) == 0 &&
+	    image_read(&i, &packed_head__descriptor, &head, &none) > 0 && codec_find(head->codec))
+		fprintf(v->out, ", compressed with %s", codec_find(head->codec)->name);
+}
+
 /* Counted from the map alone, so that it works where the pages are not. */
 static int show_memory(const struct view *v, uint32_t pid, struct err *e)
 {
@@ -264,6 +278,8 @@ static int show_memory(const struct view *v, uint32_t pid, struct err *e)
 		fprintf(v->out, ", %lu of them in the parent's images", parent);
 	if (lazy)
 		fprintf(v->out, ", %lu of them not fetched yet", lazy);
+	if (head)
+		show_codec(v, head->pages_id);
 	return 0;
 }
 

@@ -25,6 +25,7 @@ void print_dump_stats(const struct dump_stats *s)
 	print_count("Memory pages scanned", s->pages_scanned);
 	print_count("Memory pages skipped from parent", s->pages_skipped_parent);
 	print_count("Memory pages written", s->pages_written);
+	print_count("Memory pages all zero", s->pages_zero);
 	print_count("Lazy memory pages", s->pages_lazy);
 }
 

@@ -68,10 +68,10 @@ struct page_copy {
 	int pid;
 	const struct page_run *runs;
 	size_t count;
-	struct pagemap_writer *w; /* pages_fd is written, sums are made */
+	struct page_sink *sink;
 	bool runs_on; /* the task does: pages may be gone, their place is left as it is */
 };
-/* Copies all runs, with two threads where it pays. lost: what could not be read; only if the task runs on. */
+/* Copies all runs. lost: what could not be read; only if the task runs on. */
 must_check int memory_copy(const struct page_copy *what, struct ranges *lost, struct err *e);
 
 /* Number for a new pages-N.img. */

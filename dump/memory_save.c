@@ -194,11 +194,12 @@ static int save_runs(struct saving *s, struct ranges *lost, struct err *e)
 	struct page_copy c = { .pid = s->t->pid,
 			       .runs = s->runs,
 			       .count = s->count,
-			       .w = &s->w,
+			       .sink = &s->w.sink,
 			       .runs_on = s->runs_on };
 	if (memory_copy(&c, lost, e) < 0)
 		return e->code;
-	stats->pages_written += s->w.size / PAGE_SIZE;
+	stats->pages_written += s->w.size / PAGE_SIZE - s->w.sink.zero_pages;
+	stats->pages_zero += s->w.sink.zero_pages;
 	stats->pages_skipped_parent += s->runs_on ? 0 : s->parent_pages;
 	stats->memdump_time += copied - start;
 	stats->memwrite_time += io_now_us() - copied;
@@ -236,6 +237,7 @@ int memory_save(struct task *t, struct err *e)
 				   .kind = IMG_PAGEMAP,
 				   .id = t->pid,
 				   .pages_id = memory_pages_id(t->dump),
+				   .how = t->dump->opt->compress,
 				   .manifest = &t->dump->manifest } };
 
 	return save(&s, t->proc_fd, NULL, e);
@@ -253,6 +255,7 @@ int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct man
 				   .kind = IMG_PAGEMAP,
 				   .id = k->pid,
 				   .pages_id = pages_id,
+				   .how = k->task->dump->opt->compress,
 				   .manifest = m } };
 
 	if (save(&s, k->proc_fd, &lost, e) < 0) {

@@ -117,13 +117,15 @@ struct progress {
 
 static int do_round(struct dump *d, unsigned round, struct progress *p, struct err *e)
 {
-	uint64_t begin = io_now_us();
+	const struct dump_stats *stats = d->opt->dump_stats;
+	uint64_t begin = io_now_us(), zero = stats->pages_zero;
 	own_fd folder = -1;
 
 	if (make_folder(d, round, &folder, e) < 0 || rounds_save(d, folder, NULL, e) < 0)
 		return err_on(e, "round %u of pre-copy", round);
 	p->time_us += io_now_us() - begin;
-	p->bytes += d->opt->dump_stats->round_pages[round - 1] * PAGE_SIZE;
+	/* Pages that are all zero have been read as well. */
+	p->bytes += (stats->round_pages[round - 1] + stats->pages_zero - zero) * PAGE_SIZE;
 	return rounds_left(d, &p->left, e);
 }
 

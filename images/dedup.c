@@ -77,6 +77,10 @@ static int punch_common(const struct stored_pages *newer, const struct stored_pa
 
 	if (r < 0)
 		return r;
+	if (older->packed_count) {
+		err_code(e, ENOTSUP, "its pages are compressed, and none can be taken out of them");
+		return err_hint(e, "'stasis convert' expands them");
+	}
 	image_name(name, IMG_PAGES, older->pages_id);
 	listed = r == 1 && manifest_drop(&m, name);
 	if ((listed && manifest_replace(&m, dir_fd, e) < 0) ||

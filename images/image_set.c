@@ -31,7 +31,8 @@ typedef int (*file_fn)(int dir_fd, const char *name, void *arg, struct err *e);
 static bool is_stale(enum image_kind kind)
 {
 	return kind != IMG_PAGEMAP && kind != IMG_PAGEMAP_SHMEM && kind != IMG_PAGES &&
-	       kind != IMG_STATS_DUMP && kind != IMG_STATS_RESTORE && kind != IMG_IRMAP_CACHE;
+	       kind != IMG_PACKED && kind != IMG_STATS_DUMP && kind != IMG_STATS_RESTORE &&
+	       kind != IMG_IRMAP_CACHE;
 }
 
 static int remove_file(int dir_fd, const char *name, void *arg, struct err *e)

@@ -24,6 +24,7 @@ enum image_framing {
 	FRAME_INVENTORY,   /* magic, one record */
 	FRAME_SERVICE,	   /* IMAGE_SERVICE, magic, records */
 	FRAME_SERVICE_ONE, /* the same with exactly one record */
+	FRAME_DATA,	   /* IMAGE_COMMON, magic, one record, then what is no record */
 	FRAME_RAW,	   /* no magic, no records */
 };
 

@@ -1,9 +1,5 @@
 /* Writing page maps; see pages.h. */
 #include <assert.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "images/pagemap.pb-c.h"
 #include "images/manifest.h"
@@ -14,11 +10,9 @@
 int pagemap_writer_begin(struct pagemap_writer *w, struct err *e)
 {
 	PagemapHead head = PAGEMAP_HEAD__INIT;
-	char name[IMAGE_NAME_MAX];
 	int r;
 
 	w->pages_fd = -1;
-	w->sums = NULL;
 	w->size = 0;
 	w->last = (struct stored_run){};
 	r = image_create(&w->map, w->dir_fd, w->kind, w->id, e);
@@ -28,11 +22,9 @@ int pagemap_writer_begin(struct pagemap_writer *w, struct err *e)
 	r = image_write(&w->map, &head, e);
 	if (r < 0)
 		return r;
-	image_name(name, IMG_PAGES, w->pages_id);
-	w->pages_fd = openat(w->dir_fd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (w->pages_fd < 0)
-		return err_sys(e, "create '%s'", name);
-	return 0;
+	r = page_sink_begin(&w->sink, w->dir_fd, w->pages_id, w->how, e);
+	w->pages_fd = w->sink.fd;
+	return r;
 }
 
 static int write_last(struct pagemap_writer *w, struct err *e)
@@ -78,39 +70,28 @@ static int list_files(struct pagemap_writer *w, struct err *e)
 
 	if (!w->manifest)
 		return 0;
-	image_name(name, IMG_PAGES, w->pages_id);
+	image_name(name, w->sink.packer ? IMG_PACKED : IMG_PAGES, w->pages_id);
 	if (manifest_list(w->manifest, w->map.name, e) < 0)
 		return e->code;
-	if (!w->sums)
+	if (!w->sink.sums)
 		return manifest_list(w->manifest, name, e);
-	return manifest_take(w->manifest, name, w->size, take_mem(w->sums), e);
+	return manifest_take(w->manifest, name, w->size, take_mem(w->sink.sums), e);
 }
 
 int pagemap_writer_finish(struct pagemap_writer *w, struct err *e)
 {
-	own_fd fd = take_fd(&w->pages_fd);
-	struct stat st;
-	int r;
+	int r = write_last(w, e);
 
-	r = write_last(w, e);
-	if (r < 0)
-		return r;
-	if (fstat(fd, &st) < 0)
-		return err_sys(e, "stat the pages of '%s'", w->map.name);
-	if ((uint64_t)st.st_size != w->size)
-		return err_say(e, "the pages of '%s' have %lu bytes where %lu belong", w->map.name,
-			       (unsigned long)st.st_size, w->size);
-	r = image_close(&w->map, e);
+	if (r == 0)
+		r = page_sink_finish(&w->sink, w->size, w->map.name, e);
+	if (r == 0)
+		r = image_close(&w->map, e);
 	return r < 0 ? r : list_files(w, e);
 }
 
 void pagemap_writer_drop(struct pagemap_writer *w)
 {
-	/* A writer that was never begun has no name, and a zero for a descriptor. */
-	if (w->map.name[0])
-		own_close(&w->pages_fd);
+	page_sink_drop(&w->sink);
 	w->pages_fd = -1;
 	image_drop(&w->map);
-	free(w->sums);
-	w->sums = NULL;
 }

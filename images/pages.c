@@ -31,7 +31,10 @@ void stored_pages_free(struct stored_pages *p)
 {
 	for (size_t n = 0; n < p->fd_count; n++)
 		own_close(&p->fds[n]);
+	for (size_t n = 0; n < p->packed_count; n++)
+		packed_close(&p->packed[n]);
 	free(p->fds);
+	free(p->packed);
 	free(p->runs);
 	*p = (struct stored_pages){};
 }
@@ -83,6 +86,23 @@ static int append_fd(struct stored_pages *p, int *fd, struct err *e)
 		return r;
 	p->fds[p->fd_count++] = take_fd(fd);
 	return 0;
+}
+
+static int append_packed(struct stored_pages *p, struct packed **packed, struct err *e)
+{
+	int r = io_grow(&p->packed, p->packed_count, sizeof(*packed), e);
+
+	if (r < 0)
+		return r;
+	p->packed[p->packed_count++] = take_mem(*packed);
+	return 0;
+}
+
+int stored_run_read(const struct stored_run *run, void *buf, size_t size, uint64_t offset,
+		    struct err *e)
+{
+	return run->packed ? packed_read(run->packed, buf, size, offset, e) :
+			     io_pread(run->fd, buf, size, offset, e);
 }
 
 struct stored_run stored_run_of(const PagemapEntry *entry)
@@ -159,6 +179,36 @@ static int read_runs(struct image *i, struct stored_pages *p, uint64_t *ret_size
 	return r;
 }
 
+static void set_file(struct stored_pages *p, int fd, struct packed *packed)
+{
+	for (size_t n = 0; n < p->count; n++) {
+		if (!(p->runs[n].flags & PE_PRESENT))
+			continue;
+		p->runs[n].fd = fd;
+		p->runs[n].packed = packed;
+	}
+}
+
+static int open_packed(struct stored_pages *p, int dir_fd, const char *map, uint64_t size,
+		       struct err *e)
+{
+	own_packed *packed = NULL;
+	char name[IMAGE_NAME_MAX];
+
+	if (packed_open(&packed, dir_fd, p->pages_id, e) < 0) {
+		if (e->code != -ENOENT)
+			return e->code;
+		return size == 0 ? 0 :
+				   err_code(e, ENOENT, "'%s' of '%s' is missing",
+					    image_name(name, IMG_PAGES, p->pages_id), map);
+	}
+	if (packed->bytes != size)
+		return err_say(e, "'%s' has %lu bytes of pages, but by '%s' it has %lu",
+			       packed->name, packed->bytes, map, size);
+	set_file(p, -1, packed);
+	return append_packed(p, &packed, e);
+}
+
 /* A map that lost its last records would go unnoticed, were it not for the size of the pages file. */
 static int open_pages(struct stored_pages *p, int dir_fd, const char *map, uint64_t size,
 		      struct err *e)
@@ -168,10 +218,9 @@ static int open_pages(struct stored_pages *p, int dir_fd, const char *map, uint6
 
 	image_name(name, IMG_PAGES, p->pages_id);
 	own_fd fd = openat(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT && size == 0)
-		return 0;
+	/* If both are there, somebody who does not know the other has written this one. */
 	if (fd < 0 && errno == ENOENT)
-		return err_code(e, ENOENT, "'%s' of '%s' is missing", name, map);
+		return open_packed(p, dir_fd, map, size, e);
 	if (fd < 0)
 		return err_sys(e, "open '%s'", name);
 	if (fstat(fd, &st) < 0)
@@ -181,9 +230,7 @@ static int open_pages(struct stored_pages *p, int dir_fd, const char *map, uint6
 	if ((uint64_t)st.st_size != size)
 		return err_say(e, "'%s' has %lu bytes, but by '%s' it has %lu", name,
 			       (unsigned long)st.st_size, map, size);
-	for (size_t n = 0; n < p->count; n++)
-		if (p->runs[n].flags & PE_PRESENT)
-			p->runs[n].fd = fd;
+	set_file(p, fd, NULL);
 	return append_fd(p, &fd, e);
 }
 
@@ -253,6 +300,11 @@ static int resolve(struct stored_pages *p, struct stored_pages *parent, struct e
 	}
 	for (size_t n = 0; n < parent->fd_count; n++) {
 		r = append_fd(p, &parent->fds[n], e);
+		if (r < 0)
+			return r;
+	}
+	for (size_t n = 0; n < parent->packed_count; n++) {
+		r = append_packed(p, &parent->packed[n], e);
 		if (r < 0)
 			return r;
 	}

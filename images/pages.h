@@ -1,13 +1,14 @@
 /*
  * Page maps: which pages of a process (pagemap-PID) or of a shared object (pagemap-shmem-ID) are stored, and
  * where. Contents are in pages-N.img, which has no header: only present pages take room there, in the order
- * of the map. Pages that an incremental dump did not store again are those of the folder 'parent', of the
+ * of the map; or compressed in stasis-pages-N.img (packed.h). Pages that an incremental dump did not store again are those of the folder 'parent', of the
  * map of the same name there; whoever reads a map here gets them resolved, however long the chain.
  */
 #ifndef STASIS_IMAGES_PAGES_H
 #define STASIS_IMAGES_PAGES_H
 
 #include "images/image.h"
+#include "images/page_sink.h"
 
 #define PE_PARENT 1U  /* in the parent's page map; alone */
 #define PE_LAZY 2U    /* may be filled after the process runs again */
@@ -18,8 +19,10 @@ struct stored_run {
 	uint64_t vaddr; /* address in the process, or offset in the shared object */
 	uint64_t nr_pages;
 	uint32_t flags;	 /* PE_LAZY, PE_PRESENT: what the image that has the pages says */
-	int fd;		 /* its pages file; owned by the stored_pages, -1 unless PE_PRESENT */
-	uint64_t offset; /* there, in bytes */
+	/* Its pages file, owned by the stored_pages: a descriptor or a compressed one; -1, NULL: the other, or none. */
+	int fd;
+	struct packed *packed;
+	uint64_t offset; /* there, in bytes; in both cases as if it were not compressed */
 };
 
 struct PagemapEntry;
@@ -30,6 +33,8 @@ struct stored_pages {
 	size_t count;
 	int *fds; /* pages files: our own and those of ancestors */
 	size_t fd_count;
+	struct packed **packed; /* compressed ones, likewise */
+	size_t packed_count;
 	uint32_t pages_id;
 };
 
@@ -44,6 +49,9 @@ void stored_pages_free(struct stored_pages *p);
 
 /* The first run that ends behind vaddr: the one that holds it, or the next; NULL when there is none. */
 const struct stored_run *stored_pages_find(const struct stored_pages *p, uint64_t vaddr);
+/* Contents of a run that is PE_PRESENT, from this offset of its pages file on. Not for many threads at once. */
+must_check int stored_run_read(const struct stored_run *run, void *buf, size_t size,
+			       uint64_t offset, struct err *e);
 /* What an entry says, whichever version of the format wrote it; offset is not known from it. */
 struct stored_run stored_run_of(const struct PagemapEntry *entry);
 /* How many pages are stored in all. */
@@ -52,19 +60,19 @@ uint64_t stored_pages_count(const struct stored_pages *p);
 struct manifest;
 
 /*
- * Writes a page map next to its pages. Whoever writes it puts the contents into pages_fd, in the order in
- * which present runs are added. Fill the first five, then begin.
+ * Writes a page map next to its pages. Whoever writes it puts the contents into the sink, in the order in
+ * which present runs are added. Fill the first six, then begin.
  */
 struct pagemap_writer {
 	int dir_fd;
 	enum image_kind kind; /* IMG_PAGEMAP or IMG_PAGEMAP_SHMEM */
 	uint64_t id;
 	uint32_t pages_id;
+	struct compression how;
 	struct manifest *manifest; /* gets both files when they are complete; may be NULL */
 
-	/* Of the pages file, as images/manifest.h wants them, from malloc; NULL: it is read again. */
-	uint64_t *sums;
-	int pages_fd;  /* pages-N.img, open for writing */
+	struct page_sink sink;
+	int pages_fd;  /* pages-N.img, open for writing; -1: it is compressed */
 	uint64_t size; /* bytes of present pages added so far: where the next ones go */
 	struct image map;
 	struct stored_run last; /* not written yet: the next run may continue it */

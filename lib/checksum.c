@@ -8,3 +8,8 @@ uint64_t checksum(const void *data, size_t size)
 {
 	return XXH3_64bits(data, size);
 }
+
+uint64_t checksum_on(const void *data, size_t size, uint64_t before)
+{
+	return XXH3_64bits_withSeed(data, size, before);
+}

@@ -6,5 +6,7 @@
 #include <stdint.h>
 
 uint64_t checksum(const void *data, size_t size);
+/* Of what comes behind something that has the checksum 'before'. */
+uint64_t checksum_on(const void *data, size_t size, uint64_t before);
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "lib/compression.h"
 #include "lib/stats.h"
 
 /* --file-validation: how a file opened at restore is recognised as the dumped one. */
@@ -87,6 +88,8 @@ struct options {
 	bool weak_sysctls;
 	unsigned cpu_cap;   /* CPU_CAP_*; fpu and ins unless told otherwise */
 	bool cpu_cap_image; /* write or require cpuinfo.img: --cpu-cap was given and is not none */
+
+	struct compression compress; /* of pages, at a dump or conversion */
 
 	bool detached; /* -d: leave once the tasks run */
 	bool restore_sibling;

@@ -73,7 +73,8 @@ static int check_image(const struct listed_file *f, enum image_kind kind, int di
 {
 	own_fd fd = -1;
 
-	if (kind == IMG_PAGES)
+	/* Chunks of compressed pages are checked by whoever expands them. */
+	if (kind == IMG_PAGES || kind == IMG_PACKED)
 		return listed_open(f, dir_fd, &fd, e);
 	return listed_check_all(f, dir_fd, e);
 }
@@ -270,7 +271,7 @@ static int check_pages(struct intact *in, const struct stored_pages *p, struct e
 	for (size_t n = 0; n < p->count; n++) {
 		struct pages_file *f = (struct pages_file *)s.file;
 
-		if (!(p->runs[n].flags & PE_PRESENT))
+		if (!(p->runs[n].flags & PE_PRESENT) || p->runs[n].packed)
 			continue;
 		if (p->runs[n].fd != fd) {
 			fd = p->runs[n].fd;

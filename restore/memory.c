@@ -283,6 +283,15 @@ static int finish_one(struct rtask *t, const VmaEntry *v, struct plan *p, struct
 	return 0;
 }
 
+/* What comes when all pages are in place. */
+static int build_end(struct rtask *t, struct plan *p, struct err *e)
+{
+	for (size_t i = 0; i < t->mm->n_vmas; i++)
+		if (finish_one(t, t->mm->vmas[i], p, e) < 0)
+			return e->code;
+	return 0;
+}
+
 static int build(struct rtask *t, struct plan *p, struct expectations *x, struct err *e)
 {
 	mempolicy_begin(t, p);
@@ -294,23 +303,28 @@ static int build(struct rtask *t, struct plan *p, struct expectations *x, struct
 	for (size_t i = 0; i < t->mm->n_vmas; i++)
 		if (map_one(t, t->mm->vmas[i], p, e) < 0)
 			return e->code;
-	if (memory_fill(t, p, x, e) < 0)
+	if (memory_fill(t, p, x, e) < 0 || (!x->waits && build_end(t, p, e) < 0))
 		return e->code;
-	for (size_t i = 0; i < t->mm->n_vmas; i++)
-		if (finish_one(t, t->mm->vmas[i], p, e) < 0)
-			return e->code;
 	memory_forget(t, p);
 	return 0;
 }
 
 /* One task on its way. */
 struct job {
-	struct plan plan;
+	struct rtask *t;
+	struct plan plan, end; /* end: if there were compressed pages to be waited for */
 	struct expectations x;
 };
 
-static int job_start(struct rtask *t, struct job *j, struct err *e)
+static int start(struct job *j, struct plan *p, struct err *e)
 {
+	return run_start(j->t->restore, j->t->pid, p,
+			 pool_format(&j->t->restore->pool, "memory of pid %d", j->t->pid), e);
+}
+
+static int job_start(struct job *j, struct err *e)
+{
+	struct rtask *t = j->t;
 	size_t room = t->mm->n_vmas * ENTRIES_PER_VMA + memory_fill_room(t) + SPARE;
 
 	if (t->parent && t->inherits)
@@ -321,13 +335,12 @@ static int job_start(struct rtask *t, struct job *j, struct err *e)
 	if (plan_begin(&j->plan, &t->restore->arena, room, e) < 0 ||
 	    build(t, &j->plan, &j->x, e) < 0)
 		return e->code;
-	return run_start(t->restore, t->pid, &j->plan,
-			 pool_format(&t->restore->pool, "memory of pid %d", t->pid), e);
+	return start(j, &j->plan, e);
 }
 
-static int job_check(const struct restore *r, const struct job *j, struct err *e)
+static int job_check(const struct job *j, struct err *e)
 {
-	for (size_t i = 0; i < j->x.count && !r->opt->dry_run; i++) {
+	for (size_t i = 0; i < j->x.count; i++) {
 		int64_t got = plan_result(&j->plan, j->x.all[i].entry);
 
 		if (got != j->x.all[i].result)
@@ -338,44 +351,83 @@ static int job_check(const struct restore *r, const struct job *j, struct err *e
 	return 0;
 }
 
+static int job_start_end(struct job *j, struct err *e)
+{
+	struct rtask *t = j->t;
+
+	if (!j->x.waits)
+		return 0;
+	if (plan_begin(&j->end, &t->restore->arena, t->mm->n_vmas * ENTRIES_PER_VMA + SPARE, e) <
+		    0 ||
+	    build_end(t, &j->end, e) < 0)
+		return e->code;
+	memory_forget(t, &j->end);
+	return start(j, &j->end, e);
+}
+
 static void job_end(struct job *j)
 {
 	plan_end(&j->plan);
+	plan_end(&j->end);
 	free(j->x.all);
+}
+
+/* Compressed pages of all tasks at once, and then what had to wait for them. */
+static int unpack_jobs(struct restore *r, struct unpack *u, struct job *jobs, size_t count,
+		       struct err *e)
+{
+	int res = 0;
+
+	if (u->count == 0)
+		return 0;
+	if (r->opt->dry_run)
+		printf("%lu bytes of compressed pages are put into place\n", u->bytes);
+	else
+		res = unpack_run(u, e);
+	for (size_t i = 0; i < count && res == 0; i++)
+		res = job_start_end(&jobs[i], e);
+	return res == 0 ? run_wait(r, e) : res;
+}
+
+static int run_jobs(struct restore *r, struct job *jobs, size_t count, struct err *e)
+{
+	size_t used = r->arena.used;
+	struct unpack packed = { 0 };
+	int res = 0;
+
+	for (size_t i = 0; i < count && res == 0; i++) {
+		jobs[i].x.packed = &packed;
+		res = job_start(&jobs[i], e);
+	}
+	if (res == 0)
+		res = run_wait(r, e);
+	for (size_t i = 0; i < count && res == 0 && !r->opt->dry_run; i++)
+		res = job_check(&jobs[i], e);
+	if (res == 0)
+		res = unpack_jobs(r, &packed, jobs, count, e);
+	for (size_t i = 0; i < count; i++)
+		job_end(&jobs[i]);
+	unpack_drop(&packed);
+	r->arena.used = used;
+	return res;
 }
 
 int memory_restore(struct rtask *t, struct err *e)
 {
-	struct job j = { 0 };
-	size_t used = t->restore->arena.used;
-	int r = job_start(t, &j, e);
+	struct job j = { .t = t };
 
-	if (r == 0)
-		r = run_wait(t->restore, e);
-	if (r == 0)
-		r = job_check(t->restore, &j, e);
-	job_end(&j);
-	t->restore->arena.used = used;
-	return r;
+	return run_jobs(t->restore, &j, 1, e);
 }
 
 int memory_restore_all(struct restore *r, struct err *e)
 {
 	own_mem struct job *jobs = calloc(r->task_count, sizeof(*jobs));
-	size_t used = r->arena.used;
-	int res = 0;
+	size_t count = 0;
 
 	if (!jobs)
 		return err_sys(e, "memory for %zu tasks", r->task_count);
-	for (size_t i = 0; i < r->task_count && res == 0; i++)
-		if (r->tasks[i]->mm && !r->tasks[i]->has_memory)
-			res = job_start(r->tasks[i], &jobs[i], e);
-	if (res == 0)
-		res = run_wait(r, e);
-	for (size_t i = 0; i < r->task_count && res == 0; i++)
-		res = job_check(r, &jobs[i], e);
 	for (size_t i = 0; i < r->task_count; i++)
-		job_end(&jobs[i]);
-	r->arena.used = used;
-	return res;
+		if (r->tasks[i]->mm && !r->tasks[i]->has_memory)
+			jobs[count++].t = r->tasks[i];
+	return run_jobs(r, jobs, count, e);
 }

@@ -7,6 +7,7 @@
 
 #include "images/pages.h"
 #include "restore/restore.h"
+#include "restore/unpack.h"
 
 struct vma_restore_kind {
 	const char *name;
@@ -64,6 +65,8 @@ struct expected {
 struct expectations {
 	struct expected *all;
 	size_t count;
+	struct unpack *packed; /* what is to be put into place between mapping and protecting */
+	bool waits;	       /* there is some of this task */
 };
 /* Adds the reading of a task's private pages; counts into restore_stats. */
 must_check int memory_fill(struct rtask *t, struct plan *p, struct expectations *x, struct err *e);

@@ -1,5 +1,6 @@
 /*
- * Reading private pages: preadv straight from the pages file into place, as few calls as possible. An heir
+ * Reading private pages: preadv straight from the pages file into place, as few calls as possible; compressed ones are
+ * noted and come later (restore/unpack.h). An heir
  * reads only what differs from its parent; both contents are compared in the images, not in the tasks.
  */
 #include "restore/memory.h"
@@ -16,6 +17,7 @@
 #include "lib/stats.h"
 
 enum { VECTORS = 256 };
+#define HOLE (64 * PAGE_SIZE)
 #define CALL_BYTES (1UL << 30) /* the kernel reads at most 2 GiB less a page at once */
 
 /* A piece of a pages file that is looked at for comparing; ours and the parent's. */
@@ -34,11 +36,15 @@ static void window_close(struct window *w)
 	w->map = NULL;
 }
 
-/* The page at offset. Mapped at once as a whole: its faults would cost more than the comparing. */
-static const char *look(struct window *w, int fd, uint64_t offset, struct err *e)
+/* The page at offset of the run's file. Mapped at once as a whole: its faults would cost more than the comparing. */
+static const char *look(struct window *w, const struct stored_run *run, uint64_t offset,
+			struct err *e)
 {
+	int fd = run->fd;
 	struct stat st;
 
+	if (run->packed)
+		return packed_page(run->packed, offset, e);
 	if (w->map && w->fd == fd && offset >= w->offset &&
 	    offset + PAGE_SIZE <= w->offset + w->size)
 		return w->map + (offset - w->offset);
@@ -93,7 +99,9 @@ static int flush(struct gather *g, struct err *e)
 /* Pages that belong together, here and in their pages file. */
 struct piece {
 	int fd;
+	const struct packed *packed;
 	uint64_t offset, vaddr, bytes;
+	bool fresh; /* nothing but zeros is there */
 };
 
 static bool continues(const struct gather *g, const struct piece *p, uint64_t part)
@@ -102,8 +110,25 @@ static bool continues(const struct gather *g, const struct piece *p, uint64_t pa
 	       g->bytes + part <= CALL_BYTES;
 }
 
+static int note_packed(struct gather *g, const struct piece *p, struct err *e)
+{
+	g->t->restore->opt->restore_stats->pages_restored += p->bytes / PAGE_SIZE;
+	g->x->waits = true;
+	return unpack_add(g->x->packed,
+			  &(struct unpack_piece){ .file = p->packed,
+						  .offset = p->offset,
+						  .bytes = p->bytes,
+						  .fresh = p->fresh,
+						  .pid = g->t->pid,
+						  .fd = -1,
+						  .to = p->vaddr },
+			  e);
+}
+
 static int add(struct gather *g, struct piece p, struct err *e)
 {
+	if (p.packed)
+		return note_packed(g, &p, e);
 	while (p.bytes) {
 		uint64_t part = p.bytes < CALL_BYTES ? p.bytes : CALL_BYTES;
 		struct iovec *last;
@@ -127,9 +152,54 @@ static int add(struct gather *g, struct piece p, struct err *e)
 	return 0;
 }
 
+/* The next hole that is worth a call more, at or behind 'at'; its end is there too. */
+static struct piece next_hole(const struct piece *p, uint64_t at)
+{
+	uint64_t end = p->offset + p->bytes;
+	struct piece none = { .offset = end }, hole = none;
+	off_t from, to;
+
+	while (at < end) {
+		from = lseek(p->fd, at, SEEK_HOLE);
+		if (from < 0 || (uint64_t)from >= end)
+			return none;
+		to = lseek(p->fd, from, SEEK_DATA);
+		if (to < 0 || (uint64_t)to > end)
+			to = end; /* ENXIO: there is no more data */
+		hole.offset = (from + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+		hole.bytes = ((uint64_t)to & ~(PAGE_SIZE - 1)) - hole.offset;
+		if ((uint64_t)to > hole.offset && hole.bytes >= HOLE)
+			return hole;
+		at = to;
+	}
+	return none;
+}
+
+/* Where zeros are anyway, holes of the pages file need not be read. */
+static int add_data(struct gather *g, const struct piece *p, struct err *e)
+{
+	uint64_t at = p->offset, end = p->offset + p->bytes;
+
+	while (at < end) {
+		struct piece hole = next_hole(p, at), part = *p;
+
+		part.offset = at;
+		part.vaddr += at - p->offset;
+		part.bytes = hole.offset - at;
+		if (add(g, part, e) < 0)
+			return e->code;
+		at = hole.offset + hole.bytes;
+	}
+	return 0;
+}
+
 static struct piece piece_of(const struct stored_run *run, uint64_t from, uint64_t to)
 {
-	return (struct piece){ run->fd, run->offset + (from - run->vaddr), from, to - from };
+	return (struct piece){ .fd = run->fd,
+			       .packed = run->packed,
+			       .offset = run->offset + (from - run->vaddr),
+			       .vaddr = from,
+			       .bytes = to - from };
 }
 
 /* 1: the parent's page at this address is the same, 0: it is not, or is not stored. */
@@ -140,8 +210,8 @@ static int equal(struct gather *g, const struct stored_run *ours, const struct s
 
 	if (!its || its->vaddr > vaddr || !(its->flags & PE_PRESENT))
 		return 0;
-	a = look(&g->ours, ours->fd, ours->offset + (vaddr - ours->vaddr), e);
-	b = a ? look(&g->theirs, its->fd, its->offset + (vaddr - its->vaddr), e) : NULL;
+	a = look(&g->ours, ours, ours->offset + (vaddr - ours->vaddr), e);
+	b = a ? look(&g->theirs, its, its->offset + (vaddr - its->vaddr), e) : NULL;
 	if (!b)
 		return e->code;
 	return memcmp(a, b, PAGE_SIZE) == 0;
@@ -207,6 +277,15 @@ static void drop_extra(struct gather *g, const VmaEntry *v)
 	}
 }
 
+/* Anonymous memory that has just been mapped is zero. Of huge pages all that were there are to be there again. */
+static int fill_new(struct gather *g, const VmaEntry *v, struct piece p, struct err *e)
+{
+	p.fresh = v->status & VMA_ANON_PRIVATE && !(v->flags & MAP_HUGETLB);
+	if (p.fresh && !p.packed && p.bytes >= HOLE)
+		return add_data(g, &p, e);
+	return add(g, p, e);
+}
+
 static int fill_vma(struct gather *g, const VmaEntry *v, struct err *e)
 {
 	bool inherited = memory_inherited(g->t, v) != NULL;
@@ -224,7 +303,7 @@ static int fill_vma(struct gather *g, const VmaEntry *v, struct err *e)
 				e, "'pagemap-%d.img' has pages at %lx, where a mapping is shared",
 				g->t->pid, from);
 		if (inherited ? fill_different(g, run, from, end, e) < 0 :
-				add(g, piece_of(run, from, end), e) < 0)
+				fill_new(g, v, piece_of(run, from, end), e) < 0)
 			return e->code;
 		at = end;
 	}
@@ -235,11 +314,20 @@ static int fill_vma(struct gather *g, const VmaEntry *v, struct err *e)
 
 uint32_t memory_fill_room(const struct rtask *t)
 {
-	/* A call for every VECTORS runs and every change of file at worst; an heir may need one for each page. */
+	/* A call for every VECTORS runs, every change of file and every hole at worst; an heir may need one for each page. */
 	if (t->inherits)
 		return stored_pages_count(t->pages) + stored_pages_count(t->parent->pages) + 16;
-	return 2 * t->pages->count + stored_pages_count(t->pages) * PAGE_SIZE / CALL_BYTES +
+	return 2 * t->pages->count + stored_pages_count(t->pages) * PAGE_SIZE / HOLE +
 	       t->mm->n_vmas + 16;
+}
+
+/* What comparing has needed of the compressed files. */
+static void forget_packed(const struct rtask *t)
+{
+	for (size_t i = 0; i < t->pages->packed_count; i++)
+		packed_forget(t->pages->packed[i]);
+	for (size_t i = 0; t->inherits && i < t->parent->pages->packed_count; i++)
+		packed_forget(t->parent->pages->packed[i]);
 }
 
 int memory_fill(struct rtask *t, struct plan *p, struct expectations *x, struct err *e)
@@ -252,5 +340,6 @@ int memory_fill(struct rtask *t, struct plan *p, struct expectations *x, struct 
 			r = fill_vma(&g, t->mm->vmas[i], e);
 	window_close(&g.ours);
 	window_close(&g.theirs);
+	forget_packed(t);
 	return r < 0 ? r : flush(&g, e);
 }

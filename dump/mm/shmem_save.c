@@ -1,9 +1,6 @@
 /*
  * Contents of shared memory, read through a descriptor of the object, so that nobody has to have all of it
- * mapped. Holes are found by SEEK_HOLE; hugetlbfs does not know that, so there pages of zeros count as holes.
- *
- * sendfile would spare a copy, but not one that costs: through a buffer that stays in the cache it takes as long, and
- * five percent more with the checksums.
+ * mapped. Holes are found by SEEK_HOLE; hugetlbfs does not have that, so there pages of zeros count as holes.
  */
 #include "dump/mm/shmem.h"
 
@@ -11,11 +8,18 @@
 #include <string.h>
 
 #include "dump/memory.h"
-#include "images/manifest.h"
 #include "images/pages.h"
-#include "lib/checksum.h"
 #include "lib/io.h"
 #include "lib/stats.h"
+
+/* An object on its way into a pages file. */
+struct saving {
+	struct page_source source; /* this */
+	const struct shmem_contents *c;
+	struct page_run *runs; /* vaddr: the offset in the object */
+	size_t count;
+	struct pagemap_writer w;
+};
 
 /* The next run of data at or behind *at. 1 when there is one. */
 static int next_data(const struct shmem_contents *c, uint64_t *at, uint64_t *ret_end, struct err *e)
@@ -40,65 +44,25 @@ static uint64_t page_up(uint64_t bytes)
 	return (bytes + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
 }
 
-/* What goes into the pages file, chunk by chunk of the manifest, so that it is in the cache when its checksum is made. */
-struct output {
-	struct pagemap_writer *w;
-	size_t chunks, held; /* written; in the buffer */
-	char *buf;
-};
-
-static int put_chunk(struct output *o, const char *data, size_t size, struct err *e)
+static int add_run(struct saving *s, uint64_t at, uint64_t bytes, struct err *e)
 {
-	if (io_grow(&o->w->sums, o->chunks, sizeof(*o->w->sums), e) < 0)
+	if (io_grow(&s->runs, s->count, sizeof(*s->runs), e) < 0)
 		return e->code;
-	o->w->sums[o->chunks++] = checksum(data, size);
-	return io_write(o->w->pages_fd, data, size, "pages", e);
+	s->runs[s->count++] = (struct page_run){ .vaddr = at, .bytes = bytes, .offset = s->w.size };
+	return pagemap_writer_add(&s->w, at, bytes / PAGE_SIZE, PE_PRESENT, e);
 }
 
-static int put_rest(struct output *o, struct err *e)
-{
-	return o->held ? put_chunk(o, o->buf, o->held, e) : 0;
-}
-
-static int copy_data(const struct shmem_contents *c, uint64_t at, uint64_t end, struct output *o,
-		     struct err *e)
-{
-	size_t fill = page_up(end) - end;
-
-	while (at < end) {
-		uint64_t part = MANIFEST_CHUNK - o->held;
-
-		part = end - at < part ? end - at : part;
-		if (io_pread(c->fd, o->buf + o->held, part, at, e) < 0)
-			return err_on(e, "shared memory (does it shrink while it is saved?)");
-		at += part;
-		o->held += part;
-		/* The last page may end behind the object: the rest of it is zeros. */
-		if (at == end) {
-			memset(o->buf + o->held, 0, fill);
-			o->held += fill;
-		}
-		if (o->held < MANIFEST_CHUNK)
-			continue;
-		if (put_chunk(o, o->buf, MANIFEST_CHUNK, e) < 0)
-			return e->code;
-		o->held = 0;
-	}
-	return 0;
-}
-
-static int save_normal(const struct shmem_contents *c, struct output *o, struct err *e)
+static int find_normal(struct saving *s, struct err *e)
 {
 	uint64_t at = 0, end = 0;
 	int got;
 
-	while (at < c->size && (got = next_data(c, &at, &end, e)) != 0) {
-		if (got < 0 || copy_data(c, at, end, o, e) < 0 ||
-		    pagemap_writer_add(o->w, at, page_up(end - at) / PAGE_SIZE, PE_PRESENT, e) < 0)
+	while (at < s->c->size && (got = next_data(s->c, &at, &end, e)) != 0) {
+		if (got < 0 || add_run(s, at, page_up(end - at), e) < 0)
 			return e->code;
 		at = end;
 	}
-	return put_rest(o, e);
+	return 0;
 }
 
 static bool is_zero(const char *p, size_t size)
@@ -106,8 +70,9 @@ static bool is_zero(const char *p, size_t size)
 	return *p == 0 && memcmp(p, p + 1, size - 1) == 0;
 }
 
-static int save_huge(const struct shmem_contents *c, struct output *o, struct err *e)
+static int find_huge(struct saving *s, struct err *e)
 {
+	const struct shmem_contents *c = s->c;
 	own_mem char *page = malloc(c->huge_page);
 
 	if (!page)
@@ -115,36 +80,71 @@ static int save_huge(const struct shmem_contents *c, struct output *o, struct er
 	for (uint64_t at = 0; at < c->size; at += c->huge_page) {
 		if (io_pread(c->fd, page, c->huge_page, at, e) < 0)
 			return err_on(e, "huge page");
-		if (is_zero(page, c->huge_page))
-			continue;
-		for (size_t n = 0; n < c->huge_page; n += MANIFEST_CHUNK)
-			if (put_chunk(o, page + n, MANIFEST_CHUNK, e) < 0)
-				return e->code;
-		if (pagemap_writer_add(o->w, at, c->huge_page / PAGE_SIZE, PE_PRESENT, e) < 0)
+		if (!is_zero(page, c->huge_page) && add_run(s, at, c->huge_page, e) < 0)
 			return e->code;
 	}
 	return 0;
 }
 
+/* The last page may end behind the object: the rest of it is zeros. */
+static int read_part(const struct shmem_contents *c, char *buf, uint64_t at, size_t size,
+		     struct err *e)
+{
+	size_t there = c->size - at < size ? c->size - at : size;
+
+	memset(buf + there, 0, size - there);
+	if (io_pread(c->fd, buf, there, at, e) < 0)
+		return e->code == -ENODATA ? err_code(e, ENODATA, "it shrinks while it is saved") :
+					     err_on(e, "shared memory");
+	return 0;
+}
+
+static int read_piece(const struct page_source *source, struct page_piece *p, char *buf,
+		      struct err *e)
+{
+	const struct saving *s = (const struct saving *)source;
+	size_t done = 0;
+
+	while (s->runs[p->place].offset + s->runs[p->place].bytes <= p->at)
+		p->place++;
+	for (size_t n = p->place; done < p->size; n++) {
+		uint64_t skip = p->at + done - s->runs[n].offset;
+		size_t part = s->runs[n].bytes - skip;
+
+		part = part < p->size - done ? part : p->size - done;
+		if (read_part(s->c, buf + done, s->runs[n].vaddr + skip, part, e) < 0)
+			return e->code;
+		done += part;
+	}
+	return 0;
+}
+
+static int save(struct saving *s, struct err *e)
+{
+	if (pagemap_writer_begin(&s->w, e) < 0 ||
+	    (s->c->huge_page ? find_huge(s, e) : find_normal(s, e)) < 0 ||
+	    page_pump(&s->source, s->w.size, &s->w.sink, e) < 0)
+		return e->code;
+	return pagemap_writer_finish(&s->w, e);
+}
+
 int shmem_save(struct dump *d, const struct shmem_contents *c, struct err *e)
 {
 	struct dump_stats *stats = d->opt->dump_stats;
-	own_pagemap_writer w = { .dir_fd = d->images,
-				 .kind = IMG_PAGEMAP_SHMEM,
-				 .id = c->shmid,
-				 .pages_id = memory_pages_id(d),
-				 .manifest = &d->manifest };
+	struct saving s = { .source = { read_piece },
+			    .c = c,
+			    .w = { .dir_fd = d->images,
+				   .kind = IMG_PAGEMAP_SHMEM,
+				   .id = c->shmid,
+				   .pages_id = memory_pages_id(d),
+				   .how = d->opt->compress,
+				   .manifest = &d->manifest } };
+	int r = save(&s, e);
 
-	own_mem char *buf = malloc(MANIFEST_CHUNK);
-	struct output o = { .w = &w, .buf = buf };
-
-	if (!buf)
-		return err_sys(e, "memory for shared memory");
-	if (pagemap_writer_begin(&w, e) < 0)
-		return e->code;
-	if ((c->huge_page ? save_huge(c, &o, e) : save_normal(c, &o, e)) < 0)
-		return e->code;
 	stats->shpages_scanned += page_up(c->size) / PAGE_SIZE;
-	stats->shpages_written += w.size / PAGE_SIZE;
-	return pagemap_writer_finish(&w, e);
+	stats->shpages_written += s.w.size / PAGE_SIZE - s.w.sink.zero_pages;
+	stats->pages_zero += s.w.sink.zero_pages;
+	pagemap_writer_drop(&s.w);
+	free(s.runs);
+	return r;
 }

@@ -102,7 +102,7 @@ static int find_contents(struct rtask *t, const VmaEntry *v, struct stored_ring 
 		return err_say(e, "the contents of an AIO ring are not in the images");
 	ret->run = run;
 	ret->offset = run->offset + (v->start - run->vaddr);
-	if (io_pread(run->fd, &ret->ring, sizeof(ret->ring), ret->offset, e) < 0)
+	if (stored_run_read(run, &ret->ring, sizeof(ret->ring), ret->offset, e) < 0)
 		return err_on(e, "the AIO ring at %lx", v->start);
 	if (ret->ring.nr != events_in(v->end - v->start) || ret->ring.tail >= ret->ring.nr ||
 	    ret->ring.head >= ret->ring.nr)
@@ -187,6 +187,21 @@ static void turn_ring(struct rtask *t, const VmaEntry *v, const struct ring *rin
 		  ARG(0), ARG(0), ARG(v->start + offsetof(struct ring, head)), ARG(ring->tail));
 }
 
+/* Compressed: by way of the plan's data, from where the task copies it to itself. */
+static int copy_ring(struct rtask *t, const struct stored_ring *s, struct iovec *to, struct plan *p,
+		     struct err *e)
+{
+	struct iovec *from = plan_data(p, sizeof(*from));
+	char *data = plan_data(p, to->iov_len);
+
+	if (stored_run_read(s->run, data, to->iov_len, s->offset + sizeof(s->ring.id), e) < 0)
+		return err_on(e, "an AIO ring");
+	*from = (struct iovec){ (void *)arena_there(p->arena, data).at, to->iov_len };
+	plan_call(p, "copy an AIO ring", SYS_process_vm_readv, ARG(t->pid), DATA(p, to), ARG(1),
+		  DATA(p, from), ARG(1));
+	return 0;
+}
+
 static int aio_map(struct rtask *t, const VmaEntry *v, bool, struct plan *p, struct err *e)
 {
 	const AioRingEntry *a = find_ring(t, v);
@@ -202,6 +217,8 @@ static int aio_map(struct rtask *t, const VmaEntry *v, bool, struct plan *p, str
 	vec = plan_data(p, sizeof(*vec));
 	vec->iov_base = (char *)v->start + sizeof(s.ring.id);
 	vec->iov_len = v->end - v->start - sizeof(s.ring.id);
+	if (s.run->packed)
+		return copy_ring(t, &s, vec, p, e);
 	plan_call(p, "read an AIO ring", SYS_preadv, memory_fetch(t, s.run->fd, p), DATA(p, vec),
 		  ARG(1), ARG(s.offset + sizeof(s.ring.id)), ARG(0));
 	return 0;

@@ -1,5 +1,6 @@
 /*
- * Puts stored pages into shared memory: from the page cache of the pages file straight into that of the object.
+ * Puts stored pages into shared memory: from the page cache of the pages file straight into that of the object, or
+ * expanded in between. The objects are new, so holes of the pages file stay holes.
  */
 #include "restore/mm/shmem.h"
 
@@ -14,43 +15,96 @@
 #include "lib/own.h"
 #include "lib/stats.h"
 #include "restore/intact.h"
+#include "restore/unpack.h"
 
-static int copy_run(const struct shmem_target *to, const struct stored_run *run, uint64_t bytes,
-		    struct err *e)
+/* An object that is being filled. */
+struct filling {
+	const struct shmem_target *to;
+	char *map;	      /* of all of it, if it consists of huge pages */
+	struct unpack unpack; /* what is compressed */
+};
+
+/* Where data begins at or behind 'at' of a pages file; 'end' when there is none before that. */
+static uint64_t next_data(int fd, uint64_t at, uint64_t end)
 {
-	off_t from = run->offset;
+	off_t data = lseek(fd, at, SEEK_DATA);
 
-	if (lseek(to->fd, run->vaddr, SEEK_SET) < 0)
-		return err_sys(e, "seek to %lu", run->vaddr);
-	while (bytes) {
-		ssize_t n = sendfile(to->fd, run->fd, &from, bytes);
+	if (data < 0)
+		return errno == ENXIO ? end : at;
+	return (uint64_t)data < end ? (uint64_t)data : end;
+}
+
+static uint64_t next_hole(int fd, uint64_t at, uint64_t end)
+{
+	off_t hole = lseek(fd, at, SEEK_HOLE);
+
+	return hole < 0 || (uint64_t)hole > end ? end : (uint64_t)hole;
+}
+
+static int copy_part(const struct shmem_target *to, const struct stored_run *run, uint64_t skip,
+		     uint64_t end, struct err *e)
+{
+	off_t from = run->offset + skip;
+
+	if (lseek(to->fd, run->vaddr + skip, SEEK_SET) < 0)
+		return err_sys(e, "seek to %lu", run->vaddr + skip);
+	while (skip < end) {
+		ssize_t n = sendfile(to->fd, run->fd, &from, end - skip);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_sys(e, "copy %lu bytes at %lu", bytes, run->vaddr);
+			return err_sys(e, "copy %lu bytes at %lu", end - skip, run->vaddr + skip);
 		if (n == 0)
 			return err_code(e, ENODATA, "its pages file is cut short");
-		bytes -= n;
+		skip += n;
 	}
 	return 0;
 }
 
-static int read_run(const struct shmem_target *to, const struct stored_run *run, uint64_t bytes,
+static int copy_run(const struct shmem_target *to, const struct stored_run *run, uint64_t bytes,
 		    struct err *e)
 {
-	char *at = mmap(NULL, to->size, PROT_READ | PROT_WRITE, MAP_SHARED, to->fd, 0);
-	int r;
+	uint64_t at = run->offset, end = run->offset + bytes;
 
-	if (at == MAP_FAILED)
-		return err_sys(e, "map %lu bytes of huge pages", to->size);
-	r = io_pread(run->fd, at + run->vaddr, bytes, run->offset, e);
-	munmap(at, to->size);
-	return r < 0 ? err_on(e, "pages of shared memory") : 0;
+	while ((at = next_data(run->fd, at, end)) < end) {
+		uint64_t hole = next_hole(run->fd, at, end);
+
+		if (copy_part(to, run, at - run->offset, hole - run->offset, e) < 0)
+			return e->code;
+		at = hole;
+	}
+	return 0;
 }
 
-static int fill_run(const struct shmem_target *to, const struct stored_run *run, struct err *e)
+/* It cannot be written by write(). */
+static int map_all(struct filling *f, struct err *e)
 {
+	if (!f->to->huge || f->map)
+		return 0;
+	f->map = mmap(NULL, f->to->size, PROT_READ | PROT_WRITE, MAP_SHARED, f->to->fd, 0);
+	if (f->map != MAP_FAILED)
+		return 0;
+	f->map = NULL;
+	return err_sys(e, "map %lu bytes of huge pages", f->to->size);
+}
+
+/* Compressed ones are noted, and expanded together. */
+static int note_run(struct filling *f, const struct stored_run *run, uint64_t bytes, struct err *e)
+{
+	struct unpack_piece p = { .file = run->packed,
+				  .offset = run->offset,
+				  .bytes = bytes,
+				  .fresh = true,
+				  .fd = f->map ? -1 : f->to->fd,
+				  .to = run->vaddr + (uint64_t)f->map };
+
+	return unpack_add(&f->unpack, &p, e);
+}
+
+static int fill_run(struct filling *f, const struct stored_run *run, struct err *e)
+{
+	const struct shmem_target *to = f->to;
 	uint64_t bytes = run->nr_pages * PAGE_SIZE;
 
 	if (!(run->flags & PE_PRESENT))
@@ -63,20 +117,39 @@ static int fill_run(const struct shmem_target *to, const struct stored_run *run,
 	/* The last page may go beyond the end. */
 	if (bytes > to->size - run->vaddr)
 		bytes = to->size - run->vaddr;
-	return to->huge ? read_run(to, run, bytes, e) : copy_run(to, run, bytes, e);
+	if (map_all(f, e) < 0)
+		return e->code;
+	if (run->packed)
+		return note_run(f, run, bytes, e);
+	if (!f->map)
+		return copy_run(to, run, bytes, e);
+	return io_pread(run->fd, f->map + run->vaddr, bytes, run->offset, e) < 0 ?
+		       err_on(e, "pages of shared memory") :
+		       0;
+}
+
+static int fill(struct filling *f, const struct stored_pages *pages, struct err *e)
+{
+	for (size_t i = 0; i < pages->count; i++)
+		if (fill_run(f, &pages->runs[i], e) < 0)
+			return e->code;
+	return unpack_run(&f->unpack, e);
 }
 
 int rshmem_fill(struct restore *r, const struct shmem_target *to, struct err *e)
 {
 	own_stored_pages pages = {};
+	struct filling f = { .to = to };
+	int res;
 
 	if (intact_load(r, &pages, IMG_PAGEMAP_SHMEM, to->shmid, e) < 0)
 		return e->code;
-	for (size_t i = 0; i < pages.count; i++)
-		if (fill_run(to, &pages.runs[i], e) < 0)
-			return e->code;
+	res = fill(&f, &pages, e);
+	unpack_drop(&f.unpack);
+	if (f.map)
+		munmap(f.map, to->size);
 	r->opt->restore_stats->pages_restored += stored_pages_count(&pages);
-	return 0;
+	return res;
 }
 
 int rshmem_open_mapping(void *at, uint64_t size, int *ret_fd, struct err *e)

@@ -67,8 +67,8 @@ static int read_image(const struct rtask *t, const VmaEntry *vdso, char **ret, s
 		if (!run || run->vaddr > at || !(run->flags & PE_PRESENT))
 			return err_say(e, "the code of its vDSO is not in the images");
 		end = end < vdso->end ? end : vdso->end;
-		if (io_pread(run->fd, image + (at - vdso->start), end - at,
-			     run->offset + (at - run->vaddr), e) < 0)
+		if (stored_run_read(run, image + (at - vdso->start), end - at,
+				    run->offset + (at - run->vaddr), e) < 0)
 			return err_on(e, "the vDSO");
 		at = end;
 	}

@@ -5,7 +5,7 @@ Each figure is taken several times, the floor and the thing itself in turn, and 
 the pairs say. Targets stand beside the figures; missing one is no failure, a dump or restore that goes
 wrong is one. All numbers go into build/bench.json.
 
-    test/bench/bench.py [--runs N] [--json FILE] [FIGURE...]    (memory small threads tasks mappings descriptors)
+    test/bench/bench.py [--runs N] [--json FILE] [FIGURE...]    (memory compress small threads ...)
 """
 import argparse
 import json
@@ -91,11 +91,11 @@ class Subject:
         if self.child.poll() is not None:
             raise Broken(f"'subject {' '.join(map(str, having))}' has ended")
 
-    def dump(self):
+    def dump(self, *options):
         """(microseconds of the whole command, microseconds frozen)"""
         pids = [self.pid] + below(self.pid)
         said = tool("clock", STASIS, "dump", "-t", self.pid, "-D", self.images, "-o", "dump.log",
-                    "--display-stats")
+                    "--display-stats", *options)
         self.child.wait()
         wait_until(lambda: all(map(is_gone, pids)), "init to reap what was saved")
         return microseconds(said), int(re.search(r"Frozen time: (\d+)", said).group(1))
@@ -117,13 +117,13 @@ class Subject:
         shutil.rmtree(self.images, ignore_errors=True)
 
 
-def once(folder, *having):
+def once(folder, *having, options=()):
     """{'dump': us, 'frozen': us, 'restore': us} of one subject's life."""
     subject = Subject(folder, *having)
-    mib = having[1] * 9 // 8 if having[0] == "memory" else 64
+    mib = having[1] * 9 // 8 if having[0] in ("memory", "zeros", "text", "random") else 64
     try:
         tool("floor", "touch", mib)
-        dump, frozen = subject.dump()
+        dump, frozen = subject.dump(*options)
         tool("floor", "touch", mib)
         return {"dump": dump, "frozen": frozen, "restore": subject.restore()}
     finally:
@@ -196,6 +196,24 @@ def memory(report, folder, runs):
                    pick(took, "restore", "read"))
 
 
+def compress(report, folder, runs):
+    def measure(codec, sort, mib):
+        file = os.path.join(folder, "floor")
+        took = {}
+        for whose, name in ("own", "library alone"), ("other", "library fed"):
+            took[name] = microseconds(tool("squeeze", whose, codec, sort, file, mib))
+            os.unlink(file)
+        return took | once(folder, sort, mib, options=(f"--compress={codec}:1",))
+
+    for codec in "zstd", "lz4":
+        for sort in "zeros", "text", "random":
+            took = several(runs, lambda: measure(codec, sort, 1024))
+            # The library is given its own memory, and that of another process, which has to be read first.
+            for name in "library alone", "library fed":
+                report.add(f"{sort}, {codec}: frozen / {name}", ratios(took, "frozen", name), "x", 1.15,
+                           pick(took, "frozen", name, "dump", "restore"))
+
+
 def small(report, folder, runs):
     nothing = os.path.join(BENCH, "nothing")
 
@@ -255,7 +273,8 @@ def descriptors(report, folder, runs):
     linear(report, folder, runs, "descriptors")
 
 
-FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, memory)}
+FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, memory,
+                                                    compress)}
 
 
 def main():

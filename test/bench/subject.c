@@ -2,7 +2,7 @@
  * What the benchmark saves and restores: a process that has much of one thing and waits. It says that it
  * is ready by creating a file.
  *
- *   subject READY memory MIB | threads N | tasks N | mappings N | descriptors N
+ *   subject READY memory MIB | zeros MIB | text MIB | random MIB | threads N | tasks N | mappings N | descriptors N
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "test/bench/contents.h"
 
 #define PAGE 4096
 
@@ -37,6 +39,12 @@ static void have_memory(size_t mib)
 
 	for (size_t i = 0; i < mib << 20; i += 512)
 		*(size_t *)(at + i) = i + 1;
+}
+
+static void have_contents(const char *sort, size_t size)
+{
+	if (strcmp(sort, "zeros") == 0 || strcmp(sort, "text") == 0 || strcmp(sort, "random") == 0)
+		contents_fill(map(size), size, sort);
 }
 
 static void *wait_forever(void *arg)
@@ -106,6 +114,7 @@ int main(int argc, char **argv)
 	if (argc != 4)
 		return 2;
 	close_range(3, ~0U, 0);
+	have_contents(argv[2], strtoull(argv[3], NULL, 10) << 20);
 	for (size_t i = 0; i < sizeof(subjects) / sizeof(*subjects); i++)
 		if (strcmp(argv[2], subjects[i].name) == 0)
 			subjects[i].have(strtoull(argv[3], NULL, 10));

@@ -18,6 +18,8 @@ ONLY_IN = {
     "netlink/": "lib/netlink.c",
     "sys/capability.h": "lib/caps.c",
     "xxh": "lib/checksum.c",
+    "zstd": "images/codec_zstd.c",
+    "lz4": "images/codec_lz4.c",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 

@@ -47,3 +47,8 @@ damaged()
 	start mm/sysv
 	damaged
 }
+
+@test "damaged: compressed pages" {
+	start mm/compress
+	damaged --compress=lz4
+}

@@ -25,8 +25,8 @@ def records(name, data):
             break
         found.append((at + 4, at + 4 + size))
         at += 4 + size
-        # What was in a pipe stands behind its record, and so does a ghost; that is nobody's record.
-        if name.startswith(("pipes-data", "fifo-data", "ghost-file")):
+        # What was in a pipe stands behind its record, and so do a ghost and pages; that is nobody's record.
+        if name.startswith(("pipes-data", "fifo-data", "ghost-file", "stasis-pages")):
             break
     return found
 

@@ -1,0 +1,182 @@
+/* Writing compressed pages; see packed.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "images/packed.h"
+#include "images/packed.pb-c.h"
+#include "lib/checksum.h"
+#include "lib/io.h"
+#include "lib/own.h"
+#include "lib/zero.h"
+
+enum {
+	SURE = 4,	   /* so many chunks in a row were incompressible: the next is only tried */
+	TRIED = 8 << 10,   /* by this much of its middle */
+	ALWAYS_TRIED = 64, /* but every so many of them as a whole */
+};
+
+static int write_head(struct packer *p, struct err *e)
+{
+	PackedHead head = PACKED_HEAD__INIT;
+	own_mem char *bytes = NULL;
+
+	head.version = PACKED_VERSION;
+	head.codec = (char *)p->how.codec->name;
+	head.level = p->how.level;
+	head.chunk_size = PACKED_CHUNK;
+	if (image_write(&p->image, &head, e) < 0 || image_flush(&p->image, e) < 0)
+		return e->code;
+	p->at = p->image.at;
+	bytes = malloc(p->at);
+	if (!bytes)
+		return err_sys(e, "memory for '%s'", p->image.name);
+	if (io_pread(image_fd(&p->image), bytes, p->at, 0, e) < 0)
+		return err_on(e, "'%s'", p->image.name);
+	p->head_checksum = checksum(bytes, p->at);
+	return 0;
+}
+
+int packer_begin(struct packer *p, int dir_fd, uint64_t id, struct compression how, struct err *e)
+{
+	char name[IMAGE_NAME_MAX];
+	int fd;
+
+	*p = (struct packer){ .how = how, .lock = PTHREAD_MUTEX_INITIALIZER };
+	image_name(name, IMG_PACKED, id);
+	/* Not blocking: see image_open. */
+	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+		    0644);
+	if (fd < 0)
+		return err_sys(e, "create '%s'", name);
+	if (image_create_fd(&p->image, fd, IMG_PACKED, name, e) < 0)
+		return e->code;
+	return write_head(p, e);
+}
+
+int pack_hand_begin(struct pack_hand *h, const struct compression *how, struct err *e)
+{
+	h->compressor = how->codec->begin(how->level);
+	h->out = malloc(PACKED_CHUNK);
+	h->raw = 0;
+	if (h->compressor && h->out)
+		return 0;
+	pack_hand_end(h, how);
+	return err_code(e, ENOMEM, "memory for %s: %s", how->codec->name, strerror(ENOMEM));
+}
+
+void pack_hand_end(struct pack_hand *h, const struct compression *how)
+{
+	if (h->compressor)
+		how->codec->end(h->compressor);
+	free(h->out);
+	*h = (struct pack_hand){};
+}
+
+/* Squeezes the zero pages out. Returns what is left. */
+static size_t squeeze(char *data, size_t size, uint64_t *ret_present)
+{
+	uint64_t present = 0;
+	size_t left = 0;
+
+	for (size_t at = 0; at < size; at += PAGE_SIZE) {
+		if (page_is_zero(data + at))
+			continue;
+		present |= 1ULL << (at / PAGE_SIZE);
+		if (left != at)
+			memcpy(data + left, data + at, PAGE_SIZE);
+		left += PAGE_SIZE;
+	}
+	*ret_present = present;
+	return left;
+}
+
+/*
+ * What was encrypted or compressed before comes in long stretches, and is not worth more than a look: a chunk that
+ * begins to be compressible behind one is noticed by its middle.
+ */
+static bool is_hopeless(const struct packer *p, struct pack_hand *h, const char *data, size_t size)
+{
+	const char *middle = data + (size - TRIED) / 2;
+
+	if (h->raw < SURE || h->raw % ALWAYS_TRIED == 0 || size < 2 * TRIED)
+		return false;
+	return p->how.codec->compress(h->compressor, h->out, TRIED - TRIED / 32, middle, TRIED) ==
+	       0;
+}
+
+/* How many bytes are in h->out, 0: it does not get smaller by a page. */
+static size_t compress(const struct packer *p, struct pack_hand *h, const char *data, size_t size)
+{
+	size_t n = 0;
+
+	if (size == 0)
+		return 0;
+	if (!is_hopeless(p, h, data, size))
+		n = p->how.codec->compress(h->compressor, h->out, size - size / 32, data, size);
+	h->raw = n ? 0 : h->raw + 1;
+	return n;
+}
+
+/* A place in the file and in the index. */
+static int take_place(struct packer *p, uint64_t number, struct packed_chunk *c, struct err *e)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&p->lock);
+	while (r == 0 && p->count <= number) {
+		r = io_grow(&p->index, p->count, sizeof(*p->index), e);
+		if (r == 0)
+			p->index[p->count++] = (struct packed_chunk){};
+	}
+	if (r == 0) {
+		c->at = c->size ? p->at : 0;
+		p->at += c->size;
+		p->index[number] = *c;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+int packer_put(struct packer *p, struct pack_hand *h, struct pack_piece *piece, struct err *e)
+{
+	struct packed_chunk c = {};
+	size_t left = squeeze(piece->data, piece->size, &c.present);
+	size_t n = compress(p, h, piece->data, left);
+	const char *from = n ? h->out : piece->data;
+
+	c.size = n ? n : left;
+	c.flags = !n && left ? PACKED_RAW : 0;
+	c.checksum = checksum(from, c.size);
+	piece->zero_pages = (piece->size - left) / PAGE_SIZE;
+	if (take_place(p, piece->chunk, &c, e) < 0)
+		return e->code;
+	if (c.size && io_pwrite(image_fd(&p->image), from, c.size, c.at, e) < 0)
+		return err_on(e, "'%s'", p->image.name);
+	return 0;
+}
+
+int packer_finish(struct packer *p, uint64_t bytes, struct err *e)
+{
+	struct packed_tail tail = {
+		.index_at = p->at, .chunks = p->count, .bytes = bytes, .end = PACKED_END
+	};
+	size_t size = p->count * sizeof(*p->index);
+	int fd = image_fd(&p->image);
+
+	tail.checksum = checksum_on(p->index, size, p->head_checksum);
+	tail.checksum = checksum_on(&tail, offsetof(struct packed_tail, checksum), tail.checksum);
+	if (io_pwrite(fd, p->index, size, p->at, e) < 0 ||
+	    io_pwrite(fd, &tail, sizeof(tail), p->at + size, e) < 0)
+		return err_on(e, "'%s'", p->image.name);
+	return image_close(&p->image, e);
+}
+
+void packer_drop(struct packer *p)
+{
+	image_drop(&p->image);
+	free(p->index);
+	p->index = NULL;
+}

@@ -1,0 +1,133 @@
+/*
+ * Compressed pages: stasis-pages-N.img instead of pages-N.img. Everybody else finds that file missing, and takes
+ * nothing for pages that is none.
+ *
+ * The file: two magic words and a packed_head; chunks, in any order and without gaps; the index; the tail, which
+ * says where the index is. A chunk is a stretch of chunk_size bytes of what pages-N.img would hold, without the pages
+ * that are all zero; it stands alone, so any page can be had by expanding its chunk. Offsets of page maps are those of
+ * pages-N.img in both cases.
+ *
+ * A reader trusts nothing: the index and what lies before the chunks have a checksum, and each chunk has one of what is
+ * stored, which is compared before anything is expanded.
+ */
+#ifndef STASIS_IMAGES_PACKED_H
+#define STASIS_IMAGES_PACKED_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "images/codec.h"
+#include "images/image.h"
+
+enum {
+	PACKED_VERSION = 1,
+	/* Half of it takes lz4 a third longer; twice as much wins some 4 % and makes a single page wait twice as long. */
+	PACKED_CHUNK = 128 << 10,
+	PACKED_CHUNK_MAX = 256 << 10, /* 64 pages: a bit for each */
+};
+
+#define PACKED_RAW 1U /* it would not get smaller, and is stored as it is */
+#define PACKED_END 0x444e454745504753ULL
+
+/* In the index, little endian as all of an image. */
+struct packed_chunk {
+	uint64_t at;   /* in the file */
+	uint32_t size; /* there; 0: all pages are zero */
+	uint32_t flags;
+	uint64_t present; /* a bit for each page that is not all zero; only these are stored */
+	uint64_t checksum;
+};
+
+struct packed_tail {
+	uint64_t index_at;
+	uint64_t chunks;
+	uint64_t bytes;	   /* of pages-N.img */
+	uint64_t checksum; /* of all that is no chunk, up to here */
+	uint64_t end;	   /* PACKED_END: the file is whole */
+};
+
+/* Size of what is stored of a chunk when it has been expanded. */
+static inline size_t packed_full_size(const struct packed_chunk *c)
+{
+	return (size_t)__builtin_popcountll(c->present) * 4096;
+}
+
+/* An open file. Many threads may read at once, each with an unpacker of its own. */
+struct packed {
+	char name[IMAGE_NAME_MAX];
+	int fd;
+	const struct codec *codec;
+	int level;
+	uint32_t chunk_size;
+	uint64_t bytes, chunk_count;
+	struct packed_chunk *index;
+	struct unpacker *own; /* for packed_page and packed_read; comes with the first call */
+};
+
+/* Opens stasis-pages-ID.img and checks all but the chunks. -ENOENT when there is none. */
+must_check int packed_open(struct packed **ret, int dir_fd, uint64_t id, struct err *e);
+void packed_close(struct packed **p);
+#define own_packed __attribute__((cleanup(packed_close))) struct packed
+/* Bytes of chunks in the file, and pages that are all zero. */
+uint64_t packed_stored(const struct packed *p);
+uint64_t packed_zero_pages(const struct packed *p);
+
+/* Not for many threads at once: the page at this offset, valid until the next call for the file; NULL: an error. */
+const char *packed_page(struct packed *p, uint64_t offset, struct err *e);
+must_check int packed_read(struct packed *p, void *buf, size_t size, uint64_t offset,
+			   struct err *e);
+/* Gives back what the two have needed. */
+void packed_forget(struct packed *p);
+
+/* What one thread expands with: one chunk at a time. */
+struct unpacker {
+	const struct codec *codec;
+	void *expander;
+	const struct packed *file; /* whose chunk is in data; NULL: none */
+	uint64_t chunk;
+	char *data, *stored; /* PACKED_CHUNK_MAX each; data: whole, with the zero pages */
+};
+
+must_check int unpacker_begin(struct unpacker *u, struct err *e);
+void unpacker_end(struct unpacker *u);
+/* The chunk into u->data. */
+must_check int unpacker_take(struct unpacker *u, const struct packed *p, uint64_t chunk,
+			     struct err *e);
+
+/* Writing. Any number of threads may put chunks at once, in any order, each with a compressor of its own. */
+struct packer {
+	struct compression how;
+	struct image image;
+	pthread_mutex_t lock;
+	uint64_t head_checksum;
+	uint64_t at; /* where the next chunk goes */
+	struct packed_chunk *index;
+	uint64_t count, room;
+};
+
+struct pack_hand {
+	void *compressor;
+	char *out;
+	unsigned int raw; /* chunks in a row that did not get smaller */
+};
+
+/* What becomes one chunk. */
+struct pack_piece {
+	char *data;  /* lost when it has been put */
+	size_t size; /* PACKED_CHUNK but for the last one */
+	uint64_t chunk;
+	uint64_t zero_pages; /* so many were found */
+};
+
+must_check int packer_begin(struct packer *p, int dir_fd, uint64_t id, struct compression how,
+			    struct err *e);
+must_check int packer_put(struct packer *p, struct pack_hand *h, struct pack_piece *piece,
+			  struct err *e);
+/* Writes index and tail; bytes: what all chunks have together. */
+must_check int packer_finish(struct packer *p, uint64_t bytes, struct err *e);
+void packer_drop(struct packer *p);
+must_check int pack_hand_begin(struct pack_hand *h, const struct compression *how, struct err *e);
+void pack_hand_end(struct pack_hand *h, const struct compression *how);
+
+#endif

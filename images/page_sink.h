@@ -1,0 +1,63 @@
+/*
+ * Where the contents of pages go: into pages-N.img as they are, or compressed into stasis-pages-N.img (packed.h).
+ * Pages that are all zero are stored in neither: pages-N.img has holes in their place, so that everybody else reads
+ * zeros there.
+ */
+#ifndef STASIS_IMAGES_PAGE_SINK_H
+#define STASIS_IMAGES_PAGE_SINK_H
+
+#include "images/packed.h"
+
+struct page_sink {
+	bool open;
+	int fd;		       /* of pages-N.img; -1: compressed */
+	struct packer *packer; /* NULL: as they are */
+	uint64_t *
+		sums; /* of pages-N.img, as images/manifest.h wants them, if all went through page_pump() */
+	/* Counted while pages are put. */
+	uint64_t taken, zero_pages;
+};
+
+/* So much is copied at once. */
+struct page_piece {
+	uint64_t at; /* a multiple of page_sink_piece() */
+	size_t size;
+	/* For the source: what one thread remembers from one piece to the next. */
+	size_t place;
+	struct unpacker *unpacker;
+};
+
+/* What one thread puts pages with. */
+struct page_hand {
+	struct pack_hand pack;
+};
+
+/* Creates the file, and removes the other one of the two that an earlier dump may have left. */
+must_check int page_sink_begin(struct page_sink *s, int dir_fd, uint64_t id, struct compression how,
+			       struct err *e);
+/* How many bytes are put at once, at a multiple of that; only the last ones may be fewer. */
+size_t page_sink_piece(const struct page_sink *s);
+/* How many threads pay for so much. */
+unsigned int page_sink_threads(const struct page_sink *s, uint64_t bytes);
+
+must_check int page_hand_begin(struct page_hand *h, const struct page_sink *s, struct err *e);
+void page_hand_end(struct page_hand *h, const struct page_sink *s);
+/* From any thread, in any order. What was in data is lost. */
+must_check int page_sink_put(struct page_sink *s, struct page_hand *h, struct page_piece *p,
+			     char *data, struct err *e);
+/* All has been put, so many bytes; otherwise an error that says so of 'name'. The descriptor stays open. */
+must_check int page_sink_finish(struct page_sink *s, uint64_t bytes, const char *name,
+				struct err *e);
+/* Lets go of a sink, finished or not; a zeroed one is fine. */
+void page_sink_drop(struct page_sink *s);
+
+/* Where pages come from. */
+struct page_source {
+	int (*read)(const struct page_source *s, struct page_piece *p, char *buf, struct err *e);
+};
+
+/* Copies bytes from the source to the sink, in several threads if that pays. */
+must_check int page_pump(const struct page_source *s, uint64_t bytes, struct page_sink *sink,
+			 struct err *e);
+
+#endif
