@@ -291,6 +291,9 @@ def damage_listed_file(place, name, manifest):
         what = f"{name}, {words}, with the manifest"
         place.trial(what, {name: contents, MANIFEST: manifest}, True)
         place.verify(what, tells)
+        # Chunks of compressed pages have checksums of their own, which a restore finds first.
+        if name.startswith("stasis-pages-") and words.startswith("flipped"):
+            tells = f"'{re.escape(name)}' "
         if not any(re.search(tells, said) and what in whats for said, whats in place.said.items()):
             place.complain(what, f"it does not say '{tells}'", next(s for s, w in place.said.items() if what in w))
 
