@@ -68,6 +68,8 @@ static int cmd_dump(const struct invocation *inv, struct err *e)
 		log_warn("%s", stats_error.text);
 	if (opt->display_stats)
 		print_dump_stats(opt->dump_stats);
+	if (opt->json_stats)
+		print_dump_json(opt->dump_stats);
 	log_info("Dumping finished successfully");
 	return 0;
 }
@@ -87,6 +89,8 @@ static int cmd_pre_dump(const struct invocation *inv, struct err *e)
 		log_warn("%s", stats_error.text);
 	if (opt->display_stats)
 		print_dump_stats(opt->dump_stats);
+	if (opt->json_stats)
+		print_dump_json(opt->dump_stats);
 	log_info("Pre-dumping finished successfully");
 	return 0;
 }

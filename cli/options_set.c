@@ -46,16 +46,10 @@ int set_tree(struct options *opt, const char *value, struct err *e)
 	return 0;
 }
 
-static const char *const freeze_words[] = {
-	[FREEZE_AUTO] = "auto",
-	[FREEZE_STOP] = "stop",
-	[FREEZE_PRECOPY] = "precopy",
-};
-
 int set_freeze(struct options *opt, const char *value, struct err *e)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(freeze_words); i++)
-		if (strcmp(value, freeze_words[i]) == 0) {
+	for (enum freeze_mode i = 0; i <= FREEZE_LAST; i++)
+		if (strcmp(value, freeze_word(i)) == 0) {
 			opt->freeze = i;
 			return 0;
 		}

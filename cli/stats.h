@@ -5,6 +5,8 @@
 #include "lib/stats.h"
 
 void print_dump_stats(const struct dump_stats *s);
+/* --json: the same as one object. */
+void print_dump_json(const struct dump_stats *s);
 void print_restore_stats(const struct restore_stats *s);
 
 #endif

@@ -40,6 +40,7 @@ static int step_save(void *job, struct err *e)
 {
 	struct dump *d = job;
 
+	d->opt->dump_stats->freeze = FREEZE_PRECOPY;
 	if (increment_name(d, &d->name, e) < 0)
 		return e->code;
 	return rounds_save(d, d->images, d->name, e);

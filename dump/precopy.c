@@ -142,6 +142,7 @@ static int run_rounds(struct dump *d, struct err *e)
 	struct progress p = { .left = UINT64_MAX };
 	char name[NAME_SIZE];
 
+	d->opt->dump_stats->freeze = FREEZE_PRECOPY;
 	for (unsigned round = 1; round <= d->opt->max_rounds; round++) {
 		uint64_t left_before = p.left;
 
@@ -218,6 +219,7 @@ int precopy_run(struct dump *d, struct err *e)
 	int r;
 
 	precopy_undo(d);
+	d->opt->dump_stats->freeze = FREEZE_STOP;
 	/* Of an earlier dump into this folder; nothing of ours will be looked for there. */
 	if (!d->opt->prev_images_dir)
 		unlinkat(d->images, "parent", 0);

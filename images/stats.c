@@ -1,13 +1,18 @@
 /* The files stats-dump and stats-restore; see stats.h. */
 #include "images/stats.h"
 
+#include <string.h>
+
 #include "images/image.h"
 #include "images/stats.pb-c.h"
+#include "lib/options.h"
 
 int stats_dump_write(int work_fd, const struct dump_stats *s, struct err *e)
 {
 	DumpStatsEntry dump = DUMP_STATS_ENTRY__INIT;
+	FreezeStatsEntry freeze = FREEZE_STATS_ENTRY__INIT;
 	StatsEntry all = STATS_ENTRY__INIT;
+	uint64_t rounds[STATS_ROUNDS];
 
 	dump.freezing_time = s->freezing_time;
 	dump.frozen_time = s->frozen_time;
@@ -26,6 +31,14 @@ int stats_dump_write(int work_fd, const struct dump_stats *s, struct err *e)
 	dump.has_shpages_written = true;
 	dump.shpages_written = s->shpages_written;
 	all.dump = &dump;
+	freeze.mode = (char *)freeze_word(s->freeze);
+	freeze.stops = s->stops;
+	freeze.longest_stop = s->longest_stop;
+	freeze.pages_zero = s->pages_zero;
+	memcpy(rounds, s->round_pages, sizeof(rounds));
+	freeze.round_pages = rounds;
+	freeze.n_round_pages = s->rounds;
+	all.freeze = &freeze;
 	return image_save(work_fd, IMG_STATS_DUMP, 0, &all, e);
 }
 

@@ -7,6 +7,17 @@
 
 #include "lib/log.h"
 
+const char *freeze_word(enum freeze_mode mode)
+{
+	static const char *const words[] = {
+		[FREEZE_AUTO] = "auto",
+		[FREEZE_STOP] = "stop",
+		[FREEZE_PRECOPY] = "precopy",
+	};
+
+	return words[mode];
+}
+
 void options_init(struct options *opt)
 {
 	*opt = (struct options){

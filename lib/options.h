@@ -34,7 +34,11 @@ enum freeze_mode {
 	FREEZE_AUTO,	/* the one of the others that promises the shortest stop */
 	FREEZE_STOP,	/* while the tree stands still */
 	FREEZE_PRECOPY, /* in rounds while it runs, and what was written since while it stands still */
+	FREEZE_LAST = FREEZE_PRECOPY,
 };
+
+/* "stop" and the like. */
+const char *freeze_word(enum freeze_mode mode);
 
 #define MAX_ROUNDS_DEFAULT 8
 #define GHOST_LIMIT_DEFAULT (1024 * 1024)
@@ -61,6 +65,7 @@ struct options {
 	int verbosity;	/* enum log_level */
 	bool log_pid;	/* restored tasks log to log_file.PID */
 	bool display_stats;
+	bool json_stats; /* the same as JSON */
 	char *pidfile;
 	unsigned timeout; /* seconds for finding and freezing, 0: none */
 

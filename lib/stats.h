@@ -14,6 +14,7 @@ struct dump_stats {
 	uint32_t frozen_time;	/* from each stop until they were let go, in all */
 	uint32_t longest_stop;
 	uint32_t stops;
+	uint32_t freeze; /* enum freeze_mode: how memory was saved */
 	uint32_t rounds; /* of pre-copy */
 	uint64_t round_pages[STATS_ROUNDS]; /* written by each of them */
 	uint32_t memdump_time;	/* collecting pages */
