@@ -49,6 +49,7 @@ int set_tree(struct options *opt, const char *value, struct err *e)
 static const char *const freeze_words[] = {
 	[FREEZE_AUTO] = "auto",
 	[FREEZE_STOP] = "stop",
+	[FREEZE_COW] = "cow",
 	[FREEZE_PRECOPY] = "precopy",
 };
 
@@ -59,7 +60,7 @@ int set_freeze(struct options *opt, const char *value, struct err *e)
 			opt->freeze = i;
 			return 0;
 		}
-	return err_say(e, "'%s' is no way to freeze: auto, stop or precopy", value);
+	return err_say(e, "'%s' is no way to freeze: auto, stop, cow or precopy", value);
 }
 
 int set_max_rounds(struct options *opt, const char *value, struct err *e)

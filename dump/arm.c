@@ -26,6 +26,12 @@ struct arming {
 	int uffd;
 };
 
+/* The tree runs on behind the moment: then writers wait, and are not only marked. */
+static enum uffd_writes how(const struct dump *d)
+{
+	return d->opt->freeze == FREEZE_COW ? UFFD_WRITES_WAIT : UFFD_WRITES_MARK;
+}
+
 static int prepare(struct task *t, struct err *e)
 {
 	struct maps maps;
@@ -67,7 +73,7 @@ static int run_all(struct arming *a, size_t count, void (*build)(struct arming *
 static void build_make(struct arming *a, struct plan *p)
 {
 	a->task->injection->may_hold_uffd = true;
-	plan_try(p, "make a userfaultfd", SYS_userfaultfd, ARG(uffd_flags(UFFD_WRITES_MARK)));
+	plan_try(p, "make a userfaultfd", SYS_userfaultfd, ARG(uffd_flags(how(a->task->dump))));
 }
 
 static void take_made(struct arming *a, long result)
@@ -99,7 +105,7 @@ static int fetch(struct arming *a, struct err *e)
 	fd = syscall(SYS_pidfd_getfd, a->task->pidfd, a->there, 0);
 	if (fd < 0)
 		return err_sys(e, "fetch the userfaultfd of pid %d", a->task->pid);
-	if (uffd_begin(fd, UFFD_WRITES_MARK, &why) < 0)
+	if (uffd_begin(fd, how(a->task->dump), &why) < 0)
 		log_debug("pid %d: %s", a->task->pid, why.text);
 	else
 		a->uffd = take_fd(&fd);

@@ -31,6 +31,7 @@ struct injection;
 struct files;
 struct shmem;
 struct tracks;
+struct cow;
 
 /* Values of task_core_entry.task_state. */
 enum task_state { TASK_ALIVE = 1, TASK_DEAD = 2, TASK_STOPPED = 3 };
@@ -90,6 +91,7 @@ struct dump {
 	uint64_t frozen_at;	      /* io_now_us(); 0: the tree runs */
 	bool track_mem;		       /* --track-mem, or a pre-dump */
 	struct tracks *tracks;	       /* dump/track.h; NULL: nothing is tracked */
+	struct cow *cow;	      /* dump/cow.h; NULL: memory is saved in the stop */
 	struct background *background; /* writes images; NULL: they are written at once */
 };
 

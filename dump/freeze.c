@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "dump/cow.h"
 #include "dump/guard.h"
 #include "dump/restart.h"
 #include "lib/io.h"
@@ -25,7 +26,7 @@
 #include "lib/proc.h"
 #include "lib/ptrace.h"
 
-enum { ATTEMPT_MS = 300, ENDING_TRIES = 20, SEIZE_OPTIONS = PTRACE_O_TRACESYSGOOD };
+enum { ATTEMPT_MS = 300, ENDING_TRIES = 20, ENDING_MS = 20, SEIZE_OPTIONS = PTRACE_O_TRACESYSGOOD };
 
 struct attempt {
 	struct dump *d;
@@ -131,6 +132,8 @@ static int wait_thread(struct attempt *a, struct task *t, int tid, struct err *e
 			t->stop_signal = s.value;
 			return 1;
 		}
+		if (s.kind == STOP_EVENT)
+			cow_event(a->d, tid, s.value);
 		if (tracee_pass(tid, s, e) < 0)
 			return e->code;
 	}
@@ -239,6 +242,30 @@ static int refuse_leaderless(const struct task *t, struct err *e)
 			t->pid);
 }
 
+/* Its threads may all be on their way out, some of them waiting for us at their end. */
+static int check_dead(struct task *t, struct err *e)
+{
+	for (int i = 0; t->stat.threads > 1 && i < ENDING_MS; i++) {
+		own_pids tids = { 0 };
+		struct err ignored = { 0 };
+
+		if (proc_threads(t->proc_fd, &tids, e) < 0)
+			return e->code;
+		for (size_t k = 0; k < tids.count; k++) {
+			if (!tracee_ends(tids.pid[k])) {
+				(void)tracee_reap(tids.pid[k]);
+				continue;
+			}
+			cow_event(t->dump, tids.pid[k], PTRACE_EVENT_EXIT);
+			(void)!tracee_go(tids.pid[k], PTRACE_CONT, 0, &ignored);
+		}
+		usleep(1000);
+		if (read_stat(t, e) < 0)
+			return e->code;
+	}
+	return t->stat.threads > 1 ? refuse_leaderless(t, e) : 0;
+}
+
 /* Its threads are asked to stop. */
 static int begin_stop(struct task *t, struct err *e)
 {
@@ -249,7 +276,7 @@ static int begin_stop(struct task *t, struct err *e)
 	if (proc_open(t->pid, &t->proc_fd, e) < 0 || read_stat(t, e) < 0)
 		return e->code;
 	if (t->state == TASK_DEAD)
-		return t->stat.threads > 1 ? refuse_leaderless(t, e) : 0;
+		return check_dead(t, e);
 	t->pidfd = syscall(SYS_pidfd_open, t->pid, 0);
 	if (t->pidfd < 0)
 		return err_sys(e, "pidfd_open(%d)", t->pid);
@@ -266,7 +293,7 @@ static int finish_stop(struct attempt *a, struct task *t, struct err *e)
 		if (await_seized(a, t, e) < 0 || read_stat(t, e) < 0)
 			return e->code;
 		if (t->state == TASK_DEAD)
-			return t->thread_count || t->stat.threads > 1 ? refuse_leaderless(t, e) : 0;
+			return t->thread_count ? refuse_leaderless(t, e) : check_dead(t, e);
 		if (t->stat.threads == t->thread_count)
 			return 0;
 		fresh = seize_new(t, e);
@@ -464,6 +491,22 @@ static bool is_passing(int code, int *tries)
 	return code == -EAGAIN;
 }
 
+int freeze_set_options(struct dump *d, struct err *e)
+{
+	for (size_t i = 0; i < d->task_count; i++)
+		for (size_t k = 0; k < d->tasks[i]->thread_count; k++) {
+			int tid = d->tasks[i]->threads[k].tid;
+			int r = tracee_set_options(tid, SEIZE_OPTIONS | PTRACE_O_SUSPEND_SECCOMP,
+						   e);
+
+			if (r == -EINVAL)
+				r = tracee_set_options(tid, SEIZE_OPTIONS, e);
+			if (r < 0)
+				return r;
+		}
+	return 0;
+}
+
 int freeze_tree(struct dump *d, struct err *e)
 {
 	uint64_t begin = io_now_us();
@@ -480,6 +523,7 @@ int freeze_tree(struct dump *d, struct err *e)
 			break;
 		log_info("%s; trying again", e->text);
 		reap_all(d);
+		cow_calm(d);
 		freeze_let_go(d);
 		usleep(20000);
 	}

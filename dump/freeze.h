@@ -18,6 +18,10 @@ void freeze_kill(struct dump *d);
 
 /* The tree stands still no more: counts how long it did. Letting go does that by itself. */
 void freeze_note(struct dump *d);
+/* All threads that stand still are traced as a dump needs it, however they were seized. */
+must_check int freeze_set_options(struct dump *d, struct err *e);
+/* The tree has been let go by somebody else. */
+void freeze_forget(struct dump *d);
 /* Closes what was opened to look at one task. */
 void freeze_close(struct task *t);
 

@@ -17,7 +17,7 @@ void freeze_close(struct task *t)
 	t->pidfd = t->proc_fd = -1;
 }
 
-static void close_tasks(struct dump *d)
+void freeze_forget(struct dump *d)
 {
 	for (size_t i = 0; i < d->task_count; i++)
 		freeze_close(d->tasks[i]);
@@ -48,7 +48,7 @@ void freeze_let_go(struct dump *d)
 {
 	detach_all(d);
 	freeze_note(d);
-	close_tasks(d);
+	freeze_forget(d);
 }
 
 void freeze_leave_stopped(struct dump *d)
@@ -59,7 +59,7 @@ void freeze_leave_stopped(struct dump *d)
 	detach_all(d);
 	for (size_t i = 0; i < d->task_count; i++)
 		proc_wait_stopped(d->tasks[i]->pid);
-	close_tasks(d);
+	freeze_forget(d);
 }
 
 void freeze_kill(struct dump *d)
@@ -78,5 +78,5 @@ void freeze_kill(struct dump *d)
 	/* Tracees are waited for like children; none are left once all are gone. */
 	while (waitpid(-1, &status, __WALL) > 0 || errno == EINTR)
 		;
-	close_tasks(d);
+	freeze_forget(d);
 }

@@ -1,0 +1,124 @@
+# --freeze=cow: the program runs on while it is saved; what is restored is the moment. The engine has tests of its own
+# (test/lib/cow_test.c).
+
+load ../lib
+load ../safety/safety
+
+all_gone()
+{
+	local p
+
+	for p in "$@"; do
+		! runs "$p" || return 1
+	done
+}
+
+# Saved, run on for a while, ended, and started again.
+cow_and_restore()
+{
+	local all
+
+	[ -z "${PLAIN:-}" ] || return 0
+	dump --leave-running --freeze=cow
+	mapfile -t all < <(tree)
+	sleep 0.1
+	kill -KILL "${all[@]}"
+	until_true all_gone "${all[@]}" || fail "the program does not end"
+	sleep 0.2 # a thread of low priority may be on its last steps, and has its number until then
+	restore
+	runs "$PID" || fail "pid $PID does not run after the restore: $(cat "$TEST_DIR/result" 2>&1)"
+}
+
+# kept VICTIM...: is the same afterwards.
+kept()
+{
+	start "$@"
+	cow_and_restore
+	check
+}
+
+@test "cow: anonymous memory" {
+	kept mm/anon
+}
+
+@test "cow: memory of files" {
+	kept mm/file
+}
+
+@test "cow: shared memory" {
+	kept mm/shmem
+}
+
+@test "cow: huge pages, locks and advice" {
+	kept mm/advice
+}
+
+@test "cow: guards" {
+	kept mm/guard
+}
+
+@test "cow: a hundred threads" {
+	kept task/threads 100
+}
+
+@test "cow: filters are on again while it runs" {
+	kept task/seccomp_filter
+}
+
+@test "cow: a tree with something of everything" {
+	kept safety/rich
+}
+
+@test "cow: a program that runs on is as it was" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	local before
+
+	start safety/rich
+	sleep 0.2
+	before=$(snapshot)
+	dump --leave-running --freeze=cow
+	unchanged "$before" "after the dump"
+	check
+}
+
+@test "cow: a program that was stopped stays it" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start mm/anon
+	kill -STOP "$PID"
+	sleep 0.1
+	dump --leave-running --freeze=cow
+	grep -q '^State:.T (stopped)' /proc/"$PID"/status || fail "it does not stand any more"
+	kill -CONT "$PID"
+	check
+}
+
+@test "cow: something fails while it runs on" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	local step before said
+
+	start safety/rich
+	sleep 0.2
+	before=$(snapshot)
+	for step in protect stop inside pages images 'run on'; do
+		said=$("$STASIS" dump -t "$PID" -D "$IMAGES" -R --freeze=cow --inject-fault="$step" 3>&- 2>&1) &&
+			fail "'$step' did not fail"
+		[[ $said == *"'$step'"* ]] || fail "it said: $said"
+		unchanged "$before" "$step"
+		no_complete_dump
+	done
+	check
+}
+
+@test "cow: the program has to run on" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start mm/anon
+	refuse "cannot dump $PID: --freeze=cow lets the tree run on while it is saved; use it with --leave-running; a tree that ends with the dump is saved while it stands still" --freeze=cow
+	check
+}
+
+@test "cow: no action scripts" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start mm/anon
+	refuse "cannot dump $PID: with --freeze=cow an action script would find the tree running; leave --action-script out, or use --freeze=precopy" --freeze=cow -R --action-script /bin/true
+	check
+}
