@@ -24,7 +24,6 @@ struct cow_task {
 	struct cow_space space;
 	struct ranges pages;
 	struct pagemap_writer w;
-	bool begun; /* protection is still possible, the areas are those of the stop */
 	bool taken; /* the moment is; w is ours */
 };
 
@@ -215,7 +214,7 @@ int cow_begin(struct task *t, struct err *e)
 	if (!ct || !uffd_lives(ct->space.uffd))
 		return 0;
 	cow_space_forget_areas(&ct->space);
-	ct->begun = true;
+	t->cow = ct;
 	for (size_t i = 0; i < t->vma_count; i++) {
 		const struct vma *v = &t->vmas[i];
 
@@ -230,29 +229,32 @@ int cow_begin(struct task *t, struct err *e)
 
 bool cow_has(const struct task *t, const struct vma *v)
 {
-	const struct cow_task *ct = task_of(t->dump, t);
 	uint64_t stop;
 
-	return ct && ct->begun && ranges_hold(&ct->space.areas, v->start, v->end, &stop) &&
+	return t->cow && ranges_hold(&t->cow->space.areas, v->start, v->end, &stop) &&
 	       stop == v->end;
 }
 
 const struct ranges *cow_pages(const struct task *t)
 {
-	return &task_of(t->dump, t)->pages;
+	return &t->cow->pages;
 }
 
 int cow_take(const struct task *t, const struct page_run *runs, size_t count,
 	     struct pagemap_writer *w, struct err *e)
 {
-	struct cow_task *ct = task_of(t->dump, t);
+	struct cow_task *ct = t->cow;
 
 	ct->w = *w;
 	*w = (struct pagemap_writer){ .pages_fd = -1 };
 	ct->taken = true;
 	ct->space.pages_fd = ct->w.pages_fd;
 	ranges_free(&ct->pages);
-	return cow_space_take(&ct->space, runs, count, e);
+	if (cow_space_take(&ct->space, runs, count, e) < 0)
+		return e->code;
+	log_debug("pid %d: %zu blocks of memory are saved while it runs", t->pid,
+		  ct->space.unit_count);
+	return 0;
 }
 
 /* Threads that have ended meanwhile are not among those that stand here. */
@@ -263,7 +265,7 @@ static int follow_all(struct dump *d, struct err *e)
 	cow_follow_forget(c->follow);
 	for (size_t i = 0; i < d->task_count; i++) {
 		struct task *t = d->tasks[i];
-		struct cow_task *ct = task_of(d, t);
+		struct cow_task *ct = t->cow;
 
 		for (size_t k = 0; k < t->thread_count && ct && ct->taken; k++) {
 			const struct thread *th = &t->threads[k];
@@ -283,7 +285,7 @@ static void let_go(struct dump *d)
 {
 	for (size_t i = 0; i < d->task_count; i++) {
 		struct task *t = d->tasks[i];
-		const struct cow_task *ct = task_of(d, t);
+		const struct cow_task *ct = t->cow;
 
 		for (size_t k = 0; k < t->thread_count; k++) {
 			int tid = t->threads[k].tid;

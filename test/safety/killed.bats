@@ -107,6 +107,11 @@ rounds()
 	rounds child --freeze=cow
 }
 
+@test "killed: a process without any privilege that runs on" {
+	start task/creds unprivileged
+	rounds child --freeze=cow
+}
+
 @test "killed: no link to a file without a name is left" {
 	start fd/remap
 	rounds child --link-remap
