@@ -10,6 +10,7 @@
 #include "dump/cow_follow.h"
 #include "dump/freeze.h"
 #include "dump/guard.h"
+#include "dump/keeper.h"
 #include "dump/track.h"
 #include "images/vma.h"
 #include "lib/io.h"
@@ -47,6 +48,12 @@ int cow_check_options(const struct options *opt, struct err *e)
 		err_say(e, "--freeze=cow lets the tree run on while it is saved");
 		return err_hint(e, "use it with --leave-running; a tree that ends with the dump is "
 				   "saved while it stands still");
+	}
+	/* What is written since is counted by another sort of userfaultfd, and a mapping has one. */
+	if (opt->track_mem || opt->prev_images_dir) {
+		err_say(e, "--freeze=cow cannot tell what was written since another dump");
+		return err_hint(e, "leave --track-mem and --prev-images-dir out, or use "
+				   "--freeze=precopy");
 	}
 	if (opt->action_scripts.count) {
 		err_say(e, "with --freeze=cow an action script would find the tree running");
@@ -165,7 +172,8 @@ static int arm(struct cow *c, struct err *e)
 
 int cow_arm(struct dump *d, struct err *e)
 {
-	if (freeze_tree(d, e) < 0 || track_arm(d, e) < 0)
+	/* A mapping belongs to one userfaultfd: what a keeper holds could not be protected. */
+	if (freeze_tree(d, e) < 0 || keeper_end(d->opt->tree, e) < 0 || track_arm(d, e) < 0)
 		return e->code;
 	if (d->tracks->count == 0) {
 		log_warn("memory cannot be protected here, so all of it is saved while the tree "

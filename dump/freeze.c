@@ -26,7 +26,7 @@
 #include "lib/proc.h"
 #include "lib/ptrace.h"
 
-enum { ATTEMPT_MS = 300, ENDING_TRIES = 20, ENDING_MS = 20, SEIZE_OPTIONS = PTRACE_O_TRACESYSGOOD };
+enum { ATTEMPT_MS = 300, ENDING_TRIES = 20 };
 
 struct attempt {
 	struct dump *d;
@@ -63,11 +63,11 @@ static bool is_over(int tid)
 static int seize_with_options(int tid, struct err *e)
 {
 	/* Our own calls must get through the filters of the target; EINVAL: the kernel lacks that. */
-	if (tracee_seize(tid, SEIZE_OPTIONS | PTRACE_O_SUSPEND_SECCOMP, e) == 0)
+	if (tracee_seize(tid, FREEZE_OPTIONS | PTRACE_O_SUSPEND_SECCOMP, e) == 0)
 		return 0;
 	if (e->code != -EINVAL)
 		return e->code;
-	return tracee_seize(tid, SEIZE_OPTIONS, e);
+	return tracee_seize(tid, FREEZE_OPTIONS, e);
 }
 
 /* -ESRCH: it is gone, or as good as gone. */
@@ -228,42 +228,16 @@ static int read_stat(struct task *t, struct err *e)
 }
 
 /* Threads that have ended while they were ours hold up the end, or the exec(), of their process: they are reaped. */
-static int refuse_leaderless(const struct task *t, struct err *e)
+static int check_dead(struct task *t, struct err *e)
 {
-	own_pids tids = { 0 };
-	struct err ignored = { 0 };
+	int r = freeze_await_end(t, e);
 
-	(void)!proc_threads(t->proc_fd, &tids, &ignored);
-	for (size_t i = 0; i < tids.count; i++)
-		(void)tracee_reap(tids.pid[i]);
+	if (r < 0 || t->stat.threads <= 1)
+		return r;
 	return err_code(e, ENOTSUP,
 			"the first thread of pid %d has exited while others live on, which is not "
 			"supported",
 			t->pid);
-}
-
-/* Its threads may all be on their way out, some of them waiting for us at their end. */
-static int check_dead(struct task *t, struct err *e)
-{
-	for (int i = 0; t->stat.threads > 1 && i < ENDING_MS; i++) {
-		own_pids tids = { 0 };
-		struct err ignored = { 0 };
-
-		if (proc_threads(t->proc_fd, &tids, e) < 0)
-			return e->code;
-		for (size_t k = 0; k < tids.count; k++) {
-			if (!tracee_ends(tids.pid[k])) {
-				(void)tracee_reap(tids.pid[k]);
-				continue;
-			}
-			cow_event(t->dump, tids.pid[k], PTRACE_EVENT_EXIT);
-			(void)!tracee_go(tids.pid[k], PTRACE_CONT, 0, &ignored);
-		}
-		usleep(1000);
-		if (read_stat(t, e) < 0)
-			return e->code;
-	}
-	return t->stat.threads > 1 ? refuse_leaderless(t, e) : 0;
 }
 
 /* Its threads are asked to stop. */
@@ -293,7 +267,7 @@ static int finish_stop(struct attempt *a, struct task *t, struct err *e)
 		if (await_seized(a, t, e) < 0 || read_stat(t, e) < 0)
 			return e->code;
 		if (t->state == TASK_DEAD)
-			return t->thread_count ? refuse_leaderless(t, e) : check_dead(t, e);
+			return check_dead(t, e);
 		if (t->stat.threads == t->thread_count)
 			return 0;
 		fresh = seize_new(t, e);
@@ -489,22 +463,6 @@ static bool is_passing(int code, int *tries)
 	if (code == -ENOTSUP || code == -EPERM)
 		return ++*tries < ENDING_TRIES;
 	return code == -EAGAIN;
-}
-
-int freeze_set_options(struct dump *d, struct err *e)
-{
-	for (size_t i = 0; i < d->task_count; i++)
-		for (size_t k = 0; k < d->tasks[i]->thread_count; k++) {
-			int tid = d->tasks[i]->threads[k].tid;
-			int r = tracee_set_options(tid, SEIZE_OPTIONS | PTRACE_O_SUSPEND_SECCOMP,
-						   e);
-
-			if (r == -EINVAL)
-				r = tracee_set_options(tid, SEIZE_OPTIONS, e);
-			if (r < 0)
-				return r;
-		}
-	return 0;
 }
 
 int freeze_tree(struct dump *d, struct err *e)

@@ -122,6 +122,12 @@ kept()
 	check
 }
 
+@test "cow: no increments" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start mm/anon
+	refuse "cannot dump $PID: --freeze=cow cannot tell what was written since another dump; leave --track-mem and --prev-images-dir out, or use --freeze=precopy" --freeze=cow -R --track-mem
+}
+
 @test "cow: no action scripts" {
 	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
 	start mm/anon
