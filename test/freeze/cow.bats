@@ -1,40 +1,14 @@
 # --freeze=cow: the program runs on while it is saved; what is restored is the moment. The engine has tests of its own
 # (test/lib/cow_test.c).
 
-load ../lib
+load moment.bash
 load ../safety/safety
-
-all_gone()
-{
-	local p
-
-	for p in "$@"; do
-		! runs "$p" || return 1
-	done
-}
-
-# Saved, run on for a while, ended, and started again.
-cow_and_restore()
-{
-	local all
-
-	[ -z "${PLAIN:-}" ] || return 0
-	dump --leave-running --freeze=cow
-	grep -q 'blocks of memory are saved while it runs' "$IMAGES"/dump.log || fail "all was saved in the stop"
-	mapfile -t all < <(tree)
-	sleep 0.1
-	kill -KILL "${all[@]}"
-	until_true all_gone "${all[@]}" || fail "the program does not end"
-	sleep 0.2 # a thread of low priority may be on its last steps, and has its number until then
-	restore
-	runs "$PID" || fail "pid $PID does not run after the restore: $(cat "$TEST_DIR/result" 2>&1)"
-}
 
 # kept VICTIM...: is the same afterwards.
 kept()
 {
 	start "$@"
-	cow_and_restore
+	run_on_and_restore --freeze=cow
 	check
 }
 
@@ -133,4 +107,65 @@ kept()
 	start mm/anon
 	refuse "cannot dump $PID: with --freeze=cow an action script would find the tree running; leave --action-script out, or use --freeze=precopy" --freeze=cow -R --action-script /bin/true
 	check
+}
+
+# The program is saved while it writes as fast as it may and changes mappings and tasks (moment.c).
+moment_of()
+{
+	# shellcheck disable=SC2034 # used by disturbed
+	FREEZE_WAYS=("--freeze=cow")
+	disturbed "$@"
+}
+
+@test "cow: the moment, pieces that are unmapped and mapped again" {
+	moment_of unmap
+}
+
+@test "cow: the moment, memory that moves, shrinks and grows" {
+	moment_of move
+}
+
+@test "cow: the moment, mappings over others" {
+	moment_of fixed
+}
+
+@test "cow: the moment, pages given back" {
+	moment_of dontneed
+	moment_of free
+}
+
+@test "cow: the moment, a heap that grows and shrinks" {
+	moment_of brk
+}
+
+@test "cow: the moment, threads and processes that come and go" {
+	moment_of threads
+	moment_of processes
+	moment_of fork
+	moment_of vfork
+}
+
+@test "cow: the moment, another program is executed" {
+	moment_of exec
+}
+
+@test "cow: the moment, huge pages that are split and made" {
+	moment_of huge
+}
+
+@test "cow: the moment, the kernel writes" {
+	moment_of direct
+	moment_of pipe
+	moment_of sibling
+}
+
+@test "cow: the moment, holes in shared memory, files that become shorter" {
+	moment_of remove
+	moment_of truncate
+}
+
+@test "cow: the moment, all at once" {
+	moment_of all
+	moment_of all paced
+	moment_of all idle
 }
