@@ -19,7 +19,6 @@ enum {
 	CALL_X32 = 1 << 30,
 	MAP_OVER = 0x10,	 /* MAP_FIXED */
 	MAP_NOT_OVER = 0x100000, /* MAP_FIXED_NOREPLACE */
-	MOVE_TO = 2,		 /* MREMAP_FIXED */
 	MAY_MOVE = 1,		 /* MREMAP_MAYMOVE */
 	NEW_UFFD = 0xaa00,	 /* USERFAULTFD_IOC_NEW */
 };
@@ -50,17 +49,16 @@ static struct cow_reach of_mmap(const struct cow_call *c, const uint64_t *a)
 	return part(a[0], a[1]);
 }
 
-/* A mapping that is moved, even in part, leaves its userfaultfd. */
+/*
+ * A mapping that is moved leaves its userfaultfd, and so does one that it is joined with where it comes to: that can be
+ * any. One that stays where it is may become shorter.
+ */
 static struct cow_reach of_mremap(const struct cow_call *c, const uint64_t *a)
 {
-	struct cow_reach r = part(a[0], a[1]);
-
 	(void)c;
-	if (a[3] & MOVE_TO)
-		r.parts[r.count++] = part(a[4], a[2]).parts[0];
-	else if (!(a[3] & MAY_MOVE) && a[2] >= a[1])
-		r.count = 0;
-	return r;
+	if (a[3] & ~(uint64_t)MAY_MOVE || (a[3] & MAY_MOVE && a[2] > a[1]))
+		return (struct cow_reach){ .all = true };
+	return a[2] < a[1] ? part(a[0], a[1]) : nothing;
 }
 
 static struct cow_reach of_brk(const struct cow_call *c, const uint64_t *a)

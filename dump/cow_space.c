@@ -46,6 +46,7 @@ void cow_space_close(struct cow_space *s)
 	s->uffd = s->proc_fd = s->pagemap_fd = s->mem_fd = -1;
 	ranges_free(&s->areas);
 	ranges_free(&s->seen);
+	ranges_free(&s->fresh);
 	ranges_free(&s->rest);
 	free(s->runs);
 	free(s->units);
@@ -69,16 +70,26 @@ void cow_space_unregister(struct cow_space *s)
 	}
 }
 
+/*
+ * A mapping can lose its registration and keep the marks of its pages: mremap() that joins two registered ones. It may have
+ * been written since. What is registered can be released, so its first page tells.
+ */
 int cow_space_add(struct cow_space *s, uint64_t start, uint64_t end, struct err *e)
 {
+	struct err ignored = { 0 };
+	bool was = uffd_protect(s->uffd, start, start + PAGE_SIZE, false, &ignored) == 0;
+
 	if (!uffd_register(s->uffd, start, end))
 		return 0;
+	if (!was && ranges_append(&s->fresh, start, end, e) < 0)
+		return e->code;
 	return ranges_append(&s->areas, start, end, e);
 }
 
 void cow_space_forget_areas(struct cow_space *s)
 {
 	ranges_free(&s->areas);
+	ranges_free(&s->fresh);
 }
 
 /* Some of the ranges, for one of two threads. */
@@ -100,8 +111,8 @@ static int protect_slice(struct protecting *p, uint64_t start, uint64_t end)
 	if (!p->early)
 		return uffd_protect(p->s->uffd, start, end, true, &p->err);
 	pthread_mutex_lock(&p->s->gate);
-	if (!p->s->calm)
-		(void)!uffd_protect(p->s->uffd, start, end, true, &ignored);
+	if (!p->s->calm && uffd_protect(p->s->uffd, start, end, true, &ignored) < 0)
+		p->s->doubt = true;
 	pthread_mutex_unlock(&p->s->gate);
 	return 0;
 }
@@ -173,7 +184,7 @@ int cow_space_protect(struct cow_space *s, struct err *e)
 void cow_space_calm(struct cow_space *s)
 {
 	pthread_mutex_lock(&s->gate);
-	s->calm = true;
+	s->calm = s->doubt = true;
 	for (size_t i = 0; i < s->areas.count; i++)
 		cow_space_release(s, s->areas.all[i].start, s->areas.all[i].end);
 	pthread_mutex_unlock(&s->gate);
@@ -195,14 +206,26 @@ static int join_near(const struct ranges *found, const struct range *area, struc
 	return 0;
 }
 
+static int find_in(const struct cow_space *s, const struct range *area, struct ranges *ret,
+		   struct err *e)
+{
+	for (uint64_t at = area->start, stop; at < area->end; at = stop) {
+		bool fresh = ranges_hold(&s->fresh, at, area->end, &stop) || s->doubt;
+
+		if ((fresh ? ranges_append(ret, at, stop, e) :
+			     written_find(s->pagemap_fd, at, stop, ret, e)) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
 static int find_rest(struct cow_space *s, struct err *e)
 {
 	for (size_t i = 0; i < s->areas.count; i++) {
 		const struct range *a = &s->areas.all[i];
 		own_ranges found = { 0 };
 
-		if (written_find(s->pagemap_fd, a->start, a->end, &found, e) < 0 ||
-		    join_near(&found, a, &s->rest, e) < 0)
+		if (find_in(s, a, &found, e) < 0 || join_near(&found, a, &s->rest, e) < 0)
 			return e->code;
 	}
 	return 0;

@@ -42,6 +42,9 @@ struct cow_space {
 	struct ranges areas; /* what can be protected */
 	struct ranges
 		seen; /* pages that were there when all had been protected, before the moment */
+	struct ranges
+		fresh; /* of the areas: not registered all the time, so the marks of their pages mean nothing */
+	_Atomic bool doubt; /* the same for all */
 	struct ranges rest; /* at the moment: what is not protected (any more) */
 	struct page_run *runs;
 	size_t run_count;
