@@ -55,6 +55,11 @@ int cow_check_options(const struct options *opt, struct err *e)
 		return err_hint(e, "leave --track-mem and --prev-images-dir out, or use "
 				   "--freeze=precopy");
 	}
+	/* Where a page will lie has to be known before its contents are. */
+	if (opt->compress.codec) {
+		err_say(e, "--freeze=cow saves pages as they are");
+		return err_hint(e, "leave --compress out, or use --freeze=precopy");
+	}
 	if (opt->action_scripts.count) {
 		err_say(e, "with --freeze=cow an action script would find the tree running");
 		return err_hint(e, "leave --action-script out, or use --freeze=precopy");

@@ -102,6 +102,12 @@ kept()
 	refuse "cannot dump $PID: --freeze=cow cannot tell what was written since another dump; leave --track-mem and --prev-images-dir out, or use --freeze=precopy" --freeze=cow -R --track-mem
 }
 
+@test "cow: nothing compressed" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start mm/anon
+	refuse "cannot dump $PID: --freeze=cow saves pages as they are; leave --compress out, or use --freeze=precopy" --freeze=cow -R --compress
+}
+
 @test "cow: no action scripts" {
 	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
 	start mm/anon
