@@ -53,7 +53,7 @@ int set_freeze(struct options *opt, const char *value, struct err *e)
 			opt->freeze = i;
 			return 0;
 		}
-	return err_say(e, "'%s' is no way to freeze: auto, stop or precopy", value);
+	return err_say(e, "'%s' is no way to freeze: auto, stop, cow or precopy", value);
 }
 
 int set_max_rounds(struct options *opt, const char *value, struct err *e)

@@ -56,7 +56,7 @@ const struct option_entry option_table[] = {
 	{ "timeout", 0, NEEDS("SECONDS"), .set = set_timeout, .on = ON_SAVE, IN(DUMP),
 	  .help = "for finding and freezing the tasks (default: 10; 0: no limit)" },
 	{ "freeze", 0, NEEDS("MODE"), .set = set_freeze, .on = ON_DUMP, IN(DUMP),
-	  .help = "save memory while the tree stands ('stop') or runs ('precopy') (default: auto)" },
+	  .help = "save memory while the tree stands (stop), before (precopy) or behind it (cow) (default: auto)" },
 	{ "max-rounds", 0, NEEDS("N"), .set = set_max_rounds, .on = ON_DUMP, IN(DUMP),
 	  .help = "of pre-copy, before the last stop (default: 8)" },
 	{ "max-freeze", 0, NEEDS("MS"), .set = set_max_freeze, .on = ON_DUMP, IN(DUMP),

@@ -8,9 +8,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "dump/arm_device.h"
 #include "dump/ask.h"
 #include "dump/core.h"
 #include "dump/enter.h"
+#include "dump/guard.h"
 #include "dump/track.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -25,6 +27,12 @@ struct arming {
 	int there; /* number of the descriptor in the task, -1: none */
 	int uffd;
 };
+
+/* The tree runs on behind the moment: then writers wait, and are not only marked. */
+static enum uffd_writes how(const struct dump *d)
+{
+	return d->opt->freeze == FREEZE_COW ? UFFD_WRITES_WAIT : UFFD_WRITES_MARK;
+}
 
 static int prepare(struct task *t, struct err *e)
 {
@@ -67,7 +75,7 @@ static int run_all(struct arming *a, size_t count, void (*build)(struct arming *
 static void build_make(struct arming *a, struct plan *p)
 {
 	a->task->injection->may_hold_uffd = true;
-	plan_try(p, "make a userfaultfd", SYS_userfaultfd, ARG(uffd_flags(UFFD_WRITES_MARK)));
+	plan_try(p, "make a userfaultfd", SYS_userfaultfd, ARG(uffd_flags(how(a->task->dump))));
 }
 
 static void take_made(struct arming *a, long result)
@@ -85,7 +93,9 @@ static void build_close(struct arming *a, struct plan *p)
 
 static void take_closed(struct arming *a, long result)
 {
-	a->task->injection->may_hold_uffd = a->there >= 0 && result < 0;
+	struct injection *i = a->task->injection;
+
+	i->may_hold_uffd = (a->there >= 0 || i->had) && result < 0;
 }
 
 /* A kernel that cannot mark is no error: then there is no track. */
@@ -99,7 +109,7 @@ static int fetch(struct arming *a, struct err *e)
 	fd = syscall(SYS_pidfd_getfd, a->task->pidfd, a->there, 0);
 	if (fd < 0)
 		return err_sys(e, "fetch the userfaultfd of pid %d", a->task->pid);
-	if (uffd_begin(fd, UFFD_WRITES_MARK, &why) < 0)
+	if (uffd_begin(fd, how(a->task->dump), &why) < 0)
 		log_debug("pid %d: %s", a->task->pid, why.text);
 	else
 		a->uffd = take_fd(&fd);
@@ -126,10 +136,25 @@ static int make_tracks(struct dump *d, struct arming *a, size_t count, struct er
 	return 0;
 }
 
+/* Not every process may make one that the kernel's writes wait for. */
+static int try_device(struct arming *a, struct err *e)
+{
+	struct err why = { 0 };
+
+	if (a->there >= 0 || how(a->task->dump) != UFFD_WRITES_WAIT)
+		return 0;
+	if (arm_by_device(a->task, &a->there, &why) == 0)
+		return 0;
+	log_debug("pid %d: no userfaultfd: %s", a->task->pid, why.text);
+	return guard_check(a->task->dump->guard, e);
+}
+
 static int inside(struct arming *a, size_t count, struct err *e)
 {
 	int r = run_all(a, count, build_make, take_made, e);
 
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = try_device(&a[i], e);
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = fetch(&a[i], e);
 	return r < 0 ? r : run_all(a, count, build_close, take_closed, e);

@@ -10,6 +10,7 @@
 
 #include "dump/ask.h"
 #include "dump/core.h"
+#include "dump/cow.h"
 #include "dump/files.h"
 #include "dump/freeze.h"
 #include "dump/guard.h"
@@ -70,6 +71,24 @@ static void undo_precopy(void *job)
 	precopy_undo(job);
 }
 
+/* Memory is protected before the stop, if it is to be saved behind it. */
+static int step_arm(void *job, struct err *e)
+{
+	struct dump *d = job;
+
+	if (d->opt->freeze != FREEZE_COW)
+		return 0;
+	d->opt->dump_stats->freeze = FREEZE_COW;
+	return cow_arm(d, e);
+}
+
+static void undo_arm(void *job)
+{
+	cow_calm(job);
+	freeze_let_go(job);
+	cow_free(job);
+}
+
 static int step_stop(void *job, struct err *e)
 {
 	struct dump *d = job;
@@ -79,6 +98,7 @@ static int step_stop(void *job, struct err *e)
 
 static void undo_stop(void *job)
 {
+	cow_calm(job);
 	freeze_let_go(job);
 }
 
@@ -204,6 +224,11 @@ static void undo_inside(void *job)
 	(void)!background_finish(take_background(job), &ignored);
 }
 
+static int step_run_on(void *job, struct err *e)
+{
+	return cow_run_on(job, e);
+}
+
 /* Nobody wants to look at the frozen tree any more: what is left to do goes on while it runs. */
 static int step_early(void *job, struct err *e)
 {
@@ -303,6 +328,7 @@ static const struct step steps[] = {
 	{ .name = "pre-dump scripts", .run = step_scripts },
 	{ .name = "begin", .run = step_begin },
 	{ .name = "pre-copy", .run = step_precopy, .undo = undo_precopy },
+	{ .name = "protect", .run = step_arm, .undo = undo_arm },
 	{ .name = "stop", .run = step_stop, .undo = undo_stop },
 	{ .name = "sessions", .run = step_sessions },
 	{ .name = "outside", .run = step_outside },
@@ -312,6 +338,7 @@ static const struct step steps[] = {
 	{ .name = "pages", .run = step_pages },
 	{ .name = "shared", .run = step_shared },
 	{ .name = "images", .run = step_images },
+	{ .name = "run on", .run = step_run_on },
 	{ .name = "early", .run = step_early },
 	{ .name = "complete", .run = step_complete, .undo = undo_complete },
 	{ .name = "dedup", .run = step_dedup },
@@ -328,6 +355,7 @@ static int work(struct guard *g, void *arg, struct err *e)
 
 	d->guard = g;
 	r = steps_run(steps, ARRAY_SIZE(steps), d, d->opt->inject_fault, e);
+	cow_free(d);
 	track_drop(d);
 	return r;
 }
@@ -339,6 +367,8 @@ int dump_run(const struct options *opt, struct err *e)
 
 	if (opt->tree <= 0)
 		return err_say(e, "no process was named; use -t PID");
+	if (cow_check_options(opt, e) < 0)
+		return e->code;
 	r = guard_run(opt, work, &d, e);
 	manifest_free(&d.manifest);
 	pool_free(&d.pool);

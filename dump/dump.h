@@ -31,6 +31,8 @@ struct injection;
 struct files;
 struct shmem;
 struct tracks;
+struct cow;
+struct cow_task;
 
 /* Values of task_core_entry.task_state. */
 enum task_state { TASK_ALIVE = 1, TASK_DEAD = 2, TASK_STOPPED = 3 };
@@ -53,7 +55,7 @@ struct task {
 	int pid;
 	struct proc_stat stat; /* as it was when all of its threads stood still */
 	enum task_state state;
-	int stop_signal;	 /* for TASK_STOPPED */
+	int stop_signal;	/* for TASK_STOPPED */
 	struct thread *threads; /* [0] is the leader; empty for the dead */
 	size_t thread_count;
 	size_t standing; /* of these, the first ones; all when the tree is stopped */
@@ -63,6 +65,7 @@ struct task {
 	size_t vma_count;
 	struct injection *injection; /* while the runner is in there */
 	TaskKobjIdsEntry *ids;
+	struct cow_task *cow; /* dump/cow.h; NULL: its memory is saved in the stop */
 	MmEntry *mm;
 	FsEntry *fs;
 };
@@ -78,18 +81,19 @@ struct dump {
 	int images;	     /* directory, = opt->images_fd */
 	struct task **tasks; /* parents before children (preorder) */
 	size_t task_count;
-	struct files *files;	      /* dump/files.h */
-	struct shmem *shmem;	      /* dump/mm/shmem.h */
-	struct SeccompEntry *seccomp; /* dump/task/seccomp.c */
-	struct machine *machine;      /* dump/machine.h */
-	struct id_counters ids;	      /* last used numbers; 1 is the dumper's own */
-	char *name;		      /* of this set of images: dump_criu_run_id */
-	struct manifest manifest;     /* page maps and pages files as they are completed */
-	uint32_t pages_id;	      /* last used number of a pages-N.img */
-	struct guard *guard;	      /* dump/guard.h */
-	uint64_t frozen_at;	      /* io_now_us(); 0: the tree runs */
+	struct files *files;	       /* dump/files.h */
+	struct shmem *shmem;	       /* dump/mm/shmem.h */
+	struct SeccompEntry *seccomp;  /* dump/task/seccomp.c */
+	struct machine *machine;       /* dump/machine.h */
+	struct id_counters ids;	       /* last used numbers; 1 is the dumper's own */
+	char *name;		       /* of this set of images: dump_criu_run_id */
+	struct manifest manifest;      /* page maps and pages files as they are completed */
+	uint32_t pages_id;	       /* last used number of a pages-N.img */
+	struct guard *guard;	       /* dump/guard.h */
+	uint64_t frozen_at;	       /* io_now_us(); 0: the tree runs */
 	bool track_mem;		       /* --track-mem, or a pre-dump */
 	struct tracks *tracks;	       /* dump/track.h; NULL: nothing is tracked */
+	struct cow *cow;	       /* dump/cow.h; NULL: memory is saved in the stop */
 	struct background *background; /* writes images; NULL: they are written at once */
 };
 

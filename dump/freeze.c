@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "dump/cow.h"
 #include "dump/guard.h"
 #include "dump/restart.h"
 #include "lib/io.h"
@@ -25,7 +26,7 @@
 #include "lib/proc.h"
 #include "lib/ptrace.h"
 
-enum { ATTEMPT_MS = 300, ENDING_TRIES = 20, SEIZE_OPTIONS = PTRACE_O_TRACESYSGOOD };
+enum { ATTEMPT_MS = 300, ENDING_TRIES = 20 };
 
 struct attempt {
 	struct dump *d;
@@ -62,11 +63,11 @@ static bool is_over(int tid)
 static int seize_with_options(int tid, struct err *e)
 {
 	/* Our own calls must get through the filters of the target; EINVAL: the kernel lacks that. */
-	if (tracee_seize(tid, SEIZE_OPTIONS | PTRACE_O_SUSPEND_SECCOMP, e) == 0)
+	if (tracee_seize(tid, FREEZE_OPTIONS | PTRACE_O_SUSPEND_SECCOMP, e) == 0)
 		return 0;
 	if (e->code != -EINVAL)
 		return e->code;
-	return tracee_seize(tid, SEIZE_OPTIONS, e);
+	return tracee_seize(tid, FREEZE_OPTIONS, e);
 }
 
 /* -ESRCH: it is gone, or as good as gone. */
@@ -131,6 +132,8 @@ static int wait_thread(struct attempt *a, struct task *t, int tid, struct err *e
 			t->stop_signal = s.value;
 			return 1;
 		}
+		if (s.kind == STOP_EVENT)
+			cow_event(a->d, tid, s.value);
 		if (tracee_pass(tid, s, e) < 0)
 			return e->code;
 	}
@@ -225,14 +228,12 @@ static int read_stat(struct task *t, struct err *e)
 }
 
 /* Threads that have ended while they were ours hold up the end, or the exec(), of their process: they are reaped. */
-static int refuse_leaderless(const struct task *t, struct err *e)
+static int check_dead(struct task *t, struct err *e)
 {
-	own_pids tids = { 0 };
-	struct err ignored = { 0 };
+	int r = freeze_await_end(t, e);
 
-	(void)!proc_threads(t->proc_fd, &tids, &ignored);
-	for (size_t i = 0; i < tids.count; i++)
-		(void)tracee_reap(tids.pid[i]);
+	if (r < 0 || t->stat.threads <= 1)
+		return r;
 	return err_code(e, ENOTSUP,
 			"the first thread of pid %d has exited while others live on, which is not "
 			"supported",
@@ -249,7 +250,7 @@ static int begin_stop(struct task *t, struct err *e)
 	if (proc_open(t->pid, &t->proc_fd, e) < 0 || read_stat(t, e) < 0)
 		return e->code;
 	if (t->state == TASK_DEAD)
-		return t->stat.threads > 1 ? refuse_leaderless(t, e) : 0;
+		return check_dead(t, e);
 	t->pidfd = syscall(SYS_pidfd_open, t->pid, 0);
 	if (t->pidfd < 0)
 		return err_sys(e, "pidfd_open(%d)", t->pid);
@@ -266,7 +267,7 @@ static int finish_stop(struct attempt *a, struct task *t, struct err *e)
 		if (await_seized(a, t, e) < 0 || read_stat(t, e) < 0)
 			return e->code;
 		if (t->state == TASK_DEAD)
-			return t->thread_count || t->stat.threads > 1 ? refuse_leaderless(t, e) : 0;
+			return check_dead(t, e);
 		if (t->stat.threads == t->thread_count)
 			return 0;
 		fresh = seize_new(t, e);
@@ -480,6 +481,7 @@ int freeze_tree(struct dump *d, struct err *e)
 			break;
 		log_info("%s; trying again", e->text);
 		reap_all(d);
+		cow_calm(d);
 		freeze_let_go(d);
 		usleep(20000);
 	}

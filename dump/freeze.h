@@ -2,7 +2,12 @@
 #ifndef STASIS_DUMP_FREEZE_H
 #define STASIS_DUMP_FREEZE_H
 
+#include <sys/ptrace.h>
+
 #include "dump/dump.h"
+
+/* How threads are traced, and PTRACE_O_SUSPEND_SECCOMP where the kernel has it. */
+enum { FREEZE_OPTIONS = PTRACE_O_TRACESYSGOOD };
 
 /*
  * Finds and stops every thread of the tree of opt->tree, and reads their registers and masks. Takes at most
@@ -18,6 +23,12 @@ void freeze_kill(struct dump *d);
 
 /* The tree stands still no more: counts how long it did. Letting go does that by itself. */
 void freeze_note(struct dump *d);
+/* All threads that stand still are traced as a dump needs it, however they were seized. */
+must_check int freeze_set_options(struct dump *d, struct err *e);
+/* A process whose first thread has ended: its other threads may be on their way out, and wait for us there. Reads t->stat. */
+must_check int freeze_await_end(struct task *t, struct err *e);
+/* The tree has been let go by somebody else. */
+void freeze_forget(struct dump *d);
 /* Closes what was opened to look at one task. */
 void freeze_close(struct task *t);
 

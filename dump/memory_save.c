@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "dump/cow.h"
 #include "dump/track.h"
 #include "images/vma.h"
 #include "lib/io.h"
@@ -26,8 +27,11 @@ struct saving {
 	struct page_run *runs;
 	size_t count;
 	struct page_range ahead; /* found, not taken yet */
-	uint64_t asked_to;  /* the pages of mappings that end here or below are found through pm */
-	bool runs_on;	    /* a round of pre-copy: what is to be saved was found before */
+	uint64_t asked_to; /* the pages of mappings that end here or below are found through pm */
+	const struct ranges *later; /* pages that are saved while it runs on; NULL: none are */
+	size_t next_later;	    /* the one of them to be taken next */
+	bool from_later;	    /* what is asked for is among them */
+	bool runs_on;		    /* a round of pre-copy: what is to be saved was found before */
 	struct ranges kept; /* a round: what the folder says, itself or through its parent */
 	uint64_t parent_pages;
 	/* Of the mapping that is being looked at. */
@@ -128,6 +132,11 @@ static bool has_pages(const struct saving *s, const struct vma *v)
 	return (v->status || s->runs_on) && memory_pages_of(s->t, v) == VMA_PAGES_ANON;
 }
 
+static bool is_later(const struct saving *s, const struct vma *v)
+{
+	return s->later && cow_has(s->t, v);
+}
+
 /* Mappings in a row are asked about at once. Gaps between them cost nothing with PAGEMAP_SCAN, and much without. */
 static void ask_from(struct saving *s, size_t first)
 {
@@ -136,12 +145,33 @@ static void ask_from(struct saving *s, size_t first)
 
 	while (last + 1 < s->maps.count && has_pages(s, &vmas[last + 1]) &&
 	       maps_is_anon(&vmas[last + 1]) == maps_is_anon(&vmas[first]) &&
+	       is_later(s, &vmas[last + 1]) == is_later(s, &vmas[first]) &&
 	       (s->pm.scans || vmas[last].end == vmas[last + 1].start))
 		last++;
-	pagemap_range(&s->pm, vmas[first].start, vmas[last].end,
-		      maps_is_anon(&vmas[first]) ? PAGEMAP_ANON : PAGEMAP_PRIVATE);
+	s->from_later = is_later(s, &vmas[first]);
+	if (s->from_later)
+		s->next_later = ranges_find(s->later, vmas[first].start);
+	else
+		pagemap_range(&s->pm, vmas[first].start, vmas[last].end,
+			      maps_is_anon(&vmas[first]) ? PAGEMAP_ANON : PAGEMAP_PRIVATE);
 	s->asked_to = vmas[last].end;
 	s->ahead = (struct page_range){ 0 };
+}
+
+static int next_found(struct saving *s, struct page_range *ret, struct err *e)
+{
+	const struct range *r;
+
+	if (!s->from_later)
+		return pagemap_next(&s->pm, ret, e);
+	if (s->next_later == s->later->count)
+		return 0;
+	r = &s->later->all[s->next_later];
+	if (r->start >= s->asked_to)
+		return 0;
+	*ret = (struct page_range){ .start = r->start, .end = r->end };
+	s->next_later++;
+	return 1;
 }
 
 static int add_pages(struct saving *s, const struct vma *v, struct err *e)
@@ -152,7 +182,7 @@ static int add_pages(struct saving *s, const struct vma *v, struct err *e)
 		int got;
 
 		if (r->start == r->end) {
-			got = pagemap_next(&s->pm, r, e);
+			got = next_found(s, r, e);
 			if (got <= 0)
 				return got;
 		}
@@ -191,6 +221,11 @@ static int save_runs(struct saving *s, struct ranges *lost, struct err *e)
 		if (add_vma(s, i, e) < 0)
 			return e->code;
 	copied = io_now_us();
+	if (s->later) {
+		stats->pages_written += s->w.size / PAGE_SIZE;
+		stats->memdump_time += copied - start;
+		return cow_take(s->t, s->runs, s->count, &s->w, e);
+	}
 	struct page_copy c = { .pid = s->t->pid,
 			       .runs = s->runs,
 			       .count = s->count,
@@ -239,7 +274,12 @@ int memory_save(struct task *t, struct err *e)
 				   .pages_id = memory_pages_id(t->dump),
 				   .how = t->dump->opt->compress,
 				   .manifest = &t->dump->manifest } };
+	int r = cow_begin(t, e);
 
+	if (r < 0)
+		return err_on(e, "memory of pid %d", t->pid);
+	if (r > 0)
+		s.later = cow_pages(t);
 	return save(&s, t->proc_fd, NULL, e);
 }
 

@@ -5,10 +5,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "dump/cow.h"
 #include "dump/freeze.h"
 #include "lib/io.h"
 #include "lib/proc.h"
 #include "lib/ptrace.h"
+
+enum { ENDING_MS = 20 };
 
 void freeze_close(struct task *t)
 {
@@ -17,7 +20,7 @@ void freeze_close(struct task *t)
 	t->pidfd = t->proc_fd = -1;
 }
 
-static void close_tasks(struct dump *d)
+void freeze_forget(struct dump *d)
 {
 	for (size_t i = 0; i < d->task_count; i++)
 		freeze_close(d->tasks[i]);
@@ -48,7 +51,7 @@ void freeze_let_go(struct dump *d)
 {
 	detach_all(d);
 	freeze_note(d);
-	close_tasks(d);
+	freeze_forget(d);
 }
 
 void freeze_leave_stopped(struct dump *d)
@@ -59,7 +62,7 @@ void freeze_leave_stopped(struct dump *d)
 	detach_all(d);
 	for (size_t i = 0; i < d->task_count; i++)
 		proc_wait_stopped(d->tasks[i]->pid);
-	close_tasks(d);
+	freeze_forget(d);
 }
 
 void freeze_kill(struct dump *d)
@@ -78,5 +81,44 @@ void freeze_kill(struct dump *d)
 	/* Tracees are waited for like children; none are left once all are gone. */
 	while (waitpid(-1, &status, __WALL) > 0 || errno == EINTR)
 		;
-	close_tasks(d);
+	freeze_forget(d);
+}
+
+int freeze_set_options(struct dump *d, struct err *e)
+{
+	for (size_t i = 0; i < d->task_count; i++)
+		for (size_t k = 0; k < d->tasks[i]->thread_count; k++) {
+			int tid = d->tasks[i]->threads[k].tid;
+			int r = tracee_set_options(tid, FREEZE_OPTIONS | PTRACE_O_SUSPEND_SECCOMP,
+						   e);
+
+			if (r == -EINVAL)
+				r = tracee_set_options(tid, FREEZE_OPTIONS, e);
+			if (r < 0)
+				return r;
+		}
+	return 0;
+}
+
+int freeze_await_end(struct task *t, struct err *e)
+{
+	for (int i = 0; t->stat.threads > 1 && i < ENDING_MS; i++) {
+		own_pids tids = { 0 };
+		struct err ignored = { 0 };
+
+		if (proc_threads(t->proc_fd, &tids, e) < 0)
+			return e->code;
+		for (size_t k = 0; k < tids.count; k++) {
+			if (!tracee_ends(tids.pid[k])) {
+				(void)tracee_reap(tids.pid[k]);
+				continue;
+			}
+			cow_event(t->dump, tids.pid[k], PTRACE_EVENT_EXIT);
+			(void)!tracee_go(tids.pid[k], PTRACE_CONT, 0, &ignored);
+		}
+		usleep(1000);
+		if (proc_stat_read(t->proc_fd, &t->stat, e) < 0)
+			return e->code;
+	}
+	return 0;
 }

@@ -12,6 +12,7 @@ const char *freeze_word(enum freeze_mode mode)
 	static const char *const words[] = {
 		[FREEZE_AUTO] = "auto",
 		[FREEZE_STOP] = "stop",
+		[FREEZE_COW] = "cow",
 		[FREEZE_PRECOPY] = "precopy",
 	};
 

@@ -33,6 +33,7 @@ enum {
 enum freeze_mode {
 	FREEZE_AUTO,	/* the one of the others that promises the shortest stop */
 	FREEZE_STOP,	/* while the tree stands still */
+	FREEZE_COW,	/* while the tree runs on; first writes wait for it */
 	FREEZE_PRECOPY, /* in rounds while it runs, and what was written since while it stands still */
 	FREEZE_LAST = FREEZE_PRECOPY,
 };

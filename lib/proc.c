@@ -125,6 +125,11 @@ int proc_threads(int proc_fd, struct pids *ret, struct err *e)
 	return numbers(proc_fd, "task", ret, e);
 }
 
+int proc_descriptors(int proc_fd, struct pids *ret, struct err *e)
+{
+	return numbers(proc_fd, "fd", ret, e);
+}
+
 /* Adds those that one thread has made. */
 static int thread_children(int proc_fd, int tid, struct pids *found, struct err *e)
 {

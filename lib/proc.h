@@ -37,6 +37,8 @@ void proc_pids_free(struct pids *p);
 
 /* Tids of /proc/PID/task, ascending as the kernel lists them. */
 must_check int proc_threads(int proc_fd, struct pids *ret, struct err *e);
+/* Numbers of /proc/PID/fd. */
+must_check int proc_descriptors(int proc_fd, struct pids *ret, struct err *e);
 /* The children of a process whose threads stand still, zombies included. */
 must_check int proc_children(int proc_fd, int pid, const struct pids *threads, struct pids *ret,
 			     struct err *e);

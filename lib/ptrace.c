@@ -109,6 +109,28 @@ int tracee_wait(int tid, struct stop *ret, struct err *e)
 	return 0;
 }
 
+bool tracee_any(int *ret_tid, struct stop *ret)
+{
+	siginfo_t any = { 0 };
+
+	while (waitid(P_ALL, 0, &any, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+	       any.si_pid) {
+		*ret_tid = any.si_pid;
+		if (take_report(any.si_pid, WNOHANG, ret) > 0)
+			return true;
+	}
+	return false;
+}
+
+bool tracee_ends(int tid)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, tid, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+	       info.si_pid == tid && info.si_code == CLD_TRAPPED &&
+	       info.si_status >> 8 == PTRACE_EVENT_EXIT;
+}
+
 bool tracee_reap(int tid)
 {
 	siginfo_t info = { 0 };

@@ -45,10 +45,14 @@ must_check int tracee_wait(int tid, struct stop *ret, struct err *e);
  * the kernel keeps the end of their leader to itself.
  */
 must_check int tracee_await(int tid, struct stop *ret, struct err *e);
+/* What any of our tracees has reported; a STOP_SIGNAL as with tracee_wait. False: nothing now. */
+bool tracee_any(int *ret_tid, struct stop *ret);
 /* For a thread that has been interrupted and stops for something else first: delivers it, and interrupts again. */
 must_check int tracee_pass(int tid, struct stop s, struct err *e);
 /* Both: until a thread that has been interrupted stands still for that, or with its group. -ESRCH if it dies. */
 must_check int tracee_settle(int tid, struct stop *ret, struct err *e);
+/* Whether a tracee stands at its PTRACE_EVENT_EXIT, and that is still to be taken. */
+bool tracee_ends(int tid);
 /* Whether the thread is dead; reaps it if so. */
 bool tracee_reap(int tid);
 /* request: PTRACE_CONT, PTRACE_SYSCALL, PTRACE_LISTEN; signal 0: none. */

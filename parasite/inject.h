@@ -37,8 +37,11 @@ struct injection {
 	uint64_t site_word; /* what it held */
 	bool site_changed;
 	uint64_t arena_at, arena_size;
-	bool parked;	    /* the leader has stopped where the kernel looks at its registers */
-	bool arena_tried;   /* the mapping may be there */
+	bool parked;	  /* the leader has stopped where the kernel looks at its registers */
+	bool arena_tried; /* the mapping may be there */
+	const int *
+		had; /* if set: the descriptors that it had; it may have more now, which are ours */
+	uint32_t had_count;
 	bool may_hold_uffd; /* a userfaultfd of ours may be in its table of descriptors; it had none before */
 	struct arena arena; /* arena.here is the injecting process's */
 	uint32_t thread_count;

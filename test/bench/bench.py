@@ -5,7 +5,7 @@ Each figure is taken several times, the floor and the thing itself in turn, and 
 the pairs say. Targets stand beside the figures; missing one is no failure, a dump or restore that goes
 wrong is one. All numbers go into build/bench.json.
 
-    test/bench/bench.py [--runs N] [--json FILE] [FIGURE...]    (memory compress small threads ...)
+    test/bench/bench.py [--runs N] [--json FILE] [FIGURE...]    (memory compress cow small threads ...)
 """
 import argparse
 import json
@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -273,8 +274,60 @@ def descriptors(report, folder, runs):
     linear(report, folder, runs, "descriptors")
 
 
+class Writer:
+    """A process that writes to its memory while it is saved, twice: standing still, and running on."""
+
+    def __init__(self, folder, pace, mib):
+        self.images = os.path.join(folder, "images")
+        self.pace = pace
+        ready = os.path.join(folder, "ready")
+        if os.path.exists(ready):
+            os.unlink(ready)
+        self.child = subprocess.Popen([os.path.join(BENCH, "writer"), ready, pace, str(mib)], text=True,
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+        wait_until(lambda: os.path.exists(ready) or self.child.poll() is not None, "a program")
+
+    def dump(self, how):
+        """(microseconds of the whole command, microseconds frozen)"""
+        shutil.rmtree(self.images, ignore_errors=True)
+        os.mkdir(self.images)
+        said = tool("clock", STASIS, "dump", "-t", self.child.pid, "-D", self.images, "-o", "dump.log", "-R",
+                    f"--freeze={how}", "--display-stats")
+        return microseconds(said), int(re.search(r"Frozen time: (\d+)", said).group(1))
+
+    def end(self):
+        self.child.send_signal(signal.SIGTERM)
+        said = self.child.communicate()[0]
+        shutil.rmtree(self.images, ignore_errors=True)
+        return float(re.search(r"p999 ([\d.]+)", said).group(1))
+
+
+def cow(report, folder, runs):
+    def measure(pace, mib):
+        writer = Writer(folder, pace, mib)
+        try:
+            tool("floor", "touch", mib * 9 // 8)
+            plain, plain_frozen = writer.dump("stop")
+            if pace != "idle":
+                writer.child.send_signal(signal.SIGUSR1)
+            total, frozen = writer.dump("cow")
+        finally:
+            waited = writer.end()
+        return {"plain": plain, "plain frozen": plain_frozen, "cow": total, "frozen": frozen, "waited": waited}
+
+    for pace in "idle", "paced", "full":
+        took = several(runs, lambda: measure(pace, 2048))
+        report.add(f"cow, {pace} writer: frozen / plain", ratios(took, "frozen", "plain frozen"), "x", 0.025,
+                   pick(took, "frozen", "plain frozen"))
+        report.add(f"cow, {pace} writer: total / plain", ratios(took, "cow", "plain"), "x", 1.5,
+                   pick(took, "cow", "plain"))
+        if pace != "idle":
+            report.add(f"cow, {pace} writer: 99.9 % of first writes", took["waited"], "us", 500,
+                       pick(took, "waited"))
+
+
 FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, memory,
-                                                    compress)}
+                                                    compress, cow)}
 
 
 def main():

@@ -40,13 +40,56 @@ each_way_alone()
 	each_way "$@"
 }
 
+all_gone()
+{
+	local p
+
+	for p in "$@"; do
+		! runs "$p" || return 1
+	done
+}
+
+pids_of_tree()
+{
+	local more=$PID p
+
+	while [ -n "${more// /}" ]; do
+		printf '%s\n' "$more"
+		more=$(for p in $more; do cat /proc/"$p"/task/*/children 2>/dev/null; done | tr ' ' '\n')
+	done
+}
+
+# run_on_and_restore --freeze=cow: saved, run on for a while, ended, and started again.
+run_on_and_restore()
+{
+	local all
+
+	[ -z "${PLAIN:-}" ] || return 0
+	dump --leave-running "$@"
+	grep -q 'blocks of memory are saved while it runs' "$IMAGES"/dump.log || fail "all was saved in the stop"
+	sleep 0.1
+	# One that makes processes all the while has to stand still to be counted.
+	mapfile -t all < <(pids_of_tree)
+	kill -STOP "${all[@]}" 2>/dev/null || true
+	mapfile -t all < <(pids_of_tree)
+	kill -KILL "${all[@]}" 2>/dev/null || true
+	until_true all_gone "${all[@]}" || fail "the program does not end"
+	sleep 0.2 # a thread of low priority may be on its last steps, and has its number until then
+	restore
+	runs "$PID" || fail "pid $PID does not run after the restore: $(cat "$TEST_DIR/result" 2>&1)"
+}
+
 # The program has run for a while; it is dumped, and it runs for a while again.
 carry_moment()
 {
 	start freeze/moment "$1" "$2" "$MOMENT_SIZE"
 	sleep 0.3
 	before_dump
-	dump_and_restore "${FREEZE_OPTIONS[@]}"
+	if [[ ${FREEZE_OPTIONS[*]} == *--freeze=cow* ]]; then
+		run_on_and_restore "${FREEZE_OPTIONS[@]}"
+	else
+		dump_and_restore "${FREEZE_OPTIONS[@]}"
+	fi
 	sleep 0.2
 	check
 }

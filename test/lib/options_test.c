@@ -241,7 +241,7 @@ static void refusals_in_one_sentence(void)
 		{ "stasis pre-dump",
 		  "option '--tree' is missing: the pid whose tree is to be saved" },
 		{ "stasis dump -t 1 --freeze=later",
-		  "option '--freeze': 'later' is no way to freeze: auto, stop or precopy" },
+		  "option '--freeze': 'later' is no way to freeze: auto, stop, cow or precopy" },
 		{ "stasis dump -t 1 --max-rounds 0",
 		  "option '--max-rounds': '0' is no number of rounds: 1 to 32" },
 		{ "stasis restore -Jnet:1", "option '--join-ns' is not supported yet: namespaces "

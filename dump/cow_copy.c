@@ -1,0 +1,202 @@
+/* Units on their way from a running process to the pages file; see cow_space.h. */
+#include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "dump/cow_space.h"
+#include "lib/io.h"
+#include "lib/uffd.h"
+#include "lib/written.h"
+
+enum { VECTORS = COW_WINDOW / 4096 };
+
+uint64_t cow_unit_end(const struct cow_unit *u)
+{
+	return (u->vaddr + COW_BLOCK) & ~(uint64_t)(COW_BLOCK - 1);
+}
+
+size_t cow_space_find(const struct cow_space *s, uint64_t at)
+{
+	size_t low = 0, high = s->unit_count;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (cow_unit_end(&s->units[mid]) <= at)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* What is present of a unit, piece by piece: at most one for each page. */
+static size_t pieces_of(const struct cow_space *s, const struct cow_unit *u, struct iovec *ret)
+{
+	uint64_t at = u->vaddr, left = u->pages * PAGE_SIZE;
+	size_t n = 0;
+
+	for (uint32_t run = u->run; left; run++) {
+		const struct page_run *r = &s->runs[run];
+		uint64_t bytes = r->vaddr + r->bytes - at;
+
+		if (bytes > left)
+			bytes = left;
+		ret[n++] = (struct iovec){ (void *)at, bytes };
+		left -= bytes;
+		at = run + 1 < s->run_count ? s->runs[run + 1].vaddr : 0;
+	}
+	return n;
+}
+
+/* A mapping that its owner may not read (any more) is read all the same. */
+static int read_pieces(struct cow_space *s, char *buf, const struct iovec *from, size_t count,
+		       struct err *e)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < count; i++)
+		size += from[i].iov_len;
+	struct iovec to = { buf, size };
+	if (process_vm_readv(s->pid, &to, 1, from, count, 0) == (ssize_t)size)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		if (io_pread(s->mem_fd, buf, from[i].iov_len, (uint64_t)from[i].iov_base, e) < 0)
+			return err_on(e, "memory at %p", from[i].iov_base);
+		buf += from[i].iov_len;
+	}
+	return 0;
+}
+
+/* 1: all of it is as it was at the moment. Pieces that touch are asked about together. */
+static int prove(struct cow_space *s, const struct iovec *from, size_t count, struct err *e)
+{
+	for (size_t i = 0; i < count;) {
+		uint64_t start = (uint64_t)from[i].iov_base, end = start + from[i].iov_len;
+		int r;
+
+		while (++i < count && (uint64_t)from[i].iov_base == end)
+			end += from[i].iov_len;
+		r = written_nothing(s->pagemap_fd, start, end, e);
+		if (r <= 0)
+			return r;
+	}
+	return 1;
+}
+
+static bool all_saved(const struct cow_space *s, const size_t *units, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!s->units[units[i]].saved)
+			return false;
+	return true;
+}
+
+static int lost(const struct cow_space *s, uint64_t at, struct err *e)
+{
+	err_code(e, EFAULT,
+		 "memory at 0x%lx of pid %d has changed in a way that cannot be followed while "
+		 "it runs",
+		 at, s->pid);
+	return err_hint(e, "dump it with --freeze=stop");
+}
+
+static void mark(struct cow_space *s, const size_t *units, size_t count, struct cow_copy *ret)
+{
+	size_t at = 0;
+
+	ret->count = 0;
+	ret->fd = s->pages_fd;
+	for (size_t i = 0; i < count; i++) {
+		struct cow_unit *u = &s->units[units[i]];
+		uint32_t bytes = u->pages * PAGE_SIZE;
+		uint8_t no = 0;
+
+		if (atomic_compare_exchange_strong(&u->saved, &no, 1)) {
+			ret->parts[ret->count++] = (struct cow_part){ u->offset, at, bytes };
+			s->left--;
+		}
+		at += bytes;
+	}
+}
+
+int cow_space_copy(struct cow_space *s, size_t first, size_t last, struct cow_copy *ret,
+		   struct err *e)
+{
+	size_t units[COW_WINDOW / COW_BLOCK], count = 0, pieces = 0;
+	struct iovec from[VECTORS];
+	struct err why = { 0 };
+	int r;
+
+	ret->count = 0;
+	for (size_t i = first; i < last && count < ARRAY_SIZE(units); i++)
+		if (!s->units[i].saved) {
+			pieces += pieces_of(s, &s->units[i], from + pieces);
+			units[count++] = i;
+		}
+	if (!count)
+		return 0;
+	r = read_pieces(s, ret->data, from, pieces, &why);
+	if (r == 0)
+		r = prove(s, from, pieces, &why);
+	if (r > 0) {
+		mark(s, units, count, ret);
+		return 0;
+	}
+	/* Somebody else may have been faster, and have let the owner go. */
+	if (all_saved(s, units, count))
+		return 0;
+	if (count > 1) {
+		/* One of them is; so one after the other. */
+		size_t mid = units[count / 2];
+		struct cow_copy second = { .data = ret->data + COW_WINDOW / 2 };
+
+		if (cow_space_copy(s, first, mid, ret, e) < 0 ||
+		    cow_space_copy(s, mid, last, &second, e) < 0)
+			return e->code;
+		for (size_t i = 0; i < second.count; i++) {
+			ret->parts[ret->count] = second.parts[i];
+			ret->parts[ret->count++].at += COW_WINDOW / 2;
+		}
+		ret->fd = s->pages_fd;
+		return 0;
+	}
+	if (r < 0) {
+		*e = why;
+		return err_on(e, "pid %d", s->pid);
+	}
+	return lost(s, s->units[units[0]].vaddr, e);
+}
+
+int cow_copy_write(const struct cow_copy *c, struct err *e)
+{
+	for (size_t i = 0; i < c->count;) {
+		const struct cow_part *p = &c->parts[i];
+		size_t bytes = p->bytes;
+
+		while (++i < c->count && c->parts[i].offset == p->offset + bytes &&
+		       c->parts[i].at == p->at + bytes)
+			bytes += c->parts[i].bytes;
+		if (io_pwrite(c->fd, c->data + p->at, bytes, p->offset, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+/* Mappings may have gone, or come, since: then one block after the other, as far as there is anything to release. */
+void cow_space_release(struct cow_space *s, uint64_t start, uint64_t end)
+{
+	struct err ignored = { 0 };
+
+	if (uffd_protect(s->uffd, start, end, false, &ignored) == 0)
+		return;
+	if (end - start <= PAGE_SIZE)
+		return;
+	for (uint64_t at = start, next; at < end; at = next) {
+		uint64_t step = end - start > COW_BLOCK ? COW_BLOCK : PAGE_SIZE;
+
+		next = (at + step) & ~(step - 1);
+		next = next < end ? next : end;
+		cow_space_release(s, at, next);
+	}
+}

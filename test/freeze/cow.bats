@@ -1,0 +1,177 @@
+# --freeze=cow: the program runs on while it is saved; what is restored is the moment. The engine has tests of its own
+# (test/lib/cow_test.c).
+
+load moment.bash
+load ../safety/safety
+
+# kept VICTIM...: is the same afterwards.
+kept()
+{
+	start "$@"
+	run_on_and_restore --freeze=cow
+	check
+}
+
+@test "cow: anonymous memory" {
+	kept mm/anon
+}
+
+@test "cow: memory of files" {
+	kept mm/file
+}
+
+@test "cow: shared memory" {
+	kept mm/shmem
+}
+
+@test "cow: huge pages, locks and advice" {
+	kept mm/advice
+}
+
+@test "cow: guards" {
+	kept mm/guard
+}
+
+@test "cow: a hundred threads" {
+	kept task/threads 100
+}
+
+@test "cow: filters are on again while it runs" {
+	kept task/seccomp_filter
+}
+
+# Such a process may not make a userfaultfd that the kernel's own writes wait for; it gets ours.
+@test "cow: a process without any privilege" {
+	kept task/creds unprivileged
+}
+
+@test "cow: a tree with something of everything" {
+	kept safety/rich
+}
+
+@test "cow: a program that runs on is as it was" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	local before
+
+	start safety/rich
+	sleep 0.2
+	before=$(snapshot)
+	dump --leave-running --freeze=cow
+	unchanged "$before" "after the dump"
+	check
+}
+
+@test "cow: a program that was stopped stays it" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start mm/anon
+	kill -STOP "$PID"
+	sleep 0.1
+	dump --leave-running --freeze=cow
+	grep -q '^State:.T (stopped)' /proc/"$PID"/status || fail "it does not stand any more"
+	kill -CONT "$PID"
+	check
+}
+
+@test "cow: something fails while it runs on" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	local step before said
+
+	start safety/rich
+	sleep 0.2
+	before=$(snapshot)
+	for step in protect stop inside pages images 'run on'; do
+		said=$("$STASIS" dump -t "$PID" -D "$IMAGES" -R --freeze=cow --inject-fault="$step" 3>&- 2>&1) &&
+			fail "'$step' did not fail"
+		[[ $said == *"'$step'"* ]] || fail "it said: $said"
+		unchanged "$before" "$step"
+		no_complete_dump
+	done
+	check
+}
+
+@test "cow: the program has to run on" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start mm/anon
+	refuse "cannot dump $PID: --freeze=cow lets the tree run on while it is saved; use it with --leave-running; a tree that ends with the dump is saved while it stands still" --freeze=cow
+	check
+}
+
+@test "cow: no increments" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start mm/anon
+	refuse "cannot dump $PID: --freeze=cow cannot tell what was written since another dump; leave --track-mem and --prev-images-dir out, or use --freeze=precopy" --freeze=cow -R --track-mem
+}
+
+@test "cow: nothing compressed" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start mm/anon
+	refuse "cannot dump $PID: --freeze=cow saves pages as they are; leave --compress out, or use --freeze=precopy" --freeze=cow -R --compress
+}
+
+@test "cow: no action scripts" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start mm/anon
+	refuse "cannot dump $PID: with --freeze=cow an action script would find the tree running; leave --action-script out, or use --freeze=precopy" --freeze=cow -R --action-script /bin/true
+	check
+}
+
+# The program is saved while it writes as fast as it may and changes mappings and tasks (moment.c).
+moment_of()
+{
+	# shellcheck disable=SC2034 # used by disturbed
+	FREEZE_WAYS=("--freeze=cow")
+	disturbed "$@"
+}
+
+@test "cow: the moment, pieces that are unmapped and mapped again" {
+	moment_of unmap
+}
+
+@test "cow: the moment, memory that moves, shrinks and grows" {
+	moment_of move
+}
+
+@test "cow: the moment, mappings over others" {
+	moment_of fixed
+}
+
+@test "cow: the moment, pages given back" {
+	moment_of dontneed
+	moment_of free
+}
+
+@test "cow: the moment, a heap that grows and shrinks" {
+	moment_of brk
+}
+
+@test "cow: the moment, threads and processes that come and go" {
+	moment_of threads
+	moment_of processes
+	moment_of fork
+	moment_of vfork
+}
+
+@test "cow: the moment, another program is executed" {
+	moment_of exec
+}
+
+@test "cow: the moment, huge pages that are split and made" {
+	moment_of huge
+}
+
+@test "cow: the moment, the kernel writes" {
+	moment_of direct
+	moment_of pipe
+	moment_of sibling
+}
+
+@test "cow: the moment, holes in shared memory, files that become shorter" {
+	moment_of remove
+	moment_of truncate
+}
+
+@test "cow: the moment, all at once" {
+	moment_of all
+	moment_of all paced
+	moment_of all idle
+}
