@@ -185,6 +185,7 @@ int cow_arm(struct dump *d, struct err *e)
 			 "stands still; 'stasis check' says what is missing");
 		return 0;
 	}
+	d->opt->dump_stats->freeze = FREEZE_COW;
 	if (make(d, e) < 0 || let_run(d, e) < 0)
 		return e->code;
 	freeze_note(d);

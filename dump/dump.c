@@ -76,10 +76,7 @@ static int step_arm(void *job, struct err *e)
 {
 	struct dump *d = job;
 
-	if (d->opt->freeze != FREEZE_COW)
-		return 0;
-	d->opt->dump_stats->freeze = FREEZE_COW;
-	return cow_arm(d, e);
+	return d->opt->freeze == FREEZE_COW ? cow_arm(d, e) : 0;
 }
 
 static void undo_arm(void *job)

@@ -1,9 +1,10 @@
 /*
- * What the benchmark saves while it writes: pages taken at random, at full speed, at a pace, or none. From SIGUSR1 on it
- * notes how long the first write to each page takes, and any later one that takes as long as a fault; SIGTERM ends it, and
- * it says in microseconds what it has noted.
+ * What the benchmark saves while it writes: pages taken at random, at full speed, so many a second, or none. From SIGUSR1
+ * until SIGUSR2 it notes how long the first write to each page takes, and any later one that takes as long as a fault;
+ * SIGTERM ends it, and it says in microseconds what it has noted, and how many pages a second it wrote meanwhile and
+ * before.
  *
- *   writer READY idle|paced|full MIB
+ *   writer READY idle|full|PAGES_PER_SECOND MIB
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -15,7 +16,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, ROOM = 16 << 20, BATCH = 16, PAUSE_NS = 500000, FAULT_NS = 3000 };
+enum {
+	PAGE = 4096,
+	ROOM = 16 << 20,
+	PAUSES = 2000,
+	PAUSE_NS = 1000000000 / PAUSES,
+	FAULT_NS = 3000
+};
 
 static volatile sig_atomic_t noting, ended;
 
@@ -23,6 +30,8 @@ static void on_signal(int sig)
 {
 	if (sig == SIGUSR1)
 		noting = 1;
+	else if (sig == SIGUSR2)
+		noting = 2;
 	else
 		ended = 1;
 }
@@ -72,12 +81,37 @@ static void say(uint32_t *took, size_t count)
 		puts("writes 0 p50 0 p99 0 p999 0 max 0");
 }
 
-static void write_pages(char *memory, size_t pages, int paced)
+/* How far it had come when the notes began, and when they ended. */
+struct progress {
+	uint64_t at, writes;
+};
+
+static void note_progress(struct progress *p, int *noted, uint64_t writes)
+{
+	for (; *noted < noting; ++*noted)
+		p[*noted + 1] = (struct progress){ now(), writes };
+}
+
+static double rate(const struct progress *from, const struct progress *to)
+{
+	return to->at > from->at ? (to->writes - from->writes) * 1e9 / (to->at - from->at) : 0;
+}
+
+/* As many as the time that has passed asks for: who was held up catches up. */
+static void keep_pace(uint64_t pages_per_second, const struct progress *begin, uint64_t writes)
+{
+	while (!ended && (now() - begin->at) * 1e-9 * pages_per_second < writes - begin->writes)
+		nanosleep(&(struct timespec){ 0, PAUSE_NS }, NULL);
+}
+
+static void write_pages(char *memory, size_t pages, uint64_t pages_per_second)
 {
 	uint32_t *took = map_shared(ROOM * sizeof(*took));
+	struct progress p[3] = { { now(), 0 } };
 	char *seen = map_shared(pages);
-	size_t count = 0, n = 0;
-	uint64_t x = 88172645463325252ULL;
+	uint64_t x = 88172645463325252ULL, writes = 0, batch = pages_per_second / PAUSES + 1;
+	size_t count = 0;
+	int noted = 0;
 
 	while (!ended) {
 		size_t page = next(&x) % pages;
@@ -85,14 +119,18 @@ static void write_pages(char *memory, size_t pages, int paced)
 
 		*(volatile uint64_t *)(memory + page * PAGE) = x;
 		end = now();
-		if (noting && count < ROOM && (!seen[page] || end - start > FAULT_NS)) {
+		if (noting == 1 && count < ROOM && (!seen[page] || end - start > FAULT_NS)) {
 			seen[page] = 1;
 			took[count++] = end - start;
 		}
-		if (paced && ++n % BATCH == 0)
-			nanosleep(&(struct timespec){ 0, PAUSE_NS }, NULL);
+		note_progress(p, &noted, ++writes);
+		if (pages_per_second && writes % batch == 0)
+			keep_pace(pages_per_second, &p[0], writes);
 	}
+	noting = 2;
+	note_progress(p, &noted, writes);
 	say(took, count);
+	printf("rate %.0f before %.0f\n", rate(&p[1], &p[2]), rate(&p[0], &p[1]));
 }
 
 int main(int argc, char **argv)
@@ -110,10 +148,11 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < size; i += 8)
 		*(uint64_t *)(memory + i) = next(&x);
 	signal(SIGUSR1, on_signal);
+	signal(SIGUSR2, on_signal);
 	signal(SIGTERM, on_signal);
 	close(open(argv[1], O_WRONLY | O_CREAT, 0600));
 	while (!ended && strcmp(argv[2], "idle") == 0)
 		pause();
-	write_pages(memory, size / PAGE, strcmp(argv[2], "paced") == 0);
+	write_pages(memory, size / PAGE, strtoul(argv[2], NULL, 10));
 	return 0;
 }
