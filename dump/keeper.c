@@ -15,6 +15,7 @@
 
 #include "images/image.h"
 #include "images/tracking.pb-c.h"
+#include "lib/io.h"
 #include "lib/log.h"
 #include "lib/proc.h"
 #include "lib/uffd.h"
@@ -186,8 +187,17 @@ static void await_end(int pid, uint64_t start_time)
 		;
 }
 
+/* Whoever dies before the file names us leaves nobody behind that knows of us. */
+static void await_go(int go)
+{
+	char word;
+
+	if (read(go, &word, 1) != 1)
+		_exit(1);
+}
+
 /* It has nothing to do but to be there: until the last of the processes is gone, or somebody ends it. */
-static _Noreturn void keep(const struct dump *d)
+static _Noreturn void keep(const struct dump *d, int go)
 {
 	const struct tracks *tracks = d->tracks;
 	struct err ignored = { 0 };
@@ -199,6 +209,7 @@ static _Noreturn void keep(const struct dump *d)
 	for (int sig = 1; sig < NSIG; sig++)
 		signal(sig, SIG_DFL);
 	(void)!chdir("/");
+	await_go(go);
 	close_others(tracks);
 	for (size_t i = 0; i < tracks->count; i++)
 		await_end(tracks->all[i].pid, tracks->all[i].start_time);
@@ -210,21 +221,28 @@ static _Noreturn void keep(const struct dump *d)
 	_exit(0);
 }
 
-/* Both the tree and the command go on while it lives, so it is nobody's child. */
-static int fork_keeper(const struct dump *d, pid_t *ret, struct err *e)
+/*
+ * Both the tree and the command go on while it lives, so it is nobody's child. It leaves again unless *ret_go, a pipe, is
+ * written to.
+ */
+static int fork_keeper(const struct dump *d, pid_t *ret, int *ret_go, struct err *e)
 {
-	int end[2];
+	int end[2], go[2];
 	pid_t between;
 
 	if (pipe2(end, O_CLOEXEC) < 0)
 		return err_sys(e, "pipe");
 	own_fd from = end[0], to = end[1];
+	if (pipe2(go, O_CLOEXEC) < 0)
+		return err_sys(e, "pipe");
+	own_fd go_from = go[0], go_to = go[1];
 	between = fork();
 	if (between == 0) {
 		pid_t keeper = fork();
 
+		close(go_to);
 		if (keeper == 0)
-			keep(d);
+			keep(d, go_from);
 		_exit(write(to, &keeper, sizeof(keeper)) != sizeof(keeper));
 	}
 	if (between < 0)
@@ -233,6 +251,7 @@ static int fork_keeper(const struct dump *d, pid_t *ret, struct err *e)
 		;
 	if (read(from, ret, sizeof(*ret)) != sizeof(*ret) || *ret <= 0)
 		return err_say(e, "the keeper could not be started");
+	*ret_go = take_fd(&go_to);
 	return 0;
 }
 
@@ -252,6 +271,7 @@ int keeper_start(struct dump *d, const char *images, struct err *e)
 {
 	TrackingEntry state;
 	pid_t keeper = 0;
+	own_fd go = -1;
 
 	if (keeper_end(d->opt->tree, e) < 0)
 		return e->code;
@@ -259,14 +279,11 @@ int keeper_start(struct dump *d, const char *images, struct err *e)
 		return 0;
 	tracking_entry__init(&state);
 	state.images = pool_text(&d->pool, images);
-	if (fork_keeper(d, &keeper, e) < 0 ||
+	if (fork_keeper(d, &keeper, &go, e) < 0 ||
 	    start_time_of(keeper, &state.keeper_start_time, e) < 0)
 		return e->code;
 	state.keeper = keeper;
-	if (write_state(d, &state, e) == 0)
-		return 0;
-	kill(keeper, SIGKILL);
-	return e->code;
+	return write_state(d, &state, e) < 0 ? e->code : io_write(go, "", 1, "the keeper", e);
 }
 
 int keeper_end(int tree, struct err *e)

@@ -23,6 +23,7 @@ teardown()
 	# A test that is left out before setup() has nothing to be cleared away, and no name by which to find it.
 	[ -n "${TEST_DIR:-}" ] || return 0
 	kill_all
+	rm -f "/run/stasis/tracking-$PID"
 	if [ -z "${BATS_TEST_COMPLETED:-}" ] && [ -z "${BATS_TEST_SKIPPED:-}" ]; then
 		show_logs
 	fi
