@@ -339,7 +339,8 @@ def precopy(report, folder, runs):
         try:
             tool("floor", "touch", mib * 9 // 8)
             plain_frozen = writer.dump("stop")[1]
-            time.sleep(0.3)
+            shutil.rmtree(writer.images)
+            tool("floor", "touch", mib * 9 // 8)
             writer.note(True)
             frozen = writer.dump("precopy")[1]
             writer.note(False)

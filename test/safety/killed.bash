@@ -2,6 +2,7 @@
 #
 # Not tried: both processes of a dump killed at the same instant, which nobody is left to heal.
 
+# shellcheck disable=SC2154 # "said" is what killer() leaves
 load ../lib
 load safety
 
@@ -62,7 +63,7 @@ rounds()
 		diff <(echo "$files") <(files) || fail "round $i: files are left"
 	done
 	[ "$killed" -gt $((ROUNDS / 8)) ] || fail "only $killed of $ROUNDS were killed in time"
-	rm -rf "$IMAGES"/*
+	rm -rf "${IMAGES:?}"/*
 	[[ $* == *cow* ]] || dump_and_restore "$@"
 	check
 }
