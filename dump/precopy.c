@@ -193,8 +193,10 @@ static int begin(struct dump *d, struct err *e)
 	if ((!d->track_mem && keeper_end(d->opt->tree, e) < 0) || rounds_arm(d, e) < 0)
 		return e->code;
 	if (d->tracks->count == 0) {
-		log_warn("written pages cannot be told from others here, so all are saved while "
-			 "the tree stands still; 'stasis check' says what is missing");
+		if (d->opt->freeze == FREEZE_PRECOPY || d->track_mem)
+			log_warn(
+				"written pages cannot be told from others here, so all are saved "
+				"while the tree stands still; 'stasis check' says what is missing");
 		return 0;
 	}
 	freeze_let_go(d);

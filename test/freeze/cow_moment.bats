@@ -1,0 +1,72 @@
+# Moments of a tree that runs on while it is saved (--freeze=cow).
+load moment.bash
+
+# A tree that starts and ends tasks, or calls execve(), while it is saved now and then holds a dump up for ever.
+tasks_change()
+{
+	[ -n "${UNSTABLE:-}" ] || skip "cow is not reliable yet while tasks come and go (UNSTABLE=1 tries it)"
+}
+
+# The program is saved while it writes as fast as it may and changes mappings and tasks (moment.c).
+moment_of()
+{
+	# shellcheck disable=SC2034 # used by disturbed
+	FREEZE_WAYS=("--freeze=cow")
+	disturbed "$@"
+}
+
+@test "cow: the moment, pieces that are unmapped and mapped again" {
+	moment_of unmap
+}
+
+@test "cow: the moment, memory that moves, shrinks and grows" {
+	moment_of move
+}
+
+@test "cow: the moment, mappings over others" {
+	moment_of fixed
+}
+
+@test "cow: the moment, pages given back" {
+	moment_of dontneed
+	moment_of free
+}
+
+@test "cow: the moment, a heap that grows and shrinks" {
+	moment_of brk
+}
+
+@test "cow: the moment, threads and processes that come and go" {
+	tasks_change
+	moment_of threads
+	moment_of processes
+	moment_of fork
+	moment_of vfork
+}
+
+@test "cow: the moment, another program is executed" {
+	tasks_change
+	moment_of exec
+}
+
+@test "cow: the moment, huge pages that are split and made" {
+	moment_of huge
+}
+
+@test "cow: the moment, the kernel writes" {
+	moment_of direct
+	moment_of pipe
+	moment_of sibling
+}
+
+@test "cow: the moment, holes in shared memory, files that become shorter" {
+	moment_of remove
+	moment_of truncate
+}
+
+@test "cow: the moment, all at once" {
+	tasks_change
+	moment_of all
+	moment_of all paced
+	moment_of all idle
+}
