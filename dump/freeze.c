@@ -477,7 +477,8 @@ int freeze_tree(struct dump *d, struct err *e)
 		d->frozen_at = io_now_us();
 		a.deadline = d->frozen_at + ATTEMPT_MS * 1000;
 		r = stop_and_read(&a, e);
-		if (!is_passing(r, &tries) || io_now_us() - begin > timeout)
+		if (!is_passing(r, &tries) || io_now_us() - begin > timeout ||
+		    (kill(d->opt->tree, 0) < 0 && errno == ESRCH))
 			break;
 		log_info("%s; trying again", e->text);
 		reap_all(d);
