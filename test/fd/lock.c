@@ -24,17 +24,24 @@ static void set(int fd, int command, struct flock l)
 	SYS(fcntl(fd, command, &l));
 }
 
-/* What stands in the way of a lock of all bytes. */
-static void held(int fd, int command, short type, off_t start, off_t len)
+/* What alone stands in the way of a lock of the bytes from..to (to the end of all, where to is 0). */
+static void held(int fd, int command, off_t from, off_t to, struct flock expected)
 {
-	struct flock l = range(F_WRLCK, start, 0);
+	struct flock l = range(F_WRLCK, from, to ? to - from : 0);
 
 	SYS(fcntl(fd, command, &l));
-	SAME(l.l_type, type);
-	SAME(l.l_start, start);
-	SAME(l.l_len, len);
-	if (command == F_GETLK)
-		SAME(l.l_pid, getppid());
+	SAME(l.l_type, expected.l_type);
+	SAME(l.l_start, expected.l_start);
+	SAME(l.l_len, expected.l_len);
+	SAME(l.l_pid, expected.l_pid);
+}
+
+static struct flock held_by(pid_t pid, short type, off_t start, off_t len)
+{
+	struct flock l = range(type, start, len);
+
+	l.l_pid = pid;
+	return l;
 }
 
 static void set_up(void)
@@ -57,20 +64,22 @@ static void set_up(void)
 	SYS(fcntl(read_lease, F_SETLEASE, F_RDLCK));
 }
 
-static void look_from_outside(void)
+static void look_from_outside(pid_t child)
 {
 	int fd = SYS(open(fds_path("posix"), O_RDWR));
 
-	held(fd, F_GETLK, F_WRLCK, 10, 5);
-	held(fd, F_GETLK, F_RDLCK, 20, 1);
-	held(fd, F_GETLK, F_RDLCK, 100, 0);
+	/* Where locks of two owners stand in the way, the kernel names whichever it finds first: so, one at a time. */
+	held(fd, F_GETLK, 0, 19, held_by(getppid(), F_WRLCK, 10, 5));
+	held(fd, F_GETLK, 15, 50, held_by(getppid(), F_RDLCK, 20, 1));
+	held(fd, F_GETLK, 21, 100, held_by(child, F_WRLCK, 50, 1));
+	held(fd, F_GETLK, 51, 0, held_by(getppid(), F_RDLCK, 100, 0));
 	fd = SYS(open(fds_path("shared"), O_RDWR));
 	SYS(flock(fd, LOCK_SH | LOCK_NB));
 	SAME(flock(fd, LOCK_EX | LOCK_NB), -1);
 	fd = SYS(open(fds_path("exclusive"), O_RDWR));
 	SAME(flock(fd, LOCK_SH | LOCK_NB), -1);
 	fd = SYS(open(fds_path("ofd"), O_RDWR));
-	held(fd, F_OFD_GETLK, F_WRLCK, 0, 8);
+	held(fd, F_OFD_GETLK, 0, 0, held_by(-1, F_WRLCK, 0, 8));
 	SAME(open(fds_path("lease"), O_RDONLY | O_NONBLOCK), -1);
 	SAME(errno, EWOULDBLOCK);
 	SAME(open(fds_path("read lease"), O_WRONLY | O_NONBLOCK), -1);
@@ -91,16 +100,18 @@ int main(void)
 		set(posix, F_SETLK, range(F_WRLCK, 50, 1));
 		victim_set();
 		victim_wait();
-		_exit(0);
+		for (;;)
+			pause(); /* its lock is looked for, too */
 	}
 	victim_ready();
 	SAME(fcntl(lease, F_GETLEASE), F_WRLCK);
 	SAME(fcntl(read_lease, F_GETLEASE), F_RDLCK);
 	pid = SYS(fork());
 	if (pid == 0)
-		look_from_outside();
+		look_from_outside(child);
 	victim_reap(pid);
-	victim_reap(child);
+	SYS(kill(child, SIGKILL));
+	SYS(waitpid(child, NULL, 0));
 	SYS(flock(whole, LOCK_UN));
 	victim_ok();
 }

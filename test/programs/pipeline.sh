@@ -4,7 +4,7 @@ produce()
 {
 	local i
 
-	for ((i = 0; i < 60000; i++)); do
+	for ((i = 0; i < 240000; i++)); do
 		echo "$((i * 7919 % 10007)) line $i"
 		[ "$i" != 25000 ] || touch "${VICTIM_READY:-/dev/null}${VICTIM_READY:+.1}"
 	done
