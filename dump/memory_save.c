@@ -10,7 +10,12 @@
 #include "images/vma.h"
 #include "lib/io.h"
 #include "lib/pagemap.h"
+#include "lib/protected.h"
 #include "lib/stats.h"
+
+enum {
+	LARGE = 4 << 20
+}; /* bytes: a mapping for which it pays to look only at what is not protected */
 
 uint32_t memory_pages_id(struct dump *d)
 {
@@ -27,10 +32,11 @@ struct saving {
 	struct page_run *runs;
 	size_t count;
 	struct page_range ahead; /* found, not taken yet */
-	uint64_t asked_to; /* the pages of mappings that end here or below are found through pm */
+	uint64_t asked_to;	 /* the pages of mappings that end here or below are being found */
+	enum { FROM_PAGEMAP, FROM_PROTECTED, FROM_LATER } from; /* that is how */
+	struct protected_pages pages;
 	const struct ranges *later; /* pages that are saved while it runs on; NULL: none are */
 	size_t next_later;	    /* the one of them to be taken next */
-	bool from_later;	    /* what is asked for is among them */
 	bool runs_on;		    /* a round of pre-copy: what is to be saved was found before */
 	struct ranges kept; /* a round: what the folder says, itself or through its parent */
 	uint64_t parent_pages;
@@ -137,33 +143,51 @@ static bool is_later(const struct saving *s, const struct vma *v)
 	return s->later && cow_has(s->t, v);
 }
 
-/* Mappings in a row are asked about at once. Gaps between them cost nothing with PAGEMAP_SCAN, and much without. */
-static void ask_from(struct saving *s, size_t first)
+/* Large and for the most part clean, perhaps. */
+static bool is_protected(const struct saving *s, const struct vma *v)
 {
-	const struct vma *vmas = s->maps.vmas;
+	return s->pm.tracked && v->end - v->start >= LARGE && maps_is_anon(v);
+}
+
+static bool asked_together(const struct saving *s, const struct vma *a, const struct vma *b)
+{
+	return has_pages(s, b) && maps_is_anon(a) == maps_is_anon(b) &&
+	       is_later(s, a) == is_later(s, b) && !is_protected(s, a) && !is_protected(s, b) &&
+	       (s->pm.scans || a->end == b->start);
+}
+
+/* Mappings in a row are asked about at once. Gaps between them cost nothing with PAGEMAP_SCAN, and much without. */
+static int ask_from(struct saving *s, size_t first, struct err *e)
+{
+	const struct vma *vmas = s->maps.vmas, *v = &vmas[first];
 	size_t last = first;
 
-	while (last + 1 < s->maps.count && has_pages(s, &vmas[last + 1]) &&
-	       maps_is_anon(&vmas[last + 1]) == maps_is_anon(&vmas[first]) &&
-	       is_later(s, &vmas[last + 1]) == is_later(s, &vmas[first]) &&
-	       (s->pm.scans || vmas[last].end == vmas[last + 1].start))
+	while (last + 1 < s->maps.count && asked_together(s, &vmas[last], &vmas[last + 1]))
 		last++;
-	s->from_later = is_later(s, &vmas[first]);
-	if (s->from_later)
-		s->next_later = ranges_find(s->later, vmas[first].start);
-	else
-		pagemap_range(&s->pm, vmas[first].start, vmas[last].end,
-			      maps_is_anon(&vmas[first]) ? PAGEMAP_ANON : PAGEMAP_PRIVATE);
 	s->asked_to = vmas[last].end;
 	s->ahead = (struct page_range){ 0 };
+	if (is_later(s, v)) {
+		s->from = FROM_LATER;
+		s->next_later = ranges_find(s->later, v->start);
+	} else if (is_protected(s, v)) {
+		s->from = FROM_PROTECTED;
+		return protected_begin(&s->pages, &s->pm, v->start, v->end, e);
+	} else {
+		s->from = FROM_PAGEMAP;
+		pagemap_range(&s->pm, v->start, vmas[last].end,
+			      maps_is_anon(v) ? PAGEMAP_ANON : PAGEMAP_PRIVATE);
+	}
+	return 0;
 }
 
 static int next_found(struct saving *s, struct page_range *ret, struct err *e)
 {
 	const struct range *r;
 
-	if (!s->from_later)
+	if (s->from == FROM_PAGEMAP)
 		return pagemap_next(&s->pm, ret, e);
+	if (s->from == FROM_PROTECTED)
+		return protected_next(&s->pages, ret, e);
 	if (s->next_later == s->later->count)
 		return 0;
 	r = &s->later->all[s->next_later];
@@ -207,8 +231,8 @@ static int add_vma(struct saving *s, size_t number, struct err *e)
 		return add_run(s, v->start, v->end, false, e);
 	if (!has_pages(s, v))
 		return 0;
-	if (v->start >= s->asked_to)
-		ask_from(s, number);
+	if (v->start >= s->asked_to && ask_from(s, number, e) < 0)
+		return e->code;
 	return add_pages(s, v, e);
 }
 
@@ -258,6 +282,7 @@ static int save(struct saving *s, int proc_fd, struct ranges *lost, struct err *
 	if (r == 0)
 		r = save_runs(s, lost, e);
 	pagemap_writer_drop(&s->w);
+	protected_free(&s->pages);
 	pagemap_close(&s->pm);
 	free(s->runs);
 	return r < 0 ? err_on(e, "memory of pid %d", s->t->pid) : 0;
