@@ -65,7 +65,10 @@ must_check int manifest_load(struct manifest *ret, int dir_fd, struct err *e);
 
 /* Opens a file to hold it against what is said of it: its size is looked at. */
 must_check int listed_open(const struct listed_file *f, int dir_fd, int *ret_fd, struct err *e);
-/* Holds one chunk against its checksum; buf has MANIFEST_CHUNK bytes. */
+/* Holds what is said to be one chunk against its checksum. */
+must_check int listed_compare(const struct listed_file *f, uint64_t chunk, const void *data,
+			      struct err *e);
+/* The same of the file's; buf has MANIFEST_CHUNK bytes. */
 must_check int listed_check(const struct listed_file *f, int fd, uint64_t chunk, void *buf,
 			    struct err *e);
 /* All of it. */

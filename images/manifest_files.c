@@ -121,19 +121,24 @@ int listed_open(const struct listed_file *f, int dir_fd, int *ret_fd, struct err
 	return 0;
 }
 
-int listed_check(const struct listed_file *f, int fd, uint64_t chunk, void *buf, struct err *e)
+int listed_compare(const struct listed_file *f, uint64_t chunk, const void *data, struct err *e)
 {
 	size_t size = chunk_size(f, chunk);
 
-	if (read_chunk(f, fd, chunk, buf, e) < 0)
-		return e->code;
-	if (checksum(buf, size) == f->sums[chunk])
+	if (checksum(data, size) == f->sums[chunk])
 		return 0;
 	err_code(e, EBADMSG,
 		 "'%s' is damaged at offset %lu: the %zu bytes from there are not those that were "
 		 "written",
 		 f->name, chunk * MANIFEST_CHUNK, size);
 	return err_hint(e, "%s", AS_IT_IS);
+}
+
+int listed_check(const struct listed_file *f, int fd, uint64_t chunk, void *buf, struct err *e)
+{
+	if (read_chunk(f, fd, chunk, buf, e) < 0)
+		return e->code;
+	return listed_compare(f, chunk, buf, e);
 }
 
 int listed_check_all(const struct listed_file *f, int dir_fd, struct err *e)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "images/packed.pb-c.h"
+#include "images/plain.h"
 #include "lib/checksum.h"
 #include "lib/io.h"
 #include "lib/own.h"
@@ -202,7 +203,7 @@ uint64_t packed_zero_pages(const struct packed *p)
 
 int unpacker_begin(struct unpacker *u, struct err *e)
 {
-	*u = (struct unpacker){ .data = malloc(PACKED_CHUNK_MAX),
+	*u = (struct unpacker){ .data = aligned_alloc(PAGE_SIZE, PACKED_CHUNK_MAX),
 				.stored = malloc(PACKED_CHUNK_MAX) };
 	if (u->data && u->stored)
 		return 0;
@@ -248,15 +249,12 @@ static void spread(char *data, size_t pages, uint64_t present)
 	}
 }
 
-int unpacker_take(struct unpacker *u, const struct packed *p, uint64_t chunk, struct err *e)
+static int expand(struct unpacker *u, const struct packed *p, uint64_t chunk, struct err *e)
 {
 	const struct packed_chunk *c = &p->index[chunk];
 	size_t full = packed_full_size(c);
 	char *to = c->flags & PACKED_RAW ? u->data : u->stored;
 
-	if (u->file == p && u->chunk == chunk)
-		return 0;
-	u->file = NULL;
 	if (use_codec(u, p->codec, e) < 0 || read_part(p, to, c->size, c->at, e) < 0)
 		return e->code;
 	if (c->size && checksum(to, c->size) != c->checksum)
@@ -267,6 +265,16 @@ int unpacker_take(struct unpacker *u, const struct packed *p, uint64_t chunk, st
 		return err_say(e, "'%s' is damaged: chunk %lu does not expand to its %zu bytes",
 			       p->name, chunk, full);
 	spread(u->data, chunk_bytes(p, chunk) / PAGE_SIZE, c->present);
+	return 0;
+}
+
+int unpacker_take(struct unpacker *u, const struct packed *p, uint64_t chunk, struct err *e)
+{
+	if (u->file == p && u->chunk == chunk)
+		return 0;
+	u->file = NULL;
+	if (p->plain ? plain_read(p, chunk, u->data, e) < 0 : expand(u, p, chunk, e) < 0)
+		return e->code;
 	u->file = p;
 	u->chunk = chunk;
 	return 0;

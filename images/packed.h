@@ -53,6 +53,8 @@ static inline size_t packed_full_size(const struct packed_chunk *c)
 	return (size_t)__builtin_popcountll(c->present) * 4096;
 }
 
+struct plain_file;
+
 /* An open file. Many threads may read at once, each with an unpacker of its own. */
 struct packed {
 	char name[IMAGE_NAME_MAX];
@@ -63,6 +65,7 @@ struct packed {
 	uint64_t bytes, chunk_count;
 	struct packed_chunk *index;
 	struct unpacker *own; /* for packed_page and packed_read; comes with the first call */
+	const struct plain_file *plain; /* not NULL: it is none, but read as if it were (plain.h) */
 };
 
 /* Opens stasis-pages-ID.img and checks all but the chunks. -ENOENT when there is none. */

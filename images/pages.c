@@ -98,6 +98,22 @@ static int append_packed(struct stored_pages *p, struct packed **packed, struct 
 	return 0;
 }
 
+int stored_pages_reroute(struct stored_pages *p, int fd, struct packed **packed, struct err *e)
+{
+	own_packed *taken = take_mem(*packed);
+	struct packed *kept = taken;
+
+	if (append_packed(p, &taken, e) < 0)
+		return e->code;
+	for (size_t n = 0; n < p->count; n++) {
+		if (p->runs[n].fd != fd)
+			continue;
+		p->runs[n].fd = -1;
+		p->runs[n].packed = kept;
+	}
+	return 0;
+}
+
 int stored_run_read(const struct stored_run *run, void *buf, size_t size, uint64_t offset,
 		    struct err *e)
 {

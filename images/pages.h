@@ -18,7 +18,7 @@
 struct stored_run {
 	uint64_t vaddr; /* address in the process, or offset in the shared object */
 	uint64_t nr_pages;
-	uint32_t flags;	 /* PE_LAZY, PE_PRESENT: what the image that has the pages says */
+	uint32_t flags; /* PE_LAZY, PE_PRESENT: what the image that has the pages says */
 	/* Its pages file, owned by the stored_pages: a descriptor or a compressed one; -1, NULL: the other, or none. */
 	int fd;
 	struct packed *packed;
@@ -47,6 +47,9 @@ must_check int stored_pages_load_folder(struct stored_pages *ret, int dir_fd, en
 void stored_pages_free(struct stored_pages *p);
 #define own_stored_pages __attribute__((cleanup(stored_pages_free))) struct stored_pages
 
+/* From now on the runs of this pages file, one of p->fds, are read through packed, which is taken over, also when it fails. */
+must_check int stored_pages_reroute(struct stored_pages *p, int fd, struct packed **packed,
+				    struct err *e);
 /* The first run that ends behind vaddr: the one that holds it, or the next; NULL when there is none. */
 const struct stored_run *stored_pages_find(const struct stored_pages *p, uint64_t vaddr);
 /* Contents of a run that is PE_PRESENT, from this offset of its pages file on. Not for many threads at once. */

@@ -14,14 +14,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "images/manifest_chain.h"
+#include "images/plain.h"
 #include "lib/background.h"
 #include "lib/io.h"
+#include "lib/log.h"
 
 enum {
 	READERS = 4,
-	WORTH_BACKGROUND = 64,	   /* images: a thread of our own costs as much as some */
-	WORTH_READER = 8,	   /* chunks */
+	WORTH_BACKGROUND = 64,	  /* images: a thread of our own costs as much as some */
+	WORTH_READER = 8,	  /* chunks */
 	CHUNKS_AT_ONCE = 2 << 10, /* that one of several readers takes */
 };
 
@@ -263,7 +264,38 @@ static int add_run(struct stretch *s, const struct stored_run *run, struct err *
 	return 0;
 }
 
-static int check_pages(struct intact *in, const struct stored_pages *p, struct err *e)
+/* 1: it is not in the page cache, and will be read past it; whoever reads it then looks at its chunks. */
+static int pass_cache(struct intact *in, struct stored_pages *p, int fd, const struct pages_file *f,
+		      struct err *e)
+{
+	struct plain_file *plain = pool_new(&in->r->pool, struct plain_file);
+	struct packed *packed = NULL;
+	int r;
+
+	if (f)
+		*plain = (struct plain_file){ .folder = f->folder, .listed = f->listed };
+	r = plain_open(&packed, fd, plain, e);
+	if (r <= 0)
+		return r;
+	log_debug("'%s' is read past the page cache", packed->name);
+	return stored_pages_reroute(p, fd, &packed, e) < 0 ? e->code : 1;
+}
+
+/* The pages file whose runs come next: *ret is NULL if nobody has to look at it. */
+static int begin_file(struct intact *in, struct stored_pages *p, int fd, struct pages_file **ret,
+		      struct err *e)
+{
+	int r;
+
+	if (find_file(in, fd, ret, e) < 0 || (*ret && open_file(*ret, e) < 0))
+		return e->code;
+	r = pass_cache(in, p, fd, *ret, e);
+	if (r > 0)
+		*ret = NULL;
+	return r < 0 ? r : 0;
+}
+
+static int check_pages(struct intact *in, struct stored_pages *p, struct err *e)
 {
 	struct stretch s = { .in = in };
 	int fd = -1;
@@ -275,8 +307,7 @@ static int check_pages(struct intact *in, const struct stored_pages *p, struct e
 			continue;
 		if (p->runs[n].fd != fd) {
 			fd = p->runs[n].fd;
-			if (give_stretch(&s, e) < 0 || find_file(in, fd, &f, e) < 0 ||
-			    (f && open_file(f, e) < 0))
+			if (give_stretch(&s, e) < 0 || begin_file(in, p, fd, &f, e) < 0)
 				return e->code;
 			s = (struct stretch){ .in = in, .file = f };
 		}

@@ -381,7 +381,7 @@ static int unpack_jobs(struct restore *r, struct unpack *u, struct job *jobs, si
 	if (u->count == 0)
 		return 0;
 	if (r->opt->dry_run)
-		printf("%lu bytes of compressed pages are put into place\n", u->bytes);
+		printf("%lu bytes of pages are put into place from outside\n", u->bytes);
 	else
 		res = unpack_run(u, e);
 	for (size_t i = 0; i < count && res == 0; i++)

@@ -10,7 +10,12 @@
 #include "lib/io.h"
 #include "lib/own.h"
 
-enum { THREADS = 64, WORTH_THREADS = 512 << 10, VECTORS = 64 };
+enum {
+	THREADS = 64,
+	WORTH_THREADS = 512 << 10, /* bytes */
+	AT_THE_DISK = 8,	   /* that wait for it at the same time */
+	VECTORS = 64,
+};
 
 struct unpacking {
 	const struct unpack *all;
@@ -36,6 +41,7 @@ int unpack_add(struct unpack *u, const struct unpack_piece *piece, struct err *e
 	uint64_t left = p.bytes;
 
 	u->bytes += p.bytes;
+	u->at_the_disk |= p.file->plain != NULL;
 	while (left) {
 		uint64_t room = p.file->chunk_size - p.offset % p.file->chunk_size;
 
@@ -186,6 +192,8 @@ static unsigned int threads_for(const struct unpack *u)
 
 	if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) < THREADS)
 		most = CPU_COUNT(&set);
+	if (u->at_the_disk && most < AT_THE_DISK)
+		most = AT_THE_DISK;
 	return worth < 1 ? 1 : worth < most ? worth : most;
 }
 

@@ -1,7 +1,7 @@
 /*
- * Compressed pages of a restore. A task cannot read them by itself; when its plan has mapped everything, they are
- * expanded here, by several threads, each chunk once, and put into place from outside. No more memory is needed than a chunk
- * or two for each thread.
+ * Pages that a task does not read by itself: compressed ones, and those that are read past the page cache. When its plan has
+ * mapped everything, they are put into place from outside by several threads, each chunk taken once. No more memory is needed
+ * than a chunk or two for each thread.
  */
 #ifndef STASIS_RESTORE_UNPACK_H
 #define STASIS_RESTORE_UNPACK_H
@@ -27,6 +27,7 @@ struct unpack {
 	struct unpack_piece *pieces;
 	size_t count;
 	uint64_t bytes;
+	bool at_the_disk; /* some are not in the page cache */
 };
 
 /* The piece may lie in several chunks. */
