@@ -7,7 +7,7 @@ wrong is one. All numbers go into build/bench.json.
 
     test/bench/bench.py [--runs N] [--json FILE] [FIGURE...]
 
-Figures: small threads tasks mappings descriptors memory compress cow precopy
+Figures: small threads tasks mappings descriptors memory disk compress cow precopy increment
 """
 import argparse
 import json
@@ -199,6 +199,33 @@ def memory(report, folder, runs):
                    pick(took, "restore", "read"))
 
 
+def drop_cached(path):
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def disk(report, folder, runs):
+    """The folder is of no use: it has no disk."""
+    def measure(mib, folder):
+        subject = Subject(folder, "memory", mib)
+        pages = os.path.join(subject.images, "pages-1.img")
+        try:
+            subject.dump()
+            for name in os.listdir(subject.images):
+                drop_cached(os.path.join(subject.images, name))
+            reads = [microseconds(tool("floor", "disk", pages, threads, mib)) for threads in (1, 4, 8)]
+            tool("floor", "touch", mib * 9 // 8)
+            return {"restore": subject.restore(), "read": min(reads)}
+        finally:
+            subject.end()
+
+    with tempfile.TemporaryDirectory(prefix="bench.", dir=BUILD) as on_disk:
+        took = several(runs, lambda: measure(1024, on_disk))
+    report.add("1 GiB on a disk: restore / read", ratios(took, "restore", "read"), "x", 1.2,
+               pick(took, "restore", "read"))
+
+
 def compress(report, folder, runs):
     def measure(codec, sort, mib):
         file = os.path.join(folder, "floor")
@@ -282,20 +309,26 @@ class Writer:
     def __init__(self, folder, pace, mib):
         self.images = os.path.join(folder, "images")
         self.pace = pace
-        ready = os.path.join(folder, "ready")
-        if os.path.exists(ready):
-            os.unlink(ready)
-        self.child = subprocess.Popen([os.path.join(BENCH, "writer"), ready, pace, str(mib)], text=True,
+        self.ready = os.path.join(folder, "ready")
+        if os.path.exists(self.ready):
+            os.unlink(self.ready)
+        self.child = subprocess.Popen([os.path.join(BENCH, "writer"), self.ready, pace, str(mib)], text=True,
                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
-        wait_until(lambda: os.path.exists(ready) or self.child.poll() is not None, "a program")
+        wait_until(lambda: os.path.exists(self.ready) or self.child.poll() is not None, "a program")
 
-    def dump(self, how):
+    def dump(self, how, *options, images=None):
         """(microseconds of the whole command, microseconds frozen)"""
-        shutil.rmtree(self.images, ignore_errors=True)
-        os.mkdir(self.images)
-        said = tool("clock", STASIS, "dump", "-t", self.child.pid, "-D", self.images, "-o", "dump.log", "-R",
-                    f"--freeze={how}", "--display-stats")
+        images = images or self.images
+        shutil.rmtree(images, ignore_errors=True)
+        os.mkdir(images)
+        said = tool("clock", STASIS, "dump", "-t", self.child.pid, "-D", images, "-o", "dump.log", "-R",
+                    f"--freeze={how}", "--display-stats", *options)
         return microseconds(said), int(re.search(r"Frozen time: (\d+)", said).group(1))
+
+    def write_some(self):
+        """One page in a hundred."""
+        self.child.send_signal(signal.SIGUSR1)
+        wait_until(lambda: not os.path.exists(self.ready), "a program that writes")
 
     def note(self, begin):
         if self.pace != "idle":
@@ -361,8 +394,38 @@ def precopy(report, folder, runs):
     report.add("precopy, idle: frozen, 4 GiB more than 1 MiB", more, "ms", 7, {})
 
 
+def stored(images):
+    """Bytes of pages in a folder and in those of its rounds."""
+    return sum(os.path.getsize(os.path.join(where, name)) for where, _, names in os.walk(images) for name in names
+               if name.startswith("pages-"))
+
+
+def increment(report, folder, runs):
+    def measure(mib):
+        writer = Writer(folder, "idle", mib)
+        second = os.path.join(folder, "second")
+        try:
+            tool("floor", "touch", mib * 9 // 8)
+            full, full_frozen = writer.dump("stop", "--track-mem")
+            writer.write_some()
+            took, frozen = writer.dump("auto", "--track-mem", "--prev-images-dir=../images", images=second)
+            size = stored(second)
+        finally:
+            writer.end()
+            shutil.rmtree(second, ignore_errors=True)
+        return {"full": full, "full frozen": full_frozen, "increment": took, "frozen": frozen,
+                "bytes": size, "written": (mib << 20) / 100}
+
+    took = several(runs, lambda: measure(4096))
+    report.add("increment, 1 % written: bytes / written", ratios(took, "bytes", "written"), "x", 1.02, {})
+    report.add("increment, 1 % written: time / full dump", ratios(took, "increment", "full"), "x", 0.05,
+               pick(took, "increment", "full"))
+    report.add("increment, 1 % written: frozen / full dump", ratios(took, "frozen", "full frozen"), "x", 0.02,
+               pick(took, "frozen", "full frozen"))
+
+
 FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, memory,
-                                                    compress, cow, precopy)}
+                                                    disk, compress, cow, precopy, increment)}
 
 
 def main():

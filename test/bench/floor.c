@@ -5,11 +5,13 @@
  *   floor write FILE MIB
  *   floor read FILE MIB
  *   floor touch MIB
+ *   floor disk FILE THREADS MIB    reads it past the page cache, into memory that is used again and again
  *
  * A virtual machine gives free memory back to its host and is slow when it touches it again, so all of
  * them touch and free as much as is about to be needed, at once before the time begins.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +98,41 @@ static void read_all(const char *path, size_t size)
 	printf("%lld us\n", now_us() - from);
 }
 
+enum { AT_ONCE = 1 << 20, THREADS = 16 };
+
+static struct {
+	int fd;
+	size_t size, next;
+} disk;
+
+static void *read_disk(void *arg)
+{
+	char *buf = aligned_alloc(4096, AT_ONCE);
+	size_t at;
+
+	(void)arg;
+	while ((at = __atomic_fetch_add(&disk.next, AT_ONCE, __ATOMIC_RELAXED)) < disk.size)
+		if (pread(disk.fd, buf, AT_ONCE, at) <= 0)
+			die("read");
+	return NULL;
+}
+
+static void read_past_cache(const char *path, int threads, size_t size)
+{
+	pthread_t all[THREADS];
+	long long from = now_us();
+
+	disk.fd = open(path, O_RDONLY | O_DIRECT);
+	disk.size = size;
+	if (disk.fd < 0)
+		die(path);
+	for (int i = 0; i < threads; i++)
+		pthread_create(&all[i], NULL, read_disk, NULL);
+	for (int i = 0; i < threads; i++)
+		pthread_join(all[i], NULL);
+	printf("%lld us\n", now_us() - from);
+}
+
 int main(int argc, char **argv)
 {
 	size_t size = argc > 2 ? strtoull(argv[argc - 1], NULL, 10) << 20 : 0;
@@ -106,6 +143,8 @@ int main(int argc, char **argv)
 		read_all(argv[2], size);
 	else if (argc == 3 && strcmp(argv[1], "touch") == 0)
 		warm_up(size);
+	else if (argc == 5 && strcmp(argv[1], "disk") == 0 && atoi(argv[3]) <= THREADS)
+		read_past_cache(argv[2], atoi(argv[3]), size);
 	else
 		return 2;
 	return 0;
