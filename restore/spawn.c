@@ -148,16 +148,17 @@ static long clone_with_pid(pid_t pid, uint64_t flags, int exit_signal, const str
 	long got;
 
 	snprintf(proc, sizeof(proc), "/proc/%d", pid);
-	/* A process leaves /proc a moment before the kernel gives up its number. */
-	for (int i = 0; i < 100; i++) {
+	/* A process leaves /proc before the kernel gives up its number: a moment, or longer where others have the processors. */
+	for (int i = 0; i < 1000; i++) {
 		got = syscall(SYS_clone3, &args, sizeof(args));
-		if (got >= 0 || errno != EEXIST || access(proc, F_OK) == 0)
+		got = got < 0 ? -errno : got;
+		if (got != -EEXIST || access(proc, F_OK) == 0)
 			break;
 		usleep(1000);
 	}
 	if (got == 0)
 		become_stub(n);
-	return got < 0 ? -errno : got;
+	return got;
 }
 
 /*
