@@ -206,6 +206,13 @@ void cow_event(struct dump *d, int tid, int event)
 		cow_calm(d);
 }
 
+bool cow_stray(struct dump *d, int tid, struct stop s)
+{
+	if (d->cow)
+		cow_follow_report(d->cow->follow, tid, s);
+	return d->cow;
+}
+
 void cow_calm(struct dump *d)
 {
 	for (size_t i = 0; d->cow && i < d->cow->count; i++)

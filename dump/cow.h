@@ -14,6 +14,7 @@
 
 #include "dump/dump.h"
 #include "dump/memory.h"
+#include "lib/ptrace.h"
 #include "lib/ranges.h"
 
 /* Refuses what does not go together with it. */
@@ -22,6 +23,8 @@ must_check int cow_check_options(const struct options *opt, struct err *e);
 must_check int cow_arm(struct dump *d, struct err *e);
 /* A thread has reported an event while it was being stopped. */
 void cow_event(struct dump *d, int tid, int event);
+/* The same, from one that nobody has asked to stop (yet), which goes on. False: the tree is not followed. */
+bool cow_stray(struct dump *d, int tid, struct stop s);
 /* Before the tree, stopped or not, is let go without a moment: nothing is protected any more. */
 void cow_calm(struct dump *d);
 

@@ -187,9 +187,10 @@ int cow_copy_write(const struct cow_copy *c, struct err *e)
 void cow_space_release(struct cow_space *s, uint64_t start, uint64_t end)
 {
 	struct err ignored = { 0 };
+	int r = uffd_protect(s->uffd, start, end, false, &ignored);
 
-	if (uffd_protect(s->uffd, start, end, false, &ignored) == 0)
-		return;
+	if (r == 0 || r == -ESRCH)
+		return; /* done, or all of it is gone */
 	if (end - start <= PAGE_SIZE)
 		return;
 	for (uint64_t at = start, next; at < end; at = next) {

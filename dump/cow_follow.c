@@ -13,7 +13,7 @@
 
 #include "dump/cow_calls.h"
 #include "dump/cow_exit.h"
-#include "dump/restart.h"
+#include "dump/freeze.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/proc.h"
@@ -36,7 +36,7 @@ struct waiting {
 
 struct tracee {
 	int tid, pid;
-	struct cow_space *space;
+	struct cow_space *space;	     /* NULL: not known before its first report */
 	bool knows_tid_address, knows_child; /* the two below are valid */
 	uint64_t tid_address;
 	uint64_t child_tid_address; /* of the thread that it is making */
@@ -49,6 +49,7 @@ struct cow_follow {
 	size_t count;
 	struct cow_work *work;
 	bool saving;
+	bool over; /* nobody is followed any more */
 	pthread_t owner;
 	sigset_t mask; /* as it was before */
 	struct err err;
@@ -178,21 +179,9 @@ int cow_follow_go(struct cow_follow *f, int tid, bool stopped, struct err *e)
 	return 0;
 }
 
-/* A call that was interrupted just for us is made again, as it is behind any other stop of a dump. */
-static void mend(int tid)
-{
-	struct user_regs_struct regs;
-	struct err ignored = { 0 };
-
-	if (tracee_get_regs(tid, &regs, &ignored) == 0 && restart_mend(tid, &regs))
-		(void)!tracee_set_regs(tid, &regs, &ignored);
-}
-
 static void leave(struct cow_follow *f, int tid, struct stop s)
 {
-	if (s.kind == STOP_INTERRUPT)
-		mend(tid);
-	tracee_detach(tid, s.kind == STOP_SIGNAL ? s.value : 0);
+	freeze_leave(tid, s);
 	forget(f, tid);
 }
 
@@ -200,7 +189,7 @@ static void leave(struct cow_follow *f, int tid, struct stop s)
 static const struct tracee *sharer(const struct cow_follow *f, int tid)
 {
 	for (size_t i = 0; i < f->count; i++)
-		if (f->all[i]->tid != tid &&
+		if (f->all[i]->tid != tid && f->all[i]->space &&
 		    syscall(SYS_kcmp, tid, f->all[i]->tid, KCMP_VM, 0, 0) == 0)
 			return f->all[i];
 	return NULL;
@@ -310,6 +299,7 @@ static void on_exit_event(struct cow_follow *f, struct tracee *t)
 	cow_exit_robust(f->work, t->space, t->tid);
 }
 
+/* One with memory of its own is waited for as well: it is let go at its first report. */
 static void on_birth(struct cow_follow *f, struct tracee *t)
 {
 	unsigned long tid = 0;
@@ -318,9 +308,11 @@ static void on_birth(struct cow_follow *f, struct tracee *t)
 	if (ptrace(PTRACE_GETEVENTMSG, t->tid, 0, &tid) < 0)
 		return;
 	child = find(f, tid);
-	if (!child)
+	if (!child && !f->over)
 		child = adopt(f, tid);
-	if (child && t->knows_child)
+	if (!child && tracee_is_ours(tid))
+		(void)!cow_follow_add(f, tid, tid, NULL, &f->err);
+	else if (child && t->knows_child)
 		cow_follow_set_tid_address(f, tid, t->child_tid_address);
 }
 
@@ -341,7 +333,7 @@ static void on_event(struct cow_follow *f, struct tracee *t, int event)
 		on_birth(f, t);
 }
 
-static void on_stop(struct cow_follow *f, int tid, struct stop s)
+void cow_follow_report(struct cow_follow *f, int tid, struct stop s)
 {
 	struct tracee *t = find(f, tid);
 	struct err ignored = { 0 };
@@ -354,10 +346,14 @@ static void on_stop(struct cow_follow *f, int tid, struct stop s)
 		on_exec(f, tid);
 		return;
 	}
-	if (!t)
+	if (t && !t->space) {
+		forget(f, tid);
+		t = NULL;
+	}
+	if (!t && !f->over)
 		t = adopt(f, tid);
 	if (!t) {
-		leave(f, tid, s); /* a child with memory of its own */
+		leave(f, tid, s); /* a child with memory of its own, or a late one */
 		return;
 	}
 	t->held = false;
@@ -385,7 +381,7 @@ static void take_reports(struct cow_follow *f)
 	int tid;
 
 	while (!f->err.code && tracee_any(&tid, &s))
-		on_stop(f, tid, s);
+		cow_follow_report(f, tid, s);
 }
 
 static void wait_for_news(void)
@@ -458,6 +454,7 @@ static void end(struct cow_follow *f)
 	for (size_t i = 0; i < f->count; i++)
 		f->all[i]->waiting[0] = f->all[i]->waiting[1] = (struct waiting){ 0 };
 	let_held_go(f);
+	f->over = true;
 	interrupt_all(f);
 	for (;;) {
 		take_reports(f);

@@ -11,6 +11,7 @@
 #define STASIS_DUMP_COW_FOLLOW_H
 
 #include "dump/cow_work.h"
+#include "lib/ptrace.h"
 
 struct cow_follow;
 
@@ -35,6 +36,8 @@ must_check int cow_follow_early(struct cow_follow *f, bool (*ready)(void *arg), 
 void cow_follow_wake(struct cow_follow *f);
 /* One thread that has reported an event while it was being stopped, before the moment. False: it ends, and is not known. */
 bool cow_follow_event(struct cow_follow *f, int tid, int event);
+/* The same, of one that is to go on. */
+void cow_follow_report(struct cow_follow *f, int tid, struct stop s);
 /*
  * After the moment: until everything is in our hands, nothing is protected any more and nobody is traced. alive is asked
  * now and then whether to go on (guard_check).

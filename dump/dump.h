@@ -37,8 +37,12 @@ struct cow_task;
 /* Values of task_core_entry.task_state. */
 enum task_state { TASK_ALIVE = 1, TASK_DEAD = 2, TASK_STOPPED = 3 };
 
+/* While the tree is being stopped; dump/stand.h. */
+enum thread_place { THREAD_ASKED, THREAD_STANDS, THREAD_GONE };
+
 struct thread {
 	int tid;
+	enum thread_place place;
 	struct task *task;
 	struct user_regs_struct regs; /* as at the stop: what is put back if the target goes on */
 	void *xstate;		      /* NT_X86_XSTATE, standard layout */
@@ -58,7 +62,6 @@ struct task {
 	int stop_signal;	/* for TASK_STOPPED */
 	struct thread *threads; /* [0] is the leader; empty for the dead */
 	size_t thread_count;
-	size_t standing; /* of these, the first ones; all when the tree is stopped */
 	int pidfd;
 	int proc_fd;	  /* directory /proc/PID */
 	struct vma *vmas; /* lib/maps.h, ascending; our own arena is not among them */

@@ -21,123 +21,13 @@
 #include "dump/cow.h"
 #include "dump/guard.h"
 #include "dump/restart.h"
+#include "dump/stand.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/proc.h"
 #include "lib/ptrace.h"
 
-enum { ATTEMPT_MS = 300, ENDING_TRIES = 20 };
-
-struct attempt {
-	struct dump *d;
-	uint64_t deadline; /* of this attempt */
-	size_t room;	   /* of d->tasks */
-};
-
-static void on_alarm(int sig)
-{
-	(void)sig; /* only to interrupt waitpid */
-}
-
-static void alarm_every(int ms)
-{
-	struct sigaction sa = { .sa_handler = on_alarm };
-	struct itimerval it = { { 0, ms * 1000 }, { 0, ms * 1000 } };
-
-	sigaction(SIGALRM, &sa, NULL);
-	setitimer(ITIMER_REAL, &it, NULL);
-}
-
-/* A thread that has exited but was not reaped cannot be traced. */
-static bool is_over(int tid)
-{
-	struct err e = { 0 };
-	struct proc_stat s;
-	own_fd fd = -1;
-
-	if (proc_open(tid, &fd, &e) < 0 || proc_stat_read(fd, &s, &e) < 0)
-		return true;
-	return s.state == 'Z' || s.state == 'X';
-}
-
-static int seize_with_options(int tid, struct err *e)
-{
-	/* Our own calls must get through the filters of the target; EINVAL: the kernel lacks that. */
-	if (tracee_seize(tid, FREEZE_OPTIONS | PTRACE_O_SUSPEND_SECCOMP, e) == 0)
-		return 0;
-	if (e->code != -EINVAL)
-		return e->code;
-	return tracee_seize(tid, FREEZE_OPTIONS, e);
-}
-
-/* -ESRCH: it is gone, or as good as gone. */
-static int seize(struct task *t, int tid, struct err *e)
-{
-	struct err other = { 0 };
-	uint64_t tracer = 0;
-	char name[64];
-	int r = seize_with_options(tid, e);
-
-	if (r != -EPERM)
-		return r;
-	if (is_over(tid))
-		return err_code(e, ESRCH, "thread %d is gone", tid);
-	if (proc_status_number(t->proc_fd, "TracerPid", 10, &tracer, &other) < 0)
-		return e->code;
-	if (tracer == (uint64_t)getpid())
-		return 0; /* from an attempt before: it could not be stopped then, nor let go */
-	if (tracer)
-		return err_code(e, EBUSY, "pid %d is being traced by %s; end that first", t->pid,
-				proc_name(tracer, name, sizeof(name)));
-	/* A first thread that had ended, but another thread has just become the first by exec(). */
-	return seize_with_options(tid, e);
-}
-
-/* The end of a leader is only told when its other threads have been reaped, so that is tried now and then. */
-static void reap_threads(const struct task *t)
-{
-	for (size_t i = 1; i < t->thread_count; i++)
-		(void)tracee_reap(t->threads[i].tid);
-}
-
-/* Until the thread stands still for us; a signal on its way is delivered. 0: it is gone. 1: it stands. */
-static int wait_thread(struct attempt *a, struct task *t, int tid, struct err *e)
-{
-	struct stop s;
-
-	for (;;) {
-		int r = tracee_wait(tid, &s, e);
-
-		if (r == -EINTR)
-			reap_threads(t);
-		if (r == -EINTR && guard_check(a->d->guard, e) < 0)
-			return e->code;
-		if (r == -EINTR && io_now_us() < a->deadline)
-			continue;
-		if (r == -EINTR)
-			return err_code(e, EAGAIN,
-					"thread %d of pid %d does not stop: it waits in the "
-					"kernel for something else",
-					tid, t->pid);
-		if (r == -ECHILD)
-			return 0; /* it has become the first thread, by exec(), or that one has gone so */
-		if (r < 0)
-			return r;
-		if (s.kind == STOP_EXITED || s.kind == STOP_KILLED)
-			return 0;
-		if (s.kind == STOP_INTERRUPT)
-			return 1;
-		if (s.kind == STOP_GROUP) {
-			t->state = TASK_STOPPED;
-			t->stop_signal = s.value;
-			return 1;
-		}
-		if (s.kind == STOP_EVENT)
-			cow_event(a->d, tid, s.value);
-		if (tracee_pass(tid, s, e) < 0)
-			return e->code;
-	}
-}
+enum { ATTEMPT_MS = 300, LOOK_MS = 10, ENDING_TRIES = 20 };
 
 static bool known(const struct task *t, int tid)
 {
@@ -175,65 +65,49 @@ static void append_threads(struct task *t, const int *tids, size_t count)
 }
 
 /* Makes the threads that are not known yet stop, without waiting for it. Returns how many there were. */
-static int seize_new(struct task *t, struct err *e)
+static int ask_new(struct attempt *a, struct task *t, struct err *e)
 {
 	own_pids tids = { 0 };
-	size_t seized = 0;
+	size_t asked = 0;
 	int r = 0;
 
 	if (proc_threads(t->proc_fd, &tids, e) < 0)
 		return e->code;
 	drop_known(t, &tids);
 	for (size_t i = 0; i < tids.count; i++) {
-		r = seize(t, tids.pid[i], e);
+		r = stand_ask(a, t, tids.pid[i], e);
 		if (r < 0 && r != -ESRCH)
 			break;
 		if (r == 0)
-			tids.pid[seized++] = tids.pid[i];
+			tids.pid[asked++] = tids.pid[i];
 	}
 	/* Known from now on, so that they are let go whatever happens next. */
-	append_threads(t, tids.pid, seized);
-	if (r < 0 && r != -ESRCH)
-		return r;
-	for (size_t i = 0; i < seized; i++)
-		if (tracee_interrupt(tids.pid[i], e) < 0 && e->code != -ESRCH)
-			return e->code;
-	return seized;
-}
-
-/* Until all that were seized stand still; those that are gone are forgotten. */
-static int await_seized(struct attempt *a, struct task *t, struct err *e)
-{
-	size_t stand = t->standing;
-
-	for (size_t i = stand; i < t->thread_count; i++) {
-		int tid = t->threads[i].tid, r = wait_thread(a, t, tid, e);
-
-		if (r < 0)
-			return r;
-		if (r > 0)
-			t->threads[stand++].tid = tid;
-	}
-	t->thread_count = t->standing = stand;
-	return 0;
+	append_threads(t, tids.pid, asked);
+	return r < 0 && r != -ESRCH ? r : (int)asked;
 }
 
 static int read_stat(struct task *t, struct err *e)
 {
-	if (proc_stat_read(t->proc_fd, &t->stat, e) < 0)
+	if (freeze_read_stat(t, e) < 0)
 		return e->code;
-	if (t->stat.state == 'Z' || t->stat.state == 'X')
+	if (t->stat.state == 'Z')
 		t->state = TASK_DEAD;
 	return 0;
 }
 
-/* Threads that have ended while they were ours hold up the end, or the exec(), of their process: they are reaped. */
+/* 0: it is dead. 1: another thread of it has called execve(), and lives on as the first. */
 static int check_dead(struct task *t, struct err *e)
 {
 	int r = freeze_await_end(t, e);
 
-	if (r < 0 || t->stat.threads <= 1)
+	if (r < 0)
 		return r;
+	if (t->stat.state != 'Z') {
+		t->state = TASK_ALIVE;
+		return 1;
+	}
+	if (t->stat.threads <= 1)
+		return 0;
 	return err_code(e, ENOTSUP,
 			"the first thread of pid %d has exited while others live on, which is not "
 			"supported",
@@ -241,7 +115,7 @@ static int check_dead(struct task *t, struct err *e)
 }
 
 /* Its threads are asked to stop. */
-static int begin_stop(struct task *t, struct err *e)
+static int begin_stop(struct attempt *a, struct task *t, struct err *e)
 {
 	int r;
 
@@ -249,28 +123,30 @@ static int begin_stop(struct task *t, struct err *e)
 	t->state = TASK_ALIVE;
 	if (proc_open(t->pid, &t->proc_fd, e) < 0 || read_stat(t, e) < 0)
 		return e->code;
-	if (t->state == TASK_DEAD)
-		return check_dead(t, e);
+	if (t->state == TASK_DEAD && (r = check_dead(t, e)) <= 0)
+		return r;
 	t->pidfd = syscall(SYS_pidfd_open, t->pid, 0);
 	if (t->pidfd < 0)
 		return err_sys(e, "pidfd_open(%d)", t->pid);
-	r = seize_new(t, e);
+	r = ask_new(a, t, e);
 	return r < 0 ? r : 0;
 }
 
 /* What it is called and whose child it is is read when it stands still, and with that how many threads there are. */
 static int finish_stop(struct attempt *a, struct task *t, struct err *e)
 {
-	int fresh = t->state != TASK_DEAD;
+	int r, fresh = t->state != TASK_DEAD;
 
 	while (fresh > 0) {
-		if (await_seized(a, t, e) < 0 || read_stat(t, e) < 0)
+		if (stand_await(a, t, e) < 0 || read_stat(t, e) < 0)
 			return e->code;
-		if (t->state == TASK_DEAD)
-			return check_dead(t, e);
+		if (t->state == TASK_DEAD && (r = check_dead(t, e)) <= 0)
+			return r;
 		if (t->stat.threads == t->thread_count)
 			return 0;
-		fresh = seize_new(t, e);
+		fresh = ask_new(a, t, e);
+		if (fresh == 0 && t->thread_count == 0)
+			return err_code(e, EAGAIN, "pid %d is about to end", t->pid);
 	}
 	return fresh;
 }
@@ -283,8 +159,9 @@ static struct task *find(struct dump *d, int pid)
 	return NULL;
 }
 
-static int add_task(struct dump *d, struct task *parent, int pid, struct err *e)
+static int add_task(struct attempt *a, struct task *parent, int pid, struct err *e)
 {
+	struct dump *d = a->d;
 	struct task *t = pool_new(&d->pool, struct task);
 
 	t->dump = d;
@@ -293,7 +170,7 @@ static int add_task(struct dump *d, struct task *parent, int pid, struct err *e)
 	if (io_grow(&d->tasks, d->task_count, sizeof(*d->tasks), e) < 0)
 		return e->code;
 	d->tasks[d->task_count++] = t;
-	return begin_stop(t, e);
+	return begin_stop(a, t, e);
 }
 
 static bool is_gone(int code)
@@ -345,7 +222,7 @@ static int add_children(struct attempt *a, struct task *t, struct err *e)
 	for (size_t i = 0; i < children.count; i++) {
 		if (find(d, children.pid[i]))
 			continue;
-		int r = add_task(d, t, children.pid[i], e);
+		int r = add_task(a, t, children.pid[i], e);
 		if (r < 0 && !is_gone(r))
 			return r;
 		if (r < 0)
@@ -360,7 +237,7 @@ static int stop_all(struct attempt *a, struct err *e)
 	struct dump *d = a->d;
 	int fresh, r;
 
-	if (add_task(d, NULL, d->opt->tree, e) < 0 || finish_stop(a, d->tasks[0], e) < 0)
+	if (add_task(a, NULL, d->opt->tree, e) < 0 || finish_stop(a, d->tasks[0], e) < 0)
 		return e->code;
 	/* An orphan can come to a task that was looked at already. Threads of a task that stands are not born. */
 	do {
@@ -472,7 +349,7 @@ int freeze_tree(struct dump *d, struct err *e)
 	struct attempt a = { .d = d };
 	int r, tries = 0;
 
-	alarm_every(ATTEMPT_MS / 3);
+	stand_look_every(LOOK_MS);
 	for (;;) {
 		d->frozen_at = io_now_us();
 		a.deadline = d->frozen_at + ATTEMPT_MS * 1000;
@@ -486,7 +363,7 @@ int freeze_tree(struct dump *d, struct err *e)
 		freeze_let_go(d);
 		usleep(20000);
 	}
-	alarm_every(0);
+	stand_look_every(0);
 	d->opt->dump_stats->freezing_time = io_now_us() - d->frozen_at;
 	return r;
 }

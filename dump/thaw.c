@@ -7,6 +7,7 @@
 
 #include "dump/cow.h"
 #include "dump/freeze.h"
+#include "dump/restart.h"
 #include "lib/io.h"
 #include "lib/proc.h"
 #include "lib/ptrace.h"
@@ -25,6 +26,18 @@ void freeze_forget(struct dump *d)
 	for (size_t i = 0; i < d->task_count; i++)
 		freeze_close(d->tasks[i]);
 	d->task_count = 0;
+}
+
+/* A call that was interrupted just for us is made again, as it is behind any other stop of a dump. */
+void freeze_leave(int tid, struct stop s)
+{
+	struct user_regs_struct regs;
+	struct err ignored = { 0 };
+
+	if (s.kind == STOP_INTERRUPT && tracee_get_regs(tid, &regs, &ignored) == 0 &&
+	    restart_mend(tid, &regs))
+		(void)!tracee_set_regs(tid, &regs, &ignored);
+	tracee_detach(tid, s.kind == STOP_SIGNAL ? s.value : 0);
 }
 
 static void detach_all(struct dump *d)
@@ -100,9 +113,22 @@ int freeze_set_options(struct dump *d, struct err *e)
 	return 0;
 }
 
+/* What is on its last steps has no threads; nor has a first thread whose place another one is just taking by execve(). */
+int freeze_read_stat(struct task *t, struct err *e)
+{
+	for (int i = 0; i < ENDING_MS; i++) {
+		if (proc_stat_read(t->proc_fd, &t->stat, e) < 0)
+			return e->code;
+		if (t->stat.threads > 0 && t->stat.state != 'X')
+			return 0;
+		usleep(1000);
+	}
+	return err_code(e, ESRCH, "pid %d is gone", t->pid);
+}
+
 int freeze_await_end(struct task *t, struct err *e)
 {
-	for (int i = 0; t->stat.threads > 1 && i < ENDING_MS; i++) {
+	for (int i = 0; t->stat.state == 'Z' && t->stat.threads > 1 && i < ENDING_MS; i++) {
 		own_pids tids = { 0 };
 		struct err ignored = { 0 };
 
@@ -117,7 +143,7 @@ int freeze_await_end(struct task *t, struct err *e)
 			(void)!tracee_go(tids.pid[k], PTRACE_CONT, 0, &ignored);
 		}
 		usleep(1000);
-		if (proc_stat_read(t->proc_fd, &t->stat, e) < 0)
+		if (freeze_read_stat(t, e) < 0)
 			return e->code;
 	}
 	return 0;

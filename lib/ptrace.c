@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <sys/ucontext.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -107,6 +108,45 @@ int tracee_wait(int tid, struct stop *ret, struct err *e)
 	if (take_report(tid, 0, ret) < 0)
 		return err_sys(e, "wait for thread %d", tid);
 	return 0;
+}
+
+int tracee_look(int tid, struct stop *ret, struct err *e)
+{
+	int got = take_report(tid, WNOHANG, ret);
+
+	return got < 0 ? err_sys(e, "look at thread %d", tid) : got;
+}
+
+bool tracee_is_ours(int tid)
+{
+	siginfo_t info;
+
+	return waitid(P_PID, tid, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0;
+}
+
+int tracee_next(int *ret_tid, struct stop *ret, struct err *e)
+{
+	siginfo_t any = { 0 };
+
+	if (waitid(P_ALL, 0, &any, WEXITED | WSTOPPED | WNOWAIT | __WALL) < 0)
+		return err_sys(e, "wait for a thread");
+	*ret_tid = any.si_pid;
+	return take_report(any.si_pid, WNOHANG, ret) > 0;
+}
+
+/* The registers are those with which the kernel would make the call again, or those just before it. */
+void tracee_on_tick(int sig, siginfo_t *info, void *context)
+{
+	greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
+	const uint8_t *at = (const uint8_t *)r[REG_RIP];
+
+	(void)sig;
+	(void)info;
+	if (r[REG_RAX] != SYS_ptrace || r[REG_RDI] != PTRACE_SEIZE || at[0] != 0x0f ||
+	    at[1] != 0x05)
+		return;
+	r[REG_RIP] += 2;
+	r[REG_RAX] = -EINTR;
 }
 
 bool tracee_any(int *ret_tid, struct stop *ret)

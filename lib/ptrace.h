@@ -5,6 +5,7 @@
 #ifndef STASIS_LIB_PTRACE_H
 #define STASIS_LIB_PTRACE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +46,18 @@ must_check int tracee_wait(int tid, struct stop *ret, struct err *e);
  * the kernel keeps the end of their leader to itself.
  */
 must_check int tracee_await(int tid, struct stop *ret, struct err *e);
+/* What it has reported, by now. 1: something; 0: nothing; -ECHILD: it is no tracee of ours. */
+must_check int tracee_look(int tid, struct stop *ret, struct err *e);
+/* Whether a thread, which may have ended, is a tracee of ours. */
+bool tracee_is_ours(int tid);
+/* Waits for the report of any. 1; 0: it has gone again; -EINTR if a signal comes to us. */
+must_check int tracee_next(int *ret_tid, struct stop *ret, struct err *e);
+/*
+ * A handler for a signal that is to end waiting. PTRACE_SEIZE waits while a thread of the same process is in execve(), and
+ * that for the other threads, which may be tracees of ours that nobody looks after meanwhile. The kernel would make the call
+ * again by itself; behind this handler it fails with EINTR instead.
+ */
+void tracee_on_tick(int sig, siginfo_t *info, void *context);
 /* What any of our tracees has reported; a STOP_SIGNAL as with tracee_wait. False: nothing now. */
 bool tracee_any(int *ret_tid, struct stop *ret);
 /* For a thread that has been interrupted and stops for something else first: delivers it, and interrupts again. */
