@@ -1,12 +1,6 @@
 # Moments of a tree that runs on while it is saved (--freeze=cow).
 load moment.bash
 
-# A tree that starts and ends tasks, or calls execve(), while it is saved now and then holds a dump up for ever.
-tasks_change()
-{
-	[ -n "${UNSTABLE:-}" ] || skip "cow is not reliable yet while tasks come and go (UNSTABLE=1 tries it)"
-}
-
 # The program is saved while it writes as fast as it may and changes mappings and tasks (moment.c).
 moment_of()
 {
@@ -37,7 +31,6 @@ moment_of()
 }
 
 @test "cow: the moment, threads and processes that come and go" {
-	tasks_change
 	moment_of threads
 	moment_of processes
 	moment_of fork
@@ -45,8 +38,14 @@ moment_of()
 }
 
 @test "cow: the moment, another program is executed" {
-	tasks_change
 	moment_of exec
+}
+
+@test "cow: the moment, again and again while tasks come and go" {
+	stopped_often exec --freeze=cow
+	stopped_often vfork --freeze=cow
+	stopped_often threads --freeze=cow
+	stopped_often processes --freeze=cow
 }
 
 @test "cow: the moment, huge pages that are split and made" {
@@ -65,7 +64,6 @@ moment_of()
 }
 
 @test "cow: the moment, all at once" {
-	tasks_change
 	moment_of all
 	moment_of all paced
 	moment_of all idle

@@ -116,6 +116,24 @@ disturbed()
 	each_way carry_moment "$1" "${2:-full}"
 }
 
+# stopped_often WHAT WAY: saved again and again while tasks come and go, however unlucky the moment.
+stopped_often()
+{
+	local i carry=dump_and_restore
+
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	[ "$2" != --freeze=cow ] || carry=run_on_and_restore
+	start freeze/moment "$1" full 4
+	for ((i = 1; i <= 8; i++)); do
+		next_images "again.$i"
+		dump --leave-running "$2"
+	done
+	next_images last
+	"$carry" "$2"
+	check
+	anew
+}
+
 # Until sockets can be saved at all.
 needs_sockets()
 {

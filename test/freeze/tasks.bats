@@ -19,3 +19,10 @@ load moment.bash
 @test "tasks: processes that begin and end" {
 	disturbed processes
 }
+
+@test "tasks: saved again and again while they come and go" {
+	stopped_often exec --freeze=stop
+	stopped_often vfork --freeze=stop
+	stopped_often threads --freeze=stop
+	stopped_often processes --freeze=stop
+}
