@@ -229,13 +229,40 @@ static int read_all(struct reader *r, int fd, struct err *e)
 	return used ? err_say(e, "'smaps' is cut short") : 0;
 }
 
+/*
+ * The file is read in parts. If the process runs, a mapping may have been joined with one that was told before: it is told
+ * again, as a whole.
+ */
+static void drop_repeated(struct reader *r)
+{
+	uint64_t end = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->count; i++) {
+		struct vma v = r->vmas[i];
+
+		if (v.end <= end)
+			continue;
+		if (v.start < end && (v.inode || v.dev_major || v.dev_minor))
+			v.pgoff += end - v.start;
+		if (v.start < end)
+			v.start = end;
+		end = v.end;
+		r->vmas[n++] = v;
+	}
+	r->count = n;
+}
+
 static int read_file(int proc_fd, const char *name, struct reader *r, struct err *e)
 {
 	own_fd fd = openat(proc_fd, name, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return err_sys(e, "open '%s'", name);
-	return read_all(r, fd, e);
+	if (read_all(r, fd, e) < 0)
+		return e->code;
+	drop_repeated(r);
+	return 0;
 }
 
 static struct vma *keep(struct reader *r)

@@ -2,6 +2,7 @@
 #include "lib/maps.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -110,8 +111,34 @@ static void ten_thousand(void)
 	}
 }
 
+/* As the kernel tells it while mappings are joined between two reads. */
+static void joined_meanwhile(void)
+{
+	static const char told[] = "1000-3000 rw-p 00000000 00:00 0 \n"
+				   "5000-6000 r--p 00002000 08:01 7 /a\n"
+				   "2000-3000 rw-p 00000000 00:00 0 \n"
+				   "4000-8000 r--p 00001000 08:01 7 /a\n"
+				   "9000-a000 rw-p 00000000 00:00 0 \n";
+	char dir[] = "/tmp/maps-test.XXXXXX";
+	struct maps maps = {};
+	struct err e = {};
+
+	assert(mkdtemp(dir));
+	own_fd at = open(dir, O_DIRECTORY | O_CLOEXEC);
+	own_fd file = openat(at, "maps", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert(write(file, told, sizeof(told) - 1) == sizeof(told) - 1);
+	assert(maps_read_brief(at, &pool, &maps, &e) == 0 && maps.count == 4);
+	assert(maps.vmas[1].end == 0x6000 && maps.vmas[1].pgoff == 0x2000);
+	assert(maps.vmas[2].start == 0x6000 && maps.vmas[2].end == 0x8000);
+	assert(maps.vmas[2].pgoff == 0x3000 && maps.vmas[3].start == 0x9000);
+	assert(unlinkat(at, "maps", 0) == 0 && rmdir(dir) == 0);
+}
+
 int main(void)
 {
-	return unit_run((struct unit[]){
-		UNIT(flags_and_sizes), UNIT(brought_up_to_date), UNIT(ten_thousand), {} });
+	return unit_run((struct unit[]){ UNIT(flags_and_sizes),
+					 UNIT(brought_up_to_date),
+					 UNIT(joined_meanwhile),
+					 UNIT(ten_thousand),
+					 {} });
 }
