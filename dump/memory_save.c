@@ -143,10 +143,10 @@ static bool is_later(const struct saving *s, const struct vma *v)
 	return s->later && cow_has(s->t, v);
 }
 
-/* Large and for the most part clean, perhaps. */
+/* Large and for the most part clean, perhaps. What is saved later is found otherwise, over the bounds of mappings. */
 static bool is_protected(const struct saving *s, const struct vma *v)
 {
-	return s->pm.tracked && v->end - v->start >= LARGE && maps_is_anon(v);
+	return s->pm.tracked && !is_later(s, v) && v->end - v->start >= LARGE && maps_is_anon(v);
 }
 
 static bool asked_together(const struct saving *s, const struct vma *a, const struct vma *b)
