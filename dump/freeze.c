@@ -347,12 +347,15 @@ int freeze_tree(struct dump *d, struct err *e)
 	uint64_t begin = io_now_us();
 	uint64_t timeout = d->opt->timeout ? d->opt->timeout * 1000000ULL : UINT64_MAX / 2;
 	struct attempt a = { .d = d };
+	uint64_t patience = ATTEMPT_MS * 1000;
 	int r, tries = 0;
 
 	stand_look_every(LOOK_MS);
 	for (;;) {
 		d->frozen_at = io_now_us();
-		a.deadline = d->frozen_at + ATTEMPT_MS * 1000;
+		a.deadline = d->frozen_at + patience;
+		if (a.deadline > begin + timeout + patience / 2)
+			a.deadline = begin + timeout + patience / 2;
 		r = stop_and_read(&a, e);
 		if (!is_passing(r, &tries) || io_now_us() - begin > timeout ||
 		    (kill(d->opt->tree, 0) < 0 && errno == ESRCH))
@@ -362,6 +365,8 @@ int freeze_tree(struct dump *d, struct err *e)
 		cow_calm(d);
 		freeze_let_go(d);
 		usleep(20000);
+		if (patience < timeout) /* others may have the processors */
+			patience *= 2;
 	}
 	stand_look_every(0);
 	d->opt->dump_stats->freezing_time = io_now_us() - d->frozen_at;

@@ -22,16 +22,22 @@ void stand_look_every(int ms)
 	setitimer(ITIMER_REAL, &it, NULL);
 }
 
-/* A thread that has exited but was not reaped cannot be traced. */
-static bool is_over(int tid)
+/* As in /proc/PID/stat; X: it is gone. */
+static char state_of(int tid)
 {
 	struct err e = { 0 };
 	struct proc_stat s;
 	own_fd fd = -1;
 
-	if (proc_open(tid, &fd, &e) < 0 || proc_stat_read(fd, &s, &e) < 0)
-		return true;
-	return s.state == 'Z' || s.state == 'X';
+	return proc_open(tid, &fd, &e) < 0 || proc_stat_read(fd, &s, &e) < 0 ? 'X' : s.state;
+}
+
+/* A thread that has exited but was not reaped cannot be traced. */
+static bool is_over(int tid)
+{
+	char state = state_of(tid);
+
+	return state == 'Z' || state == 'X';
 }
 
 static struct thread *thread_of(const struct dump *d, int tid)
@@ -133,6 +139,10 @@ static int look_around(struct attempt *a, struct task *t, int tid, struct err *e
 		return e->code;
 	if (io_now_us() < a->deadline)
 		return 0;
+	if (state_of(tid) == 'R')
+		return err_code(e, EAGAIN,
+				"thread %d of pid %d does not stop: others have the processors",
+				tid, t->pid);
 	return err_code(e, EAGAIN,
 			"thread %d of pid %d does not stop: it waits in the kernel for something "
 			"else",
@@ -162,24 +172,26 @@ static bool is_dead_leader(const struct thread *th)
 /* What it has reported, or else whatever comes from anybody. */
 static int wait_for_news(struct attempt *a, struct thread *th, struct err *e)
 {
-	int tid = th->tid;
 	struct stop s;
-	int r = tracee_look(tid, &s, e);
+	int tid, r = tracee_look(th->tid, &s, e);
 
 	if (r == -ECHILD) {
 		/* It has become the first, by execve(), or that one has gone so. */
 		th->place = THREAD_GONE;
 		return 0;
 	}
-	if (r == 0)
-		r = tracee_next(&tid, &s, e);
-	if (r == -EINTR && is_dead_leader(th))
+	if (r != 0)
+		return r < 0 ? r : on_report(a, th, s, e);
+	r = tracee_next(&tid, &s, e);
+	if (r == -EINTR && is_dead_leader(th)) {
 		th->place = THREAD_GONE;
-	else if (r == -EINTR)
-		r = look_around(a, th->task, th->tid, e);
+		return 0;
+	}
 	if (r > 0)
-		return on_any(a, tid, s, e);
-	return r == -EINTR || r == -ECHILD ? 0 : r;
+		r = on_any(a, tid, s, e);
+	if (r < 0 && r != -EINTR && r != -ECHILD)
+		return r;
+	return th->place == THREAD_ASKED ? look_around(a, th->task, th->tid, e) : 0;
 }
 
 static bool is_asked(const struct task *t)
