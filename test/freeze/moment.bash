@@ -116,6 +116,13 @@ disturbed()
 	each_way carry_moment "$1" "${2:-full}"
 }
 
+# The program is saved while it runs on, writes as fast as it may, and changes mappings and tasks (moment.c).
+moment_of()
+{
+	FREEZE_WAYS=(--freeze=cow)
+	disturbed "$@"
+}
+
 # stopped_often WHAT WAY: saved again and again while tasks come and go, however unlucky the moment.
 stopped_often()
 {
@@ -124,7 +131,7 @@ stopped_often()
 	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
 	[ "$2" != --freeze=cow ] || carry=run_on_and_restore
 	start freeze/moment "$1" full 4
-	for ((i = 1; i <= 8; i++)); do
+	for ((i = 1; i <= 5; i++)); do
 		next_images "again.$i"
 		dump --leave-running "$2"
 	done
