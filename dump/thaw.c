@@ -40,11 +40,26 @@ void freeze_leave(int tid, struct stop s)
 	tracee_detach(tid, s.kind == STOP_SIGNAL ? s.value : 0);
 }
 
+/*
+ * A thread that does not stand yet may have stopped for a signal, which would be lost if it was let go without. One that
+ * has not stopped at all cannot be let go: it is when it does (dump/stand.c), or by our end.
+ */
+static void detach(const struct thread *th)
+{
+	struct err ignored = { 0 };
+	struct stop s;
+
+	if (th->place == THREAD_STANDS)
+		tracee_detach(th->tid, 0);
+	else if (tracee_look(th->tid, &s, &ignored) > 0)
+		freeze_leave(th->tid, s);
+}
+
 static void detach_all(struct dump *d)
 {
 	for (size_t i = 0; i < d->task_count; i++)
 		for (size_t k = 0; k < d->tasks[i]->thread_count; k++)
-			tracee_detach(d->tasks[i]->threads[k].tid, 0);
+			detach(&d->tasks[i]->threads[k]);
 }
 
 void freeze_note(struct dump *d)
