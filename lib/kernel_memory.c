@@ -136,6 +136,16 @@ bool probe_soft_dirty(void)
 	return probe_in_child(soft_dirty);
 }
 
+/* Without CAP_SYS_ADMIN the numbers of frames are zeros. */
+bool probe_page_frames(void)
+{
+	own_fd pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t word = 0;
+
+	return pread(pagemap, &word, 8, (uintptr_t)&word / PAGE_SIZE * 8) == 8 &&
+	       word & ((1ULL << 55) - 1);
+}
+
 /* What an open pagemap says about itself. */
 static bool pagemap_knows(bool *scans, bool *guards)
 {
@@ -210,7 +220,7 @@ bool probe_uffd_wp_async(void)
 
 bool probe_mem_dirty_track(void)
 {
-	return kernel_has(KERNEL_SOFT_DIRTY) ||
+	return (kernel_has(KERNEL_SOFT_DIRTY) && kernel_has(KERNEL_PAGE_FRAMES)) ||
 	       (kernel_has(KERNEL_PAGEMAP_SCAN) && kernel_has(KERNEL_UFFD_WP_ASYNC));
 }
 
