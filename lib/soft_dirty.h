@@ -35,8 +35,8 @@ bool soft_dirty_tells(const struct vma *v);
 struct soft_dirty_moments {
 	int before; /* a copy of when the bits were cleared; -1: there is none, and nothing is clean */
 	int now;
-	int copy;		/* -1, or an empty file that gets what will be 'before' the next time */
-	struct ranges *written; /* NULL, or pages that are there and were not, or are not what they were */
+	int copy;		/* -1, or an empty file: it gets what is 'before' the next time */
+	struct ranges *written; /* NULL, or pages that are not what they were, or were not there */
 	struct ranges *clean;	/* NULL, or those that are what they were */
 };
 
