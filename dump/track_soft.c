@@ -23,7 +23,8 @@ static bool lives(const struct track *k)
 {
 	char byte;
 
-	return !k->soft->over && readlinkat(k->proc_fd, "exe", &byte, 1) >= 0;
+	return !k->soft->over && (readlinkat(k->proc_fd, "exe", &byte, 1) >= 0 ||
+				  (errno != ENOENT && errno != ESRCH));
 }
 
 static void give_up(struct track *k)
@@ -182,14 +183,22 @@ static int compare(struct track *k, const struct maps *maps, bool go_on, struct 
 	return 0;
 }
 
+/* An orphan may have left the tree, and runs on. */
+static bool is_stopped(const struct dump *d, const struct track *k)
+{
+	for (size_t i = 0; i < d->task_count; i++)
+		if (track_of(d, d->tasks[i]) == k)
+			return true;
+	return false;
+}
+
 /* Without a vdso nobody could tell that somebody else has cleared the bits. */
 static int collect_stopped(struct dump *d, struct track *k, struct err *e)
 {
-	(void)d;
 	if (!k->maps.count)
 		return 0; /* it is new */
-	if (!page_to_mark(&k->maps)) {
-		log_debug("pid %d: it has no vdso, so it is not tracked", k->pid);
+	if (!page_to_mark(&k->maps) || !is_stopped(d, k)) {
+		log_debug("pid %d: it has no vdso or is not stopped, so it is not tracked", k->pid);
 		give_up(k);
 		return 0;
 	}

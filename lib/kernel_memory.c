@@ -25,6 +25,7 @@
 
 /* Newer than the headers of Debian 12. */
 #define MADV_GUARD_INSTALL 102
+#define UFFD_USER_MODE 1
 #define UFFD_WP_UNPOPULATED (1 << 13)
 #define UFFD_WP_ASYNC (1 << 15)
 #define USERFAULTFD_NEW _IO(0xAA, 0x00)
@@ -214,8 +215,13 @@ bool probe_uffd_noncoop(void)
 bool probe_uffd_wp_async(void)
 {
 	uint64_t all = UFFD_WP_ASYNC | UFFD_WP_UNPOPULATED;
+	struct uffdio_api api = { .api = UFFD_API };
+	/* Everybody may make this kind, and it marks as well. */
+	own_fd fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE);
 
-	return (uffd_features() & all) == all;
+	if (ioctl(fd, UFFDIO_API, &api) < 0)
+		api.features = uffd_features();
+	return (api.features & all) == all;
 }
 
 bool probe_mem_dirty_track(void)
