@@ -13,7 +13,7 @@
 #include "dump/core.h"
 #include "dump/enter.h"
 #include "dump/guard.h"
-#include "dump/track.h"
+#include "dump/trackers.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/uffd.h"
@@ -187,13 +187,11 @@ static int arm_group(struct dump *d, struct arming *a, size_t count, struct err 
 	return r;
 }
 
-int track_arm(struct dump *d, struct err *e)
+int uffd_track_arm(struct dump *d, struct err *e)
 {
 	struct arming group[BATCH];
 	size_t count = 0;
 
-	if (!d->tracks)
-		d->tracks = pool_new(&d->pool, struct tracks);
 	for (size_t i = 0; i < d->task_count; i++) {
 		struct task *t = d->tasks[i];
 

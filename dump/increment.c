@@ -59,6 +59,9 @@ int increment_begin(struct dump *d, struct err *e)
 	own_fd parent = -1;
 	int r;
 
+	/* Asked now, so that nobody is stopped meanwhile. */
+	if (d->track_mem || d->opt->freeze != FREEZE_STOP)
+		(void)track_way();
 	if (!d->opt->prev_images_dir)
 		return d->track_mem ? keeper_fetch(d, NULL, e) : 0;
 	if (open_parent(d, &parent, e) < 0)

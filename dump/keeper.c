@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "dump/trackers.h"
 #include "images/image.h"
 #include "images/tracking.pb-c.h"
 #include "lib/io.h"
@@ -84,20 +86,23 @@ static int fetch_suspects(struct track *k, const TrackedEntry *t, struct err *e)
 /* A process that has ended, or called execve(), is passed over. */
 static int fetch_one(struct dump *d, int keeper, const TrackedEntry *t, struct err *e)
 {
-	struct track k = { .pid = t->pid, .start_time = t->start_time, .proc_fd = -1 };
+	struct track k = { .pid = t->pid, .start_time = t->start_time, .proc_fd = -1, .uffd = -1 };
 	struct err gone = { 0 };
 	struct task *task = pool_new(&d->pool, struct task);
 	int r;
 
 	own_fd process = open_process(t->pid, t->start_time);
-	own_fd uffd = syscall(SYS_pidfd_getfd, keeper, t->uffd, 0);
-	if (process < 0 || uffd < 0 || !uffd_lives(uffd) ||
+	own_fd held = syscall(SYS_pidfd_getfd, keeper, t->uffd, 0);
+	if (process < 0 || held < 0 || (!t->has_mark && !uffd_lives(held)) ||
 	    proc_open(t->pid, &k.proc_fd, &gone) < 0)
 		return 0;
 	task->dump = d;
 	task->pid = t->pid;
 	k.task = task;
-	k.uffd = take_fd(&uffd);
+	if (t->has_mark)
+		soft_track_put(d, &k, take_fd(&held), t->mark);
+	else
+		k.uffd = take_fd(&held);
 	r = fetch_suspects(&k, t, e);
 	if (r == 0)
 		r = track_add(d, &k, e);
@@ -147,7 +152,9 @@ static TrackedEntry *entry_of(struct dump *d, const struct track *k)
 	tracked_entry__init(t);
 	t->pid = k->pid;
 	t->start_time = k->start_time;
-	t->uffd = k->uffd; /* the keeper is a fork of us */
+	t->uffd = track_held(k); /* the keeper is a fork of us */
+	t->has_mark = k->soft != NULL;
+	t->mark = k->soft ? k->soft->mark : 0;
 	t->suspect = pool_array(&d->pool, AddressRangeEntry *, k->suspect.count + 1);
 	for (size_t i = 0; i < k->suspect.count; i++) {
 		AddressRangeEntry *s = pool_new(&d->pool, AddressRangeEntry);
@@ -160,7 +167,7 @@ static TrackedEntry *entry_of(struct dump *d, const struct track *k)
 	return t;
 }
 
-/* Everything that we have open but the userfaultfds goes, so that nobody waits for the keeper to let go of it. */
+/* Everything that we have open but what tracks hold goes, so that nobody waits for the keeper to let go of it. */
 static void close_others(const struct tracks *tracks)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -172,7 +179,7 @@ static void close_others(const struct tracks *tracks)
 		bool ours = false;
 
 		for (size_t i = 0; i < tracks->count && !ours; i++)
-			ours = tracks->all[i].uffd == fd;
+			ours = track_held(&tracks->all[i]) == fd;
 		if (!ours)
 			close(fd);
 	}
@@ -261,7 +268,8 @@ static int write_state(struct dump *d, TrackingEntry *state, struct err *e)
 
 	state->tasks = pool_array(&d->pool, TrackedEntry *, d->tracks->count + 1);
 	for (size_t i = 0; i < d->tracks->count; i++)
-		state->tasks[state->n_tasks++] = entry_of(d, &d->tracks->all[i]);
+		if (track_held(&d->tracks->all[i]) >= 0)
+			state->tasks[state->n_tasks++] = entry_of(d, &d->tracks->all[i]);
 	if (open_folder(true, &folder, e) < 0)
 		return e->code;
 	return image_save(folder, IMG_TRACKING, d->opt->tree, state, e);
@@ -308,4 +316,35 @@ int keeper_end(int tree, struct err *e)
 	while (poll(&end, 1, -1) < 0 && errno == EINTR)
 		;
 	return 1;
+}
+
+static bool holds(int tree, int pid)
+{
+	own_message TrackingEntry *kept = NULL;
+	struct err ignored = { 0 };
+
+	if (load(tree, &kept, &ignored) <= 0)
+		return false;
+	for (size_t i = 0; i < kept->n_tasks; i++) {
+		const TrackedEntry *t = kept->tasks[i];
+
+		if (t->has_mark && syscall(SYS_kcmp, t->pid, pid, KCMP_VM, 0, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
+int keeper_end_of_memory(int pid, struct err *e)
+{
+	own_dir folder = opendir(FOLDER);
+	struct dirent *entry;
+
+	while (folder && (entry = readdir(folder))) {
+		int tree;
+
+		if (sscanf(entry->d_name, "tracking-%d", &tree) == 1 && holds(tree, pid) &&
+		    keeper_end(tree, e) < 0)
+			return e->code;
+	}
+	return 0;
 }

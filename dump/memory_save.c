@@ -123,11 +123,27 @@ static int add_round(struct saving *s, uint64_t start, uint64_t end, struct err 
 	return 0;
 }
 
+/* What is clean was found before. */
+static int add_settled(struct saving *s, uint64_t start, uint64_t end, struct err *e)
+{
+	uint64_t stop;
+
+	for (; start < end; start = stop) {
+		bool clean = track_is_clean(s->track, start, end, &stop);
+
+		if ((clean ? add_clean(s, start, stop, e) : add_run(s, start, stop, false, e)) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
 static int add_found(struct saving *s, const struct vma *v, const struct page_range *r,
 		     uint64_t end, struct err *e)
 {
 	if (s->runs_on)
 		return add_round(s, r->start, end, e);
+	if (s->track && !track_scans(s->track))
+		return add_settled(s, r->start, end, e);
 	if (r->clean && is_ours(s, v))
 		return add_clean(s, r->start, end, e);
 	return add_run(s, r->start, end, false, e);
@@ -275,7 +291,7 @@ static int save(struct saving *s, int proc_fd, struct ranges *lost, struct err *
 {
 	int r = pagemap_open(proc_fd, &s->pm, e);
 
-	s->pm.tracked = r == 0 && s->track && s->pm.scans;
+	s->pm.tracked = r == 0 && s->track && track_scans(s->track) && s->pm.scans;
 	s->pm.protects = s->pm.tracked && !s->runs_on && counts_on(s->t->dump);
 	if (r == 0)
 		r = pagemap_writer_begin(&s->w, e);
@@ -291,7 +307,6 @@ static int save(struct saving *s, int proc_fd, struct ranges *lost, struct err *
 int memory_save(struct task *t, struct err *e)
 {
 	struct saving s = { .t = t,
-			    .track = track_trusted(t->dump, t),
 			    .maps = { t->vmas, t->vma_count },
 			    .w = { .dir_fd = t->dump->images,
 				   .kind = IMG_PAGEMAP,
@@ -299,8 +314,10 @@ int memory_save(struct task *t, struct err *e)
 				   .pages_id = memory_pages_id(t->dump),
 				   .how = t->dump->opt->compress,
 				   .manifest = &t->dump->manifest } };
-	int r = cow_begin(t, e);
+	int r = track_settle(t, counts_on(t->dump), &s.track, e);
 
+	if (r == 0)
+		r = cow_begin(t, e);
 	if (r < 0)
 		return err_on(e, "memory of pid %d", t->pid);
 	if (r > 0)

@@ -31,6 +31,8 @@ static int stop_once(struct dump *d, struct err *e)
 
 	if (r == 0)
 		r = rounds_arm(d, e);
+	if (r == 0)
+		r = track_collect_stopped(d, e);
 	freeze_let_go(d);
 	return r;
 }

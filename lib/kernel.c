@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -28,13 +29,32 @@ static const struct {
 #undef FEATURE
 };
 
+/* For tests, of what is done on other kernels: STASIS_LACKS="uffd_wp_async soft_dirty". */
+static bool is_taken_away(const char *name)
+{
+	const char *list = getenv("STASIS_LACKS"), *at = list;
+	size_t size = strlen(name);
+
+	while (at && (at = strstr(at, name))) {
+		bool begins = at == list || at[-1] == ' ';
+
+		at += size;
+		if (begins && (*at == ' ' || !*at))
+			return true;
+	}
+	return false;
+}
+
 bool kernel_has(enum kernel_feature feature)
 {
 	/* A memory of answers, not a setting: 0 not asked yet, 1 there, -1 missing. */
 	static signed char known[KERNEL_COUNT];
 
 	if (!known[feature])
-		known[feature] = features[feature].probe() ? 1 : -1;
+		known[feature] = features[feature].probe() &&
+						 !is_taken_away(features[feature].info.name) ?
+					 1 :
+					 -1;
 	return known[feature] > 0;
 }
 

@@ -25,6 +25,7 @@
 
 /* Newer than the headers of Debian 12. */
 #define MADV_GUARD_INSTALL 102
+#define UFFD_USER_MODE 1
 #define UFFD_WP_UNPOPULATED (1 << 13)
 #define UFFD_WP_ASYNC (1 << 15)
 #define USERFAULTFD_NEW _IO(0xAA, 0x00)
@@ -136,6 +137,16 @@ bool probe_soft_dirty(void)
 	return probe_in_child(soft_dirty);
 }
 
+/* Without CAP_SYS_ADMIN the numbers of frames are zeros. */
+bool probe_page_frames(void)
+{
+	own_fd pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t word = 0;
+
+	return pread(pagemap, &word, 8, (uintptr_t)&word / PAGE_SIZE * 8) == 8 &&
+	       word & ((1ULL << 55) - 1);
+}
+
 /* What an open pagemap says about itself. */
 static bool pagemap_knows(bool *scans, bool *guards)
 {
@@ -204,13 +215,18 @@ bool probe_uffd_noncoop(void)
 bool probe_uffd_wp_async(void)
 {
 	uint64_t all = UFFD_WP_ASYNC | UFFD_WP_UNPOPULATED;
+	struct uffdio_api api = { .api = UFFD_API };
+	/* Everybody may make this kind, and it marks as well. */
+	own_fd fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE);
 
-	return (uffd_features() & all) == all;
+	if (ioctl(fd, UFFDIO_API, &api) < 0)
+		api.features = uffd_features();
+	return (api.features & all) == all;
 }
 
 bool probe_mem_dirty_track(void)
 {
-	return kernel_has(KERNEL_SOFT_DIRTY) ||
+	return (kernel_has(KERNEL_SOFT_DIRTY) && kernel_has(KERNEL_PAGE_FRAMES)) ||
 	       (kernel_has(KERNEL_PAGEMAP_SCAN) && kernel_has(KERNEL_UFFD_WP_ASYNC));
 }
 

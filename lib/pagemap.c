@@ -49,10 +49,7 @@ enum { PROTECT_MATCHING = 1 << 0 };
 #define WORD_SWAPPED (1ULL << 62)
 #define WORD_FILE (1ULL << 61)
 #define WORD_GUARD (1ULL << 58)
-#define WORD_SOFT_DIRTY (1ULL << 55)
 #define WORD_PFN ((1ULL << 55) - 1)
-/* What tells two pages apart; of a swapped one, the frame is its place there. */
-#define WORD_PLACE (WORD_PRESENT | WORD_SWAPPED | WORD_FILE | WORD_PFN)
 
 /* With more than 512 at once the kernel (6.18) may say that it has got less far than it has. */
 enum { BATCH_REGIONS = 512, BATCH_WORDS = BATCH_REGIONS * sizeof(struct scan_region) / 8 };
@@ -110,15 +107,9 @@ void pagemap_close(struct pagemap *p)
 void pagemap_range(struct pagemap *p, uint64_t start, uint64_t end, enum pagemap_want want)
 {
 	p->want = want;
-	p->start = p->at = start;
+	p->at = start;
 	p->end = end;
-	p->before = NULL;
 	p->batch_count = p->batch_next = 0;
-}
-
-void pagemap_since(struct pagemap *p, const uint64_t *before)
-{
-	p->before = before;
 }
 
 /* Asks for the next regions. */
@@ -160,8 +151,6 @@ static int scan(struct pagemap *p, struct err *e)
 		break;
 	case PAGEMAP_GUARD:
 		a.category_mask = guard;
-		break;
-	case PAGEMAP_SOFT_DIRTY: /* from words */
 		break;
 	}
 	n = ioctl(p->fd, SCAN_CALL, &a);
@@ -207,13 +196,6 @@ static int next_region(struct pagemap *p, struct page_range *ret, struct err *e)
 	return run.end != 0;
 }
 
-/* Another frame than before is another page, whatever the bit says; see soft_dirty.h. */
-static bool word_is_unchanged(const struct pagemap *p, uint64_t w, uint64_t addr)
-{
-	return p->before && !(w & WORD_SOFT_DIRTY) && w & WORD_PFN &&
-	       !((w ^ p->before[(addr - p->start) / PAGE_SIZE]) & WORD_PLACE);
-}
-
 int pagemap_watched(const struct pagemap *p, uint64_t at, struct err *e)
 {
 	struct scan_region region;
@@ -229,7 +211,7 @@ int pagemap_watched(const struct pagemap *p, uint64_t at, struct err *e)
 	return n < 0 ? err_sys(e, "PAGEMAP_SCAN of 0x%lx", at) : n;
 }
 
-static bool word_is_wanted(const struct pagemap *p, uint64_t w, uint64_t addr)
+static bool word_is_wanted(const struct pagemap *p, uint64_t w)
 {
 	if (w & WORD_GUARD)
 		return p->want == PAGEMAP_GUARD;
@@ -237,8 +219,6 @@ static bool word_is_wanted(const struct pagemap *p, uint64_t w, uint64_t addr)
 		return false;
 	if (p->want == PAGEMAP_HELD)
 		return true;
-	if (p->want == PAGEMAP_SOFT_DIRTY && word_is_unchanged(p, w, addr))
-		return false;
 	return !(w & WORD_FILE) &&
 	       !(w & WORD_PRESENT && p->zero_pfn && (w & WORD_PFN) == p->zero_pfn);
 }
@@ -272,7 +252,7 @@ static int next_words(struct pagemap *p, struct page_range *ret, struct err *e)
 		for (; p->batch_next < p->batch_count; p->batch_next++) {
 			uint64_t addr = p->at - (p->batch_count - p->batch_next) * PAGE_SIZE;
 
-			if (word_is_wanted(p, words[p->batch_next], addr)) {
+			if (word_is_wanted(p, words[p->batch_next])) {
 				if (!run.end)
 					run.start = addr;
 				run.end = addr + PAGE_SIZE;
@@ -293,7 +273,7 @@ static int next_words(struct pagemap *p, struct page_range *ret, struct err *e)
 
 int pagemap_next(struct pagemap *p, struct page_range *ret, struct err *e)
 {
-	if (p->scans && p->want != PAGEMAP_SOFT_DIRTY)
+	if (p->scans)
 		return next_region(p, ret, e);
 	return next_words(p, ret, e);
 }

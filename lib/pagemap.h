@@ -21,8 +21,6 @@ enum pagemap_want {
 	PAGEMAP_GUARD,
 	/* Whosesoever it is, of what a userfaultfd watches: not protected, or written since. Only with PAGEMAP_SCAN. */
 	PAGEMAP_WRITTEN,
-	/* As PAGEMAP_PRIVATE, without those that pagemap_since() shows to be what they were. */
-	PAGEMAP_SOFT_DIRTY,
 };
 
 /* An open pagemap. The range may span several mappings and the gaps between them; runs are merged across both. */
@@ -34,9 +32,7 @@ struct pagemap {
 	bool tracked;	   /* set by the caller: page_range.clean is asked for; only with PAGEMAP_SCAN */
 	bool protects;	   /* set by the caller: what is found is write-protected at the same moment */
 	enum pagemap_want want;
-	uint64_t start;	  /* of the range, where the words of before begin */
 	uint64_t at, end; /* what has still to be asked for */
-	const uint64_t *before;
 	void *batch;	  /* answers, or words, of one call */
 	uint32_t batch_count, batch_next;
 };
@@ -51,11 +47,6 @@ must_check int pagemap_open(int proc_fd, struct pagemap *ret, struct err *e);
 void pagemap_close(struct pagemap *p);
 /* Begins anew with the pages of [start,end), both on page boundaries. */
 void pagemap_range(struct pagemap *p, uint64_t start, uint64_t end, enum pagemap_want want);
-/*
- * For PAGEMAP_SOFT_DIRTY, after pagemap_range(): the words of the same range when the bits were cleared; they stay
- * the caller's. Without them every page counts as written.
- */
-void pagemap_since(struct pagemap *p, const uint64_t *before);
 /* The words of /proc/PID/pagemap, one for each page of [start,end). */
 must_check int pagemap_words(const struct pagemap *p, uint64_t start, uint64_t end, uint64_t *ret,
 			     struct err *e);

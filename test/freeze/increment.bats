@@ -23,8 +23,7 @@ not_tracked()
 
 tracks()
 {
-	skip_unless uffd_wp_async
-	skip_unless pagemap_scan
+	skip_unless mem_dirty_track
 }
 
 @test "increment: a chain of pre-dumps and a dump" {

@@ -7,7 +7,9 @@
 
 #include "test/lib/victim.h"
 
-enum { PAGE = 4096, PAGES = 64, SIZE = PAGES * PAGE, REGIONS = 12, WORDS = PAGE / 8 };
+enum { PAGE = 4096, PAGES = 64, SIZE = PAGES * PAGE, REGIONS = 14, WORDS = PAGE / 8 };
+/* What the kernel moves without a look at the pages. */
+enum { TABLE = 2 << 20 };
 
 static char *region[REGIONS];
 /* The first word of every page; its other words follow from it. 0: the page is zero. */
@@ -54,16 +56,42 @@ static void forget(int r, int first, int pages)
 }
 
 /* Two regions change places: what each address had before is known to the dumps, and is wrong now. */
-static void swap(int a, int b)
+static void swap(int a, int b, char *by, size_t size)
 {
-	char *aside = map(NULL, 0);
 	char *at_a = region[a], *at_b = region[b];
 
-	SYS(mremap(at_a, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, aside));
-	SYS(mremap(at_b, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, at_a));
-	SYS(mremap(aside, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, at_b));
+	SYS(mremap(at_a, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, by));
+	SYS(mremap(at_b, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, at_a));
+	SYS(mremap(by, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, at_b));
 	region[a] = at_b;
 	region[b] = at_a;
+}
+
+/* Two of them, each with a page table of its own, and room for a third. */
+static char *tables;
+
+static void swap_tables(int a, int b)
+{
+	char *by = tables + 2 * TABLE;
+
+	swap(a, b, by, TABLE);
+	SYS(mmap(by, TABLE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
+}
+
+static void map_tables(int a, int b)
+{
+	char *at = SYS(mmap(NULL, 4 * TABLE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+
+	tables = (char *)(((uintptr_t)at + TABLE - 1) & -(uintptr_t)TABLE);
+	for (int i = 0; i < 2; i++) {
+		char *table = tables + i * TABLE;
+
+		SYS(mmap(table, TABLE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+		SYS(madvise(table, TABLE, MADV_NOHUGEPAGE));
+		region[i ? b : a] = table;
+		put_all(i ? b : a);
+	}
 }
 
 /* Pages of a private file mapping that are dropped are the file's again. */
@@ -130,7 +158,8 @@ static void disturb(int round)
 	put_all(2);
 	SYS(madvise(region[3] + 2 * round * PAGE, 2 * PAGE, MADV_DONTNEED));
 	forget(3, 2 * round, 2);
-	swap(4, 5);
+	swap(4, 5, map(NULL, 0), SIZE);
+	swap_tables(12, 13);
 	put(4, round);
 	SYS(munmap(region[6], SIZE));
 	map(region[6], MAP_FIXED_NOREPLACE);
@@ -180,7 +209,8 @@ int main(int argc, char **argv)
 	int rounds = argc > 1 ? atoi(argv[1]) : 4;
 	pid_t child = 0;
 
-	for (int r = 0; r < REGIONS; r++) {
+	map_tables(12, 13);
+	for (int r = 0; r < 12; r++) {
 		if (r == 8) {
 			map_file(r);
 			continue;

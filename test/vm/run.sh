@@ -67,7 +67,7 @@ timeout -k 5 "${VM_LIMIT:-600}" qemu-system-x86_64 -accel tcg,thread=multi -cpu 
 	-chardev "socket,id=files,path=$run/socket" -device vhost-user-fs-pci,chardev=files,tag=root \
 	-nodefaults -display none -no-reboot -serial "file:$run/console" -serial stdio \
 	-kernel "$dir/vmlinuz" -initrd "$run/initrd.cpio" \
-	-append "console=ttyS0 quiet panic=-1 mitigations=off VM_ROOT=$root VM_KERNEL=$kernel VM_RUN=$run" </dev/null &
+	-append "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check VM_ROOT=$root VM_KERNEL=$kernel VM_RUN=$run" </dev/null &
 started+=($!)
 wait $! || status=$?
 said=$(tr -d '\r' <"$run/console" | sed -n 's/^vm: ended with \([0-9]*\) .*/\1/p')
