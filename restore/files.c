@@ -98,7 +98,12 @@ int rfiles_make(struct restore *r, struct err *e)
 		if (r->files->root < 0)
 			return err_sys(e, "open the root directory '%s'", r->opt->root);
 	}
-	if (remaps_make(r, e) < 0 || make_files(r, false, e) < 0)
+	if (remaps_make(r, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < fd_restore_kind_count; i++)
+		if (fd_restore_kinds[i]->prepare && fd_restore_kinds[i]->prepare(r, e) < 0)
+			return e->code;
+	if (make_files(r, false, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < fd_restore_kind_count; i++)
 		if (fd_restore_kinds[i]->made && fd_restore_kinds[i]->made(r, e) < 0)

@@ -33,12 +33,13 @@ struct rfiles {
 	size_t count;
 	struct rtable *tables;
 	size_t table_count;
-	struct remaps *remaps; /* restore/fd/remap.c */
-	struct rpipes *pipes;  /* restore/pipes.c */
-	struct rttys *ttys;    /* restore/ttys.h */
-	struct rlocks *locks;  /* restore/fd/lock.c */
-	int root;	       /* --root, -1: none */
-	bool late_made;	       /* files of /proc/PID are opened */
+	struct remaps *remaps;	  /* restore/fd/remap.c */
+	struct rpipes *pipes;	  /* restore/pipes.c */
+	struct rttys *ttys;	  /* restore/ttys.h */
+	struct rlocks *locks;	  /* restore/fd/lock.c */
+	struct rsockets *sockets; /* restore/fd/unixsk.h */
+	int root;		  /* --root, -1: none */
+	bool late_made;		  /* files of /proc/PID are opened */
 };
 
 struct rfile *rfiles_find(const struct restore *r, uint32_t id);
