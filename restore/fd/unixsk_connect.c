@@ -186,13 +186,15 @@ static bool is_pair(const struct rsocket *s)
 	return !p->entry->name.len || (is_mutual(s) && (!s->entry->name.len || cred_of(s)));
 }
 
-static int make(struct rsocket *s, struct err *e)
+static int make_if_pair(struct rsocket *s, struct err *e)
 {
-	if (s->fd >= 0 || s->stands_for || s->accepted)
-		return 0;
-	if (is_pair(s))
-		return make_pair(s, e);
-	return rsocket_new(s, &s->fd, e);
+	return s->fd < 0 && is_pair(s) ? make_pair(s, e) : 0;
+}
+
+/* Behind the pairs: one that has connected to others since may have been made as one. */
+static int make_alone(struct rsocket *s, struct err *e)
+{
+	return s->fd < 0 && !s->accepted ? rsocket_new(s, &s->fd, e) : 0;
 }
 
 /* --- through sockets that listen ------------------------------------------------------------------ */
@@ -450,8 +452,8 @@ static int for_all(struct rsockets *all, int (*part)(struct rsocket *, struct er
 
 int rsockets_connect(struct rsockets *all, struct err *e)
 {
-	if (for_all(all, make, e) < 0 || meet_all(all, true, e) < 0 ||
-	    for_all(all, rsocket_bind, e) < 0)
+	if (for_all(all, make_if_pair, e) < 0 || for_all(all, make_alone, e) < 0 ||
+	    meet_all(all, true, e) < 0 || for_all(all, rsocket_bind, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < all->count; i++)
 		if (!all->at[i].inherited && rsocket_fill_early(all, &all->at[i], e) < 0)

@@ -11,7 +11,7 @@
 
 static struct fds before;
 static int by_path, relative, abstract, deleted, automatic, closed_server, late_server;
-static int client[6], server[6], waiting[2], inbox, outbox, sender, named_client, orphan;
+static int client[6], server[6], waiting[2], inbox, outbox, sender, named_client, orphan, turned[2];
 static char cwd[256];
 
 static struct sockaddr_un address(const char *name, socklen_t *ret_size)
@@ -200,6 +200,9 @@ static void make_datagrams(void)
 	SYS(sendto(fd, "from one that is gone", 21, 0, (struct sockaddr *)&at, size));
 	SYS(close(fd));
 	put(outbox, "again");
+	/* An end of a pair that has turned to another one: what the other end sends is not taken. */
+	SYS(socketpair(AF_UNIX, SOCK_DGRAM, 0, turned));
+	join(turned[0], fds_path("inbox"));
 	/* Connected to one that is gone. */
 	fd = bound(SOCK_DGRAM, own("@gone %d"));
 	orphan = joined(SOCK_DGRAM, own("@gone %d"));
@@ -277,6 +280,10 @@ static void check_datagrams(void)
 	SAME(recv(inbox, &c, 1, MSG_DONTWAIT), -1);
 	put(outbox, "new");
 	get_from(inbox, "new", own("@outbox %d"));
+	put(turned[0], "turned");
+	get_from(inbox, "turned", "");
+	SAME(send(turned[1], "x", 1, MSG_NOSIGNAL), -1);
+	SAME(errno, EPERM);
 	is_named(getpeername, orphan, own("@gone %d"));
 	SAME(send(orphan, "x", 1, MSG_NOSIGNAL), -1);
 	SAME(errno, ECONNREFUSED);
