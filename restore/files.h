@@ -12,7 +12,7 @@ struct fd_restore_kind {
 	FdTypes type;
 	/* Once: loads images of the kind (pipes-data, tty-info). */
 	int (*load)(struct restore *r, struct err *e);
-	/* Once, before any is made: those that can only be made together. It names them in an error. */
+	/* Once, when those of all other kinds are made: of kinds that are made together. It names them in an error. */
 	int (*prepare)(struct restore *r, struct err *e);
 	/* Makes the description in our table; needs no other descriptor. O_CLOEXEC. */
 	int (*make)(struct restore *r, const FileEntry *f, int *ret_fd, struct err *e);

@@ -16,6 +16,7 @@ struct rfile {
 	struct rtask *
 		owner; /* who does what has to be done in one task: the smallest pid; NULL: no descriptor */
 	int number;  /* its smallest number there */
+	bool sent;   /* waits in a message, so it is made even if nobody has it */
 	int path_fd; /* O_PATH, of a file that is not found by its path (restore/fd/remap.c) */
 	int placed;  /* the number in the table that is being installed, -1: none */
 };

@@ -8,6 +8,7 @@
 #include "dump/fd/unixsk.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
@@ -218,7 +219,9 @@ static int unixsk_dump(struct file *f, FileEntry *entry, struct err *e)
 		return e->code;
 	read_options(s, f->fd);
 	read_owner(s);
-	return read_peer(s, f->fd, e);
+	if (read_peer(s, f->fd, e) < 0)
+		return e->code;
+	return sk->state == TCP_LISTEN ? 0 : unixsk_save_queue(s, f->fd, e);
 }
 
 /* --- when all are known ------------------------------------------------------------------------ */
@@ -381,17 +384,31 @@ static int save_extra(const struct sockets *all, struct err *e)
 	return image_close(&img, e);
 }
 
-static int save_queues(const struct sockets *all, struct err *e)
+/* Kinds that are whole when they are made: nothing has to be done to them by somebody who has them. */
+static const FdTypes whole[] = {
+	FD_TYPES__REG,	   FD_TYPES__PIPE,     FD_TYPES__FIFO,	 FD_TYPES__MEMFD,
+	FD_TYPES__EVENTFD, FD_TYPES__SIGNALFD, FD_TYPES__UNIXSK,
+};
+
+/* Descriptors that are on their way, and that nobody else has. */
+static int check_sent(const struct unixsk *s, struct err *e)
 {
-	own_image img = {};
+	for (size_t i = 0; i < s->sent_count; i++) {
+		const struct file *f = s->sent[i];
+		bool good = f->num >= 0;
 
-	for (size_t i = 0; i < all->count; i++) {
-		struct unixsk *s = all->at[i];
-
-		if (s->entry->state != TCP_LISTEN && unixsk_save_queue(s, &img, e) < 0)
-			return files_blame(s->file, e);
+		for (size_t k = 0; k < ARRAY_SIZE(whole); k++)
+			good |= f->kind->type == whole[k] && !(f->flags & O_ASYNC) &&
+				!strstr(f->fdinfo, "\nlock:");
+		if (good)
+			continue;
+		err_code(e, ENOTSUP,
+			 "a descriptor (%s) waits in a message for it, which nobody has "
+			 "besides; that is not supported for its kind",
+			 f->kind->name + 3);
+		return err_hint(e, "let the program receive it before the dump");
 	}
-	return image_close(&img, e);
+	return 0;
 }
 
 static int save_all(struct sockets *all, struct err *e)
@@ -404,7 +421,10 @@ static int save_all(struct sockets *all, struct err *e)
 	for (size_t i = 0; i < all->count; i++)
 		if (check(all, all->at[i], e) < 0)
 			return files_blame(all->at[i]->file, e);
-	if (save_queues(all, e) < 0)
+	for (size_t i = 0; i < all->count; i++)
+		if (check_sent(all->at[i], e) < 0)
+			return files_blame(all->at[i]->file, e);
+	if (all->d->files->queues && image_close(all->d->files->queues, e) < 0)
 		return e->code;
 	return save_extra(all, e);
 }

@@ -16,6 +16,8 @@ struct unixsk {
 	UnixExtraEntry *extra;
 	bool error;	/* a pending one is still to be reported; to read would take it */
 	bool has_extra; /* extra is worth being written */
+	struct file **sent; /* descriptors in its messages */
+	size_t sent_count;
 };
 
 struct unixsk *unixsk_of(const struct file *f);
@@ -23,7 +25,7 @@ struct unixsk *unixsk_of(const struct file *f);
 /* Its name, where that is relative to, and the socket file. dump/fd/unixsk_name.c */
 must_check int unixsk_read_name(struct unixsk *s, int fd, struct err *e);
 
-/* Writes the messages that wait in it; img is opened with the first. dump/fd/unixsk_queue.c */
-must_check int unixsk_save_queue(struct unixsk *s, struct image *img, struct err *e);
+/* Writes the messages that wait in it; fd: our copy. dump/fd/unixsk_queue.c */
+must_check int unixsk_save_queue(struct unixsk *s, int fd, struct err *e);
 
 #endif

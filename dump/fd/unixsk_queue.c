@@ -2,6 +2,9 @@
  * Messages that wait in a UNIX socket, read without being taken: MSG_PEEK begins where the last one ended once
  * SO_PEEK_OFF is set. That offset is the socket's, so the guardian knows what it was, and it is put back at once.
  *
+ * Bytes of a stream that bring descriptors cannot be told from those right before that bring none: the kernel shows both
+ * together, as it gives them to a reader with room for all. So the descriptors then come with the first of these bytes.
+ *
  * An empty message has no length by which an offset could pass it: the kernel marks it when it is seen, and passes over marked
  * ones. So an empty message that somebody has looked at before, with an offset set, cannot be seen again.
  */
@@ -13,6 +16,7 @@
 #include <sys/un.h>
 
 #include "dump/fd/unixsk.h"
+#include "dump/files_table.h"
 #include "dump/guard.h"
 #include "lib/io.h"
 
@@ -20,21 +24,34 @@
 #define SCM_PIDFD 4
 #endif
 
-enum { CONTROL_SIZE = 4096, FIRST_SIZE = 1 << 16 };
+enum { CONTROL_SIZE = 4096, FIRST_SIZE = 1 << 16, SENT_MAX = 253 };
 
 struct reading {
 	struct unixsk *s;
-	struct image *img;
 	int fd;
 	char *buf;
 	size_t room;
 	uint64_t got; /* bytes of all messages */
 };
 
-/* Descriptors that came into our table with a copy of a message. */
-static bool drop_descriptors(struct msghdr *m, int type)
+/* One look at a message. */
+struct looked {
+	union {
+		struct cmsghdr align;
+		char room[CONTROL_SIZE];
+	} control;
+	struct sockaddr_storage name;
+	struct iovec io;
+	struct msghdr m;
+	ssize_t size;
+	int fds[SENT_MAX]; /* descriptors that came with it, ours now */
+	size_t count;
+};
+
+/* Descriptors that came into our table with a copy of a message; ret (may be NULL) takes them, else they are closed. */
+static size_t take_descriptors(struct msghdr *m, int type, int ret[SENT_MAX])
 {
-	bool any = false;
+	size_t n = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
 		const int *fds = (const int *)CMSG_DATA(c);
@@ -42,10 +59,57 @@ static bool drop_descriptors(struct msghdr *m, int type)
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != type)
 			continue;
 		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++)
-			close(fds[i]);
-		any = true;
+			if (ret && n < SENT_MAX)
+				ret[n++] = fds[i];
+			else
+				close(fds[i]);
 	}
-	return any;
+	return n;
+}
+
+static int add_sent(struct unixsk *s, struct file *f, struct err *e)
+{
+	struct file **more;
+
+	if ((s->sent_count & (s->sent_count - 1)) == 0) {
+		more = pool_array(&s->file->dump->pool, struct file *, s->sent_count * 2 + 1);
+		if (s->sent_count)
+			memcpy(more, s->sent, s->sent_count * sizeof(*more));
+		s->sent = more;
+	}
+	s->sent[s->sent_count++] = f;
+	/* Its own end may be on its way to itself: then its id is there, but nothing else yet. */
+	return f->id ? 0 : err_code(e, ENOTSUP, "a message in it has what is not supported");
+}
+
+/* All of them are taken over, also when one fails. */
+static int read_rights(struct reading *r, const int *fds, size_t count, SkPacketEntry *packet,
+		       struct err *e)
+{
+	struct pool *pool = &r->s->file->dump->pool;
+	ScmEntry *scm = pool_new(pool, ScmEntry);
+	int res = 0;
+
+	scm_entry__init(scm);
+	scm->type = SCM_RIGHTS;
+	scm->rights = pool_array(pool, uint32_t, count);
+	for (size_t i = 0; i < count; i++) {
+		struct file *f = NULL;
+
+		if (res < 0) {
+			close(fds[i]);
+			continue;
+		}
+		res = files_add_sent(r->s->file->task, fds[i], &f, e);
+		if (res == 0)
+			res = add_sent(r->s, f, e);
+		if (res == 0)
+			scm->rights[scm->n_rights++] = f->id;
+	}
+	packet->scm = pool_new(pool, ScmEntry *);
+	packet->scm[0] = scm;
+	packet->n_scm = 1;
+	return res;
 }
 
 static UnixFrom *read_from(struct reading *r, struct msghdr *m)
@@ -91,26 +155,20 @@ static void keep_from(struct reading *r, struct msghdr *m)
 	x->n_from++;
 }
 
-static int save_message(struct reading *r, size_t size, struct err *e)
+static int save_message(struct reading *r, size_t size, SkPacketEntry *packet, struct err *e)
 {
-	SkPacketEntry packet = SK_PACKET_ENTRY__INIT;
+	struct dump *d = r->s->file->dump;
+	struct image *img = d->files->queues;
 
-	packet.id_for = r->s->entry->id;
-	packet.length = size;
-	if (!r->img->file &&
-	    image_create(r->img, r->s->file->dump->images, IMG_SK_QUEUES, 0, e) < 0)
+	packet->id_for = r->s->entry->id;
+	packet->length = size;
+	if (!img)
+		img = d->files->queues = pool_new(&d->pool, struct image);
+	if (!img->file && image_create(img, d->images, IMG_SK_QUEUES, 0, e) < 0)
 		return e->code;
-	if (image_write(r->img, &packet, e) < 0)
+	if (image_write(img, packet, e) < 0)
 		return e->code;
-	return size ? image_write_extra(r->img, r->buf, size, e) : 0;
-}
-
-static int refuse_rights(struct err *e)
-{
-	err_code(e, ENOTSUP,
-		 "a message with descriptors (SCM_RIGHTS) waits in it, which is not "
-		 "supported yet");
-	return err_hint(e, "let the program receive it before the dump");
+	return size ? image_write_extra(img, r->buf, size, e) : 0;
 }
 
 static int set_offset(int fd, int offset, struct err *e)
@@ -120,7 +178,6 @@ static int set_offset(int fd, int offset, struct err *e)
 		       0;
 }
 
-/* The message was longer than there is room for: once more, from its beginning. */
 static int grow(struct reading *r, size_t size, struct err *e)
 {
 	char *more = realloc(r->buf, size);
@@ -129,42 +186,62 @@ static int grow(struct reading *r, size_t size, struct err *e)
 		return err_sys(e, "memory for a message of %zu bytes", size);
 	r->buf = more;
 	r->room = size;
-	return set_offset(r->fd, (int)r->got, e);
+	return 0;
 }
 
-/* The next message. -EAGAIN: there is none. */
-static int peek(struct reading *r, struct err *e)
+/* What is behind the bytes that were read so far. -EAGAIN: nothing. */
+static int look(struct reading *r, size_t room, struct looked *l, struct err *e)
 {
-	union {
-		struct cmsghdr align;
-		char room[CONTROL_SIZE];
-	} control;
-	struct sockaddr_storage name = { 0 };
-	struct iovec io = { r->buf, r->room };
-	struct msghdr m = { .msg_name = &name,
-			    .msg_namelen = sizeof(name),
-			    .msg_iov = &io,
-			    .msg_iovlen = 1,
-			    .msg_control = &control,
-			    .msg_controllen = sizeof(control) };
 	/* A stream has no messages that could be cut, and takes the flag for something else. */
 	int whole = r->s->entry->type == SOCK_STREAM ? 0 : MSG_TRUNC;
-	ssize_t n = recvmsg(r->fd, &m, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC | whole);
 
-	if (n < 0 && errno == EAGAIN)
+	l->io = (struct iovec){ r->buf, room };
+	l->m = (struct msghdr){ .msg_name = &l->name,
+				.msg_namelen = sizeof(l->name),
+				.msg_iov = &l->io,
+				.msg_iovlen = 1,
+				.msg_control = &l->control,
+				.msg_controllen = sizeof(l->control) };
+	if (set_offset(r->fd, (int)r->got, e) < 0)
+		return e->code;
+	l->size = recvmsg(r->fd, &l->m, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC | whole);
+	if (l->size < 0 && errno == EAGAIN)
 		return -EAGAIN;
-	if (n < 0)
+	if (l->size < 0)
 		return err_sys(e, "look at what waits in it");
-	drop_descriptors(&m, SCM_PIDFD);
-	if (drop_descriptors(&m, SCM_RIGHTS))
-		return refuse_rights(e);
-	if ((size_t)n > r->room)
-		return grow(r, n, e);
-	if (m.msg_flags & MSG_CTRUNC)
+	take_descriptors(&l->m, SCM_PIDFD, NULL);
+	l->count = take_descriptors(&l->m, SCM_RIGHTS, l->fds);
+	return 0;
+}
+
+static void drop(struct looked *l)
+{
+	while (l->count)
+		close(l->fds[--l->count]);
+}
+
+/* The next message. */
+static int peek(struct reading *r, struct err *e)
+{
+	SkPacketEntry packet = SK_PACKET_ENTRY__INIT;
+	struct looked l = { 0 };
+	int res = look(r, r->room, &l, e);
+
+	if (res == 0 && (size_t)l.size > r->room) {
+		drop(&l);
+		res = grow(r, l.size, e);
+		if (res == 0)
+			res = look(r, r->room, &l, e);
+	}
+	if (res < 0)
+		return res;
+	if (l.count && read_rights(r, l.fds, l.count, &packet, e) < 0)
+		return e->code;
+	if (l.m.msg_flags & MSG_CTRUNC)
 		return err_say(e, "there is more beside a message than can be looked at");
-	r->got += n;
-	keep_from(r, &m);
-	return save_message(r, n, e);
+	r->got += l.size;
+	keep_from(r, &l.m);
+	return save_message(r, l.size, &packet, e);
 }
 
 /* Behind the end of what a connection has brought, its error would be reported, and so be gone. */
@@ -179,7 +256,7 @@ static bool is_more(const struct reading *r)
 
 static int read_all(struct reading *r, struct err *e)
 {
-	int res = set_offset(r->fd, 0, e);
+	int res = 0;
 
 	while (res == 0 && is_more(r))
 		res = peek(r, e);
@@ -202,8 +279,6 @@ static int read_queue(struct reading *r, struct err *e)
 	socklen_t size = sizeof(was.offset);
 	int res;
 
-	if (files_copy(f, &r->fd, e) < 0)
-		return e->code;
 	if (getsockopt(r->fd, SOL_SOCKET, SO_PEEK_OFF, &was.offset, &size) < 0)
 		return err_sys(e, "ask where it is looked at");
 	guard_peek_begin(f->dump->guard, &was);
@@ -223,9 +298,9 @@ static bool can_have_any(const struct unixsk *s)
 	       (s->entry->type == SOCK_SEQPACKET || s->state.unread);
 }
 
-int unixsk_save_queue(struct unixsk *s, struct image *img, struct err *e)
+int unixsk_save_queue(struct unixsk *s, int fd, struct err *e)
 {
-	struct reading r = { .s = s, .img = img, .fd = -1 };
+	struct reading r = { .s = s, .fd = fd };
 	int res;
 
 	if (!can_have_any(s))
@@ -236,6 +311,5 @@ int unixsk_save_queue(struct unixsk *s, struct image *img, struct err *e)
 		return err_sys(e, "memory for %zu unread bytes", r.room);
 	res = read_queue(&r, e);
 	free(r.buf);
-	own_close(&r.fd);
 	return res;
 }

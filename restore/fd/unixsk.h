@@ -23,7 +23,11 @@ enum {
 struct message {
 	char *bytes;
 	uint32_t size;
+	uint32_t *rights; /* file ids of descriptors that come with it */
+	size_t right_count;
 };
+
+enum { RIGHTS_MAX = 253 };
 
 struct rsocket {
 	struct restore *r;

@@ -13,23 +13,65 @@ struct sending {
 	const struct message *message;
 	const struct unix_address *to; /* NULL: to its peer */
 	bool stream;
+	int fds[RIGHTS_MAX]; /* that go with it */
 };
+
+static ssize_t send_part(struct sending *s, size_t from, bool rights)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(RIGHTS_MAX * sizeof(int))];
+	} control = { 0 };
+	size_t size = rights ? s->message->right_count * sizeof(int) : 0;
+	struct iovec io = { s->message->bytes + from, s->message->size - from };
+	struct msghdr m = { .msg_iov = &io, .msg_iovlen = 1 };
+
+	if (s->to) {
+		m.msg_name = (void *)&s->to->any;
+		m.msg_namelen = s->to->size;
+	}
+	if (size) {
+		m.msg_control = &control;
+		m.msg_controllen = CMSG_SPACE(size);
+		control.head.cmsg_level = SOL_SOCKET;
+		control.head.cmsg_type = SCM_RIGHTS;
+		control.head.cmsg_len = CMSG_LEN(size);
+		memcpy(CMSG_DATA(&control.head), s->fds, size);
+	}
+	return sendmsg(s->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
 
 /* A message as one; a stream in as many pieces as it takes. */
 static int call_send(void *arg)
 {
-	const struct sending *s = arg;
+	struct sending *s = arg;
 	size_t sent = 0;
 
 	do {
-		ssize_t n = sendto(s->fd, s->message->bytes + sent, s->message->size - sent,
-				   MSG_DONTWAIT | MSG_NOSIGNAL, s->to ? &s->to->any : NULL,
-				   s->to ? s->to->size : 0);
+		ssize_t n = send_part(s, sent, sent == 0);
 
 		if (n < 0)
 			return -errno;
 		sent += n;
 	} while (s->stream && sent < s->message->size);
+	return 0;
+}
+
+/* Sockets are not in the table of files yet. */
+static int find_rights(const struct rsocket *s, struct sending *ret, struct err *e)
+{
+	const struct message *m = ret->message;
+
+	for (size_t i = 0; i < m->right_count; i++) {
+		const struct rsocket *other = rsockets_find_id(s->r->files->sockets, m->rights[i]);
+
+		ret->fds[i] = other ? other->fd : rfiles_fd(s->r, m->rights[i]);
+		if (ret->fds[i] < 0)
+			return err_say(e,
+				       "a descriptor of file %u waits in a message for it, which "
+				       "is not made by then",
+				       m->rights[i]);
+	}
 	return 0;
 }
 
@@ -50,11 +92,16 @@ static int say_full(struct rsocket *s, int res, struct err *e)
 /* The next message. With SO_PASSCRED the kernel notes who sends it, while the option is set. */
 static int send_next(struct rsocket *s, int from, const struct unix_address *to, struct err *e)
 {
-	struct sending sending = { from, &s->messages[s->sent], to, s->entry->type == SOCK_STREAM };
+	struct sending sending = { .fd = from,
+				   .message = &s->messages[s->sent],
+				   .to = to,
+				   .stream = s->entry->type == SOCK_STREAM };
 	const UnixFrom *who = from_of(s, s->sent);
 	struct actor actor;
 	int res;
 
+	if (find_rights(s, &sending, e) < 0)
+		return e->code;
 	sk_opts_make_room(from);
 	if (who && who->cred) {
 		rsocket_actor(&actor, who->cred);

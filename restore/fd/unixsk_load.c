@@ -119,22 +119,47 @@ static int add_message(struct rsocket *s, struct message m, struct err *e)
 	return 0;
 }
 
+/* What is on its way is made even if nobody has it. */
+static int load_rights(const struct rsocket *s, const SkPacketEntry *packet, struct message *ret,
+		       struct err *e)
+{
+	const ScmEntry *scm = packet->n_scm ? packet->scm[0] : NULL;
+
+	if (!scm)
+		return 0;
+	if (packet->n_scm > 1 || scm->type != SCM_RIGHTS || scm->n_rights > RIGHTS_MAX)
+		return err_say(e, "'sk-queues.img' has a message with what cannot be sent");
+	for (size_t i = 0; i < scm->n_rights; i++) {
+		struct rfile *f = rfiles_find(s->r, scm->rights[i]);
+
+		if (!f || !f->kind)
+			return err_say(
+				e, "a descriptor of file %u waits in a message for it, which %s",
+				scm->rights[i],
+				f ? "is of a kind that is not supported yet" :
+				    "is not in 'files.img'");
+		f->sent = true;
+	}
+	ret->right_count = scm->n_rights;
+	ret->rights = pool_copy(&s->r->pool, scm->rights, scm->n_rights * sizeof(uint32_t));
+	return 0;
+}
+
 static int load_message(struct image *img, const struct rsockets *all, const SkPacketEntry *packet,
 			struct err *e)
 {
 	struct rsocket *s = rsockets_find_id(all, packet->id_for);
+	struct message m = { .size = packet->length };
 	own_mem char *bytes = NULL;
 
 	if (image_take_extra(img, packet->length, &bytes, e) < 0)
 		return e->code;
 	if (!s)
 		return 0; /* of another kind of socket */
-	if (packet->n_scm)
-		return err_code(e, ENOTSUP,
-				"a message with descriptors (SCM_RIGHTS) waits in socket:[%u], "
-				"which is not supported yet",
-				s->entry->ino);
-	if (add_message(s, (struct message){ bytes, packet->length }, e) < 0)
+	m.bytes = bytes;
+	if (load_rights(s, packet, &m, e) < 0)
+		return rsocket_blame(s, e);
+	if (add_message(s, m, e) < 0)
 		return e->code;
 	take_mem(bytes);
 	return 0;

@@ -10,9 +10,9 @@ inode()
 	readlink "/proc/$PID/fd/3" | tr -dc 0-9
 }
 
-@test "unixsk: a descriptor on its way is refused" {
+@test "unixsk: a timer on its way that nobody has is refused" {
 	start fd/unixsk_odd rights
-	refuse "$(sentence "a message with descriptors (SCM_RIGHTS) waits in it, which is not supported yet; let the program receive it before the dump")"
+	refuse "$(sentence "a descriptor (timerfd) waits in a message for it, which nobody has besides; that is not supported for its kind; let the program receive it before the dump")"
 }
 
 @test "unixsk: an out-of-band byte is refused" {

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 
 static int ends[2];
@@ -45,7 +46,7 @@ static void join(int fd, const char *name)
 	SYS(connect(fd, (struct sockaddr *)&at, named(&at, name)));
 }
 
-/* A message with a descriptor is in the queue. */
+/* A timer is on its way, and nobody has it any more. */
 static void rights(void)
 {
 	union {
@@ -58,12 +59,16 @@ static void rights(void)
 			    .msg_control = &control,
 			    .msg_controllen = sizeof(control) };
 
+	int timer;
+
 	pair();
 	control.head.cmsg_level = SOL_SOCKET;
 	control.head.cmsg_type = SCM_RIGHTS;
 	control.head.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.head), &(int){ 0 }, sizeof(int));
+	timer = SYS(timerfd_create(CLOCK_MONOTONIC, 0));
+	memcpy(CMSG_DATA(&control.head), &timer, sizeof(int));
 	SAME(SYS(sendmsg(ends[1], &m, 0)), 1);
+	SYS(close(timer));
 }
 
 static void check_rights(void)
