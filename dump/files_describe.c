@@ -296,6 +296,8 @@ int files_describe(struct fd_table *table, struct descriptor *ret, struct err *e
 	like = (struct known_file){ .pid = table->task->pid, .num = ret->num };
 	if (find_file(table->task, &like, text, ret, e) < 0)
 		return e->code;
+	if (ret->file->num < 0) /* it was on its way to somebody */
+		ret->first = true;
 	choose_owner(ret->file, table->task, ret->num);
 	for (size_t i = 0; i < fd_kind_count; i++)
 		if (fd_kinds[i]->seen && fd_kinds[i]->seen(table, ret, text, e) < 0)

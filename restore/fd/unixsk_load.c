@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "images/image.h"
+#include "images/task/creds.pb-c.h"
 #include "lib/io.h"
 #include "restore/fd/unixsk.h"
 
@@ -271,6 +272,45 @@ static int match_all(struct restore *r, struct rsockets *all, struct err *e)
 	return 0;
 }
 
+static void add_cred(struct rsocket *s, const struct rsocket *owner)
+{
+	const struct rtask *t = rfiles_find(s->r, owner->entry->id)->owner;
+	const CredsEntry *creds =
+		t && t->core && t->core->thread_core ? t->core->thread_core->creds : NULL;
+	UnixCred *cred;
+
+	if (!creds)
+		return;
+	s->extra = calloc(1, sizeof(*s->extra));
+	cred = calloc(1, sizeof(*cred));
+	if (!s->extra || !cred) {
+		free(cred);
+		return;
+	}
+	unix_extra_entry__init(s->extra);
+	unix_cred__init(cred);
+	s->extra->id = s->entry->id;
+	s->extra->peer = cred;
+	cred->pid = t->pid;
+	cred->uid = creds->euid;
+	cred->gid = creds->egid;
+}
+
+/* CRIU's images do not say who has made a connection. Most likely those who have it. */
+static void guess_creds(struct rsockets *all)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		struct rsocket *s = &all->at[i];
+
+		if (s->extra || s->stands_for || s->entry->type == SOCK_DGRAM)
+			continue;
+		if (s->entry->state == UNIXSK_LISTEN)
+			add_cred(s, s);
+		else if (s->peer)
+			add_cred(s, s->peer);
+	}
+}
+
 int rsockets_load(struct restore *r, struct err *e)
 {
 	struct rsockets *all = pool_new(&r->pool, struct rsockets);
@@ -283,7 +323,10 @@ int rsockets_load(struct restore *r, struct err *e)
 	if (may_be_missing(load_extra(r, all, e), e) < 0 ||
 	    may_be_missing(load_queues(r, all, e), e) < 0)
 		return e->code;
-	return match_all(r, all, e);
+	if (match_all(r, all, e) < 0)
+		return e->code;
+	guess_creds(all);
+	return 0;
 }
 
 void rsockets_close(struct restore *r)

@@ -33,10 +33,9 @@ static void get(int from, const char *text, int *fds, size_t count)
 {
 	char room[CMSG_SPACE(16 * sizeof(int))] = { 0 }, buf[64] = "";
 	struct iovec io = { buf, strlen(text) };
-	struct msghdr m = { .msg_iov = &io,
-			    .msg_iovlen = 1,
-			    .msg_control = room,
-			    .msg_controllen = sizeof(room) };
+	struct msghdr m = {
+		.msg_iov = &io, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)
+	};
 	struct cmsghdr *c = (struct cmsghdr *)room;
 
 	SAME(SYS(recvmsg(from, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)), strlen(text));
