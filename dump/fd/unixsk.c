@@ -367,6 +367,15 @@ static int check(const struct sockets *all, struct unixsk *s, struct err *e)
 	return 0;
 }
 
+/* The list has a place for every message; it says something when one of them came from somebody with a name. */
+static void drop_plain_senders(struct unixsk *s)
+{
+	for (size_t i = 0; i < s->extra->n_from; i++)
+		if (s->extra->from[i]->has_name || s->extra->from[i]->cred)
+			return;
+	s->extra->n_from = 0;
+}
+
 static int save_extra(const struct sockets *all, struct err *e)
 {
 	own_image img = {};
@@ -374,6 +383,7 @@ static int save_extra(const struct sockets *all, struct err *e)
 	for (size_t i = 0; i < all->count; i++) {
 		struct unixsk *s = all->at[i];
 
+		drop_plain_senders(s);
 		if (!s->has_extra)
 			continue;
 		if (!img.file && image_create(&img, all->d->images, IMG_UNIX_EXTRA, 0, e) < 0)
