@@ -30,7 +30,7 @@ struct field {
 	int option;
 	size_t has, value; /* where it goes */
 	bool flag;	   /* a bool there, else a number */
-	bool if_set; /* left out when it is zero, or when this kernel or family does not know it */
+	bool may_miss;	   /* this kernel or family may not know it */
 };
 
 #define FIELD(name) offsetof(SkOptsEntry, has_##name), offsetof(SkOptsEntry, name)
@@ -39,7 +39,7 @@ static const struct field fields[] = {
 	{ SO_REUSEADDR, FIELD(reuseaddr), true, false },
 	{ SO_PRIORITY, FIELD(so_priority), false, false },
 	{ SO_RCVLOWAT, FIELD(so_rcvlowat), false, false },
-	{ SO_MARK, FIELD(so_mark), false, true },
+	{ SO_MARK, FIELD(so_mark), false, false },
 	{ SO_DONTROUTE, FIELD(so_dontroute), true, false },
 	{ SO_NO_CHECK, FIELD(so_no_check), true, false },
 	{ SO_REUSEPORT, FIELD(so_reuseport), true, true },
@@ -56,9 +56,9 @@ static int read_field(int fd, const struct field *f, SkOptsEntry *ret, struct er
 	struct err unknown = { 0 };
 	int value;
 
-	if (sk_opts_number(fd, f->option, &value, f->if_set ? &unknown : e) < 0)
-		return f->if_set ? 0 : e->code;
-	if (f->if_set && !value)
+	if (sk_opts_number(fd, f->option, &value, f->may_miss ? &unknown : e) < 0)
+		return f->may_miss ? 0 : e->code;
+	if (f->option == SO_MARK && !value)
 		return 0;
 	*(protobuf_c_boolean *)((char *)ret + f->has) = 1;
 	if (f->flag)

@@ -212,8 +212,8 @@ static int unixsk_dump(struct file *f, FileEntry *entry, struct err *e)
 	sk->backlog = s->state.unsent;
 	sk->peer = s->state.peer;
 	sk->fown = f->fown;
-	sk->has_shutdown = 1;
 	sk->shutdown = s->state.shutdown & SK_SHUTDOWN__BOTH;
+	sk->has_shutdown = sk->shutdown != SK_SHUTDOWN__NONE;
 	if (look_for_trouble(s, f->fd, e) < 0 || sk_opts_read(f->dump, f->fd, &sk->opts, e) < 0 ||
 	    unixsk_read_name(s, f->fd, e) < 0)
 		return e->code;

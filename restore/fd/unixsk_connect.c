@@ -177,6 +177,9 @@ static bool is_pair(const struct rsocket *s)
 
 	if (!is_connected(s) || s->accepted)
 		return false;
+	/* CRIU's images have the state of a datagram socket that others have connected to, as if it were its own. */
+	if (!p && !s->extra && !is_stream(s) && s->entry->name.len)
+		return false;
 	if (!p) /* who had connected to a name may still ask for it */
 		return !s->extra || !s->extra->peer_name.len;
 	if (p->stands_for || p->inherited || p->fd >= 0 || p->accepted || listens(p))
