@@ -245,13 +245,35 @@ int set_external(struct options *opt, const char *value, struct err *e)
 
 	if (value[type] != '[' || value[id] != ']' || (value[id + 1] && value[id + 1] != ':'))
 		return err_say(e, "'%s' has not the form TYPE[ID] or TYPE[ID]:VALUE", value);
-	if (strncmp(value, "file[", 5) != 0 && strncmp(value, "tty[", 4) != 0)
+	if (strncmp(value, "file[", 5) != 0 && strncmp(value, "tty[", 4) != 0 &&
+	    strncmp(value, "unix[", 5) != 0)
 		return err_code(e, ENOTSUP,
 				"option '--external %s' is not supported yet: external resources "
-				"can "
-				"be of the types 'file' and 'tty'",
+				"can be of the types 'file', 'tty' and 'unix'",
 				value);
 	return list_add(&opt->external, value, e);
+}
+
+/* The old way to say --external unix[INODE], and for all datagram sockets at once. */
+int set_ext_unix_sk(struct options *opt, const char *value, struct err *e)
+{
+	char text[32], *end;
+
+	if (!value) {
+		opt->ext_unix_sk = true;
+		return 0;
+	}
+	for (const char *at = value;; at = end + 1) {
+		unsigned long inode = strtoul(at, &end, 10);
+
+		if (end == at || !inode || inode > UINT32_MAX || (*end && *end != ','))
+			return err_say(e, "'%s' is no list of inode numbers", value);
+		snprintf(text, sizeof(text), "unix[%lu]", inode);
+		if (list_add(&opt->external, text, e) < 0)
+			return e->code;
+		if (!*end)
+			return 0;
+	}
 }
 
 int set_action_script(struct options *opt, const char *value, struct err *e)

@@ -19,7 +19,6 @@
 #define ON_SAVE (ON_DUMP | ON_PRE_DUMP)
 
 /* Why an option is refused. */
-#define NO_SOCKETS "sockets cannot be dumped"
 #define NO_TCP "TCP connections cannot be dumped"
 #define NO_PAGE_SERVER "there is no page server"
 #define NO_TLS "there is no page server, and so no TLS"
@@ -86,7 +85,9 @@ const struct option_entry option_table[] = {
 	{ "compress", 0, MAY_HAVE("CODEC[:N]"), .set = set_compress, .on = ON_DUMP | ON_CONVERT,
 	  IN(DUMP), .help = "store pages compressed: zstd (default) or lz4, at level N (1)" },
 	{ "external", 0, NEEDS("TYPE[ID]"), .set = set_external, .on = ON_BOTH, IN(DUMP),
-	  .help = "file[MNT_ID:INODE] or tty[RDEV:DEV] (hex) is not of the tree" },
+	  .help = "file[MNT_ID:INODE], tty[RDEV:DEV] (hex) or unix[INODE] is not of the tree" },
+	{ "ext-unix-sk", 'x', MAY_HAVE("INODE,..."), .set = set_ext_unix_sk, .on = ON_BOTH, IN(DUMP),
+	  .help = "sockets may have peers outside: all datagram ones, or those given" },
 	{ "manage-cgroups", 0, MAY_HAVE("MODE"), .set = set_manage_cgroups, .on = ON_BOTH, IN(DUMP),
 	  .help = "only 'ignore': leave cgroups alone, as happens anyway" },
 
@@ -155,7 +156,6 @@ const struct option_entry option_table[] = {
 	{ "allow-uprobes", 0, NO, .missing = "processes under uprobes cannot be dumped" },
 	{ "force-irmap", 0, NO, .missing = NO_WATCHES },
 	{ "irmap-scan-path", 0, NEEDS("PATH"), .missing = NO_WATCHES },
-	{ "ext-unix-sk", 'x', MAY_HAVE("INODE"), .missing = NO_SOCKETS },
 	{ "tcp-established", 0, NO, .missing = NO_TCP },
 	{ "tcp-close", 0, NO, .missing = NO_TCP },
 	{ "skip-in-flight", 0, NO, .missing = NO_TCP },

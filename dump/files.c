@@ -77,7 +77,8 @@ struct file *files_next(const struct dump *d, const struct fd_kind *kind, const 
 
 int files_copy(const struct file *f, int *ret_fd, struct err *e)
 {
-	int fd = syscall(SYS_pidfd_getfd, f->task->pidfd, f->num, 0);
+	int fd = f->kept >= 0 ? fcntl(f->kept, F_DUPFD_CLOEXEC, 0) :
+				(int)syscall(SYS_pidfd_getfd, f->task->pidfd, f->num, 0);
 
 	if (fd < 0)
 		return err_sys(e, "copy fd %d of pid %d", f->num, f->task->pid);
@@ -345,6 +346,10 @@ void files_undo(struct dump *d)
 	if (!files)
 		return;
 	d->files = NULL; /* the struct itself is the pool's */
+	for (struct file *f = files->first; f; f = f->next)
+		own_close(&f->kept);
+	if (files->queues)
+		image_drop(files->queues);
 	files_forget(files);
 	free(files->entries);
 	free(files->table_of);

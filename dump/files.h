@@ -19,7 +19,8 @@ struct file {
 	uint32_t id;
 	/* Of those that have it, the task with the smallest pid, and its smallest number for it. */
 	struct task *task;
-	int num;	   /* -1: known by its link only */
+	int num;	   /* -1: known by its link only, or on its way in a message */
+	int kept;	   /* our copy of one that is on its way, which nobody may have but us; else -1 */
 	const char *where; /* the link below /proc/PID: "fd/7", "exe" */
 	/*
 	 * Our copy (pidfd_getfd) during match and dump, else -1: shares position and queue, so peek only. An
@@ -94,6 +95,11 @@ void files_undo(struct dump *d);
 struct file *files_next(const struct dump *d, const struct fd_kind *kind, const struct file *after);
 /* A copy of the descriptor, after dump() is over. */
 must_check int files_copy(const struct file *f, int *ret_fd, struct err *e);
+/*
+ * The description of a descriptor that waits in a message, received by looking at it: a known one, or a new one. The
+ * descriptor is taken over, whatever comes of it. t: who could receive it.
+ */
+must_check int files_add_sent(struct task *t, int fd, struct file **ret, struct err *e);
 /* Puts the description in front of an error: "fd 7 (pipe) of pid 12". */
 int files_blame(const struct file *f, struct err *e);
 /* An id for an entry of another file. */

@@ -170,6 +170,17 @@ static int dump_file(struct file *f, struct err *e)
 	return files_put(d->files, f->entry, e);
 }
 
+/* One that is on its way is a descriptor of ours, which a link of /proc leads to as well. */
+static void say_where(struct file *f, const struct known_file *key, const struct task *t)
+{
+	bool sent = key->pid != t->pid;
+
+	f->kept = sent ? key->num : -1;
+	f->num = sent ? -1 : key->num;
+	f->where = sent ? pool_format(&f->dump->pool, "../%d/fd/%d", key->pid, key->num) :
+			  pool_format(&f->dump->pool, "fd/%d", key->num);
+}
+
 static int add_file(struct known_file *key, const char *fdinfo, struct task *t, struct err *e)
 {
 	struct files *files = key->files;
@@ -181,8 +192,7 @@ static int add_file(struct known_file *key, const char *fdinfo, struct task *t, 
 	key->file = f;
 	f->dump = d;
 	f->task = t;
-	f->num = key->num;
-	f->where = pool_format(&d->pool, "fd/%d", key->num);
+	say_where(f, key, t);
 	f->fdinfo = pool_text(&d->pool, fdinfo);
 	files_number(fdinfo, "pos", 10, &f->pos);
 	files_number(fdinfo, "flags", 8, &flags);
@@ -207,45 +217,63 @@ static int add_file(struct known_file *key, const char *fdinfo, struct task *t, 
 	return 0;
 }
 
-/* Finds the description of a number, or adds it; which of the two says *ret_first. */
-static int find_file(const struct fd_table *table, int num, const char *fdinfo,
+/* Finds the description of a number of ours or of a task, or adds it; which of the two says *ret_first. */
+static int find_file(struct task *t, const struct known_file *like, const char *fdinfo,
 		     struct descriptor *ret, struct err *e)
 {
-	struct files *files = table->task->dump->files;
+	struct files *files = t->dump->files;
 	own_mem struct known_file *key = calloc(1, sizeof(*key));
 	struct known_file **node;
+	int pid = like->pid, num = like->num;
 
 	if (!key)
-		return err_sys(e, "memory for fd %d of pid %d", num, table->task->pid);
-	*key = (struct known_file){ .files = files, .pid = table->task->pid, .num = num };
+		return err_sys(e, "memory for fd %d of pid %d", num, pid);
+	*key = (struct known_file){ .files = files, .pid = pid, .num = num };
 	files_number(fdinfo, "mnt_id", 10, &key->mnt_id);
 	files_number(fdinfo, "ino", 10, &key->ino);
 	files_number(fdinfo, "eventfd-id", 10, &key->event);
 	files->compare_errno = 0;
 	node = tsearch(key, &files->by_description, compare);
 	if (!node)
-		return err_sys(e, "memory for fd %d of pid %d", num, table->task->pid);
+		return err_sys(e, "memory for fd %d of pid %d", num, pid);
 	if (files->compare_errno) {
 		if (*node == key)
 			tdelete(key, &files->by_description, compare);
 		errno = files->compare_errno;
-		return err_sys(e, "compare fd %d of pid %d with others", num, table->task->pid);
+		return err_sys(e, "compare fd %d of pid %d with others", num, pid);
 	}
 	ret->file = (*node)->file;
 	ret->first = *node == key;
 	if (!ret->first)
 		return 0;
 	take_mem(key); /* the tree's now */
-	if (add_file(*node, fdinfo, table->task, e) < 0)
+	if (add_file(*node, fdinfo, t, e) < 0)
 		return e->code;
 	ret->file = (*node)->file;
+	return 0;
+}
+
+int files_add_sent(struct task *t, int fd, struct file **ret, struct err *e)
+{
+	own_fd ours = fd;
+	own_mem char *text = NULL;
+	struct descriptor found;
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	if (io_slurp(AT_FDCWD, path, &text, NULL, e) < 0 ||
+	    find_file(t, &(struct known_file){ .pid = getpid(), .num = fd }, text, &found, e) < 0)
+		return err_on(e, "a descriptor in a message that waits in it");
+	if (found.first)
+		take_fd(&ours); /* compared with others to come */
+	*ret = found.file;
 	return 0;
 }
 
 /* Of all who have it, the one with the smallest pid restores what must be restored by one. */
 static void choose_owner(struct file *f, struct task *t, int num)
 {
-	if (t->pid >= f->task->pid)
+	if (f->num >= 0 && t->pid >= f->task->pid)
 		return;
 	f->task = t;
 	f->num = num;
@@ -256,6 +284,7 @@ int files_describe(struct fd_table *table, struct descriptor *ret, struct err *e
 {
 	char buf[FDINFO_SIZE];
 	own_mem char *longer = NULL;
+	struct known_file like;
 	uint64_t flags = 0;
 	const char *text;
 
@@ -264,8 +293,11 @@ int files_describe(struct fd_table *table, struct descriptor *ret, struct err *e
 	text = longer ? longer : buf;
 	files_number(text, "flags", 8, &flags);
 	ret->cloexec = flags & O_CLOEXEC;
-	if (find_file(table, ret->num, text, ret, e) < 0)
+	like = (struct known_file){ .pid = table->task->pid, .num = ret->num };
+	if (find_file(table->task, &like, text, ret, e) < 0)
 		return e->code;
+	if (ret->file->num < 0) /* it was on its way to somebody */
+		ret->first = true;
 	choose_owner(ret->file, table->task, ret->num);
 	for (size_t i = 0; i < fd_kind_count; i++)
 		if (fd_kinds[i]->seen && fd_kinds[i]->seen(table, ret, text, e) < 0)

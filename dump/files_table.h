@@ -28,6 +28,7 @@ struct files {
 	uint32_t ghost_count;
 	struct held_lock *locks, *last_lock; /* dump/fd/lock.c */
 	struct tty *ttys;		     /* dump/fd/tty.c */
+	struct image *queues;		     /* dump/fd/unixsk_queue.c; NULL: nothing waited so far */
 };
 
 /* The table, made when first asked for. */

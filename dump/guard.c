@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,6 +45,8 @@ struct guard {
 	struct err err;
 	struct dump_stats stats;
 	struct note *notes; /* newest first */
+	volatile bool peeking;
+	struct guard_peek peek;
 };
 
 /* The signal handlers have no other way to it. */
@@ -127,6 +131,17 @@ int guard_note_ending(struct guard *g, int pid, uint64_t start_time, int signal,
 	return 0;
 }
 
+void guard_peek_begin(struct guard *g, const struct guard_peek *was)
+{
+	g->peek = *was;
+	g->peeking = true;
+}
+
+void guard_peek_end(struct guard *g)
+{
+	g->peeking = false;
+}
+
 void guard_remove_links(struct guard *g)
 {
 	for (struct note *n = g->notes; n; n = n->next) {
@@ -168,17 +183,28 @@ static void do_work(struct guard *g, const struct options *opt,
 	_exit(0);
 }
 
-static int open_ending(const struct ending *n)
+/* A pidfd, unless it is another process by now. */
+static int open_process(int pid, uint64_t start_time)
 {
 	struct err ignored = { 0 };
 	struct proc_stat stat;
 	own_fd proc = -1;
-	own_fd fd = n->pid ? syscall(SYS_pidfd_open, n->pid, 0) : -1;
+	own_fd fd = pid ? syscall(SYS_pidfd_open, pid, 0) : -1;
 
-	if (fd < 0 || proc_open(n->pid, &proc, &ignored) < 0 ||
-	    proc_stat_read(proc, &stat, &ignored) < 0 || stat.start_time != n->start_time)
+	if (fd < 0 || proc_open(pid, &proc, &ignored) < 0 ||
+	    proc_stat_read(proc, &stat, &ignored) < 0 || stat.start_time != start_time)
 		return -1;
 	return take_fd(&fd);
+}
+
+static void put_peek_back(const struct guard_peek *was)
+{
+	own_fd process = open_process(was->pid, was->start_time);
+	own_fd fd = process < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, process, was->num, 0);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == was->ino)
+		setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &was->offset, sizeof(was->offset));
 }
 
 static void await_end(int pidfd)
@@ -193,13 +219,15 @@ static void await_end(int pidfd)
 static void carry_out(const struct guard *g)
 {
 	for (const struct note *n = g->notes; n; n = n->next) {
-		own_fd fd = open_ending(&n->ending);
+		own_fd fd = open_process(n->ending.pid, n->ending.start_time);
 
 		if (fd >= 0)
 			syscall(SYS_pidfd_send_signal, fd, n->ending.signal, NULL, 0);
 	}
 	for (const struct note *n = g->notes; n; n = n->next) {
-		own_fd fd = n->ending.signal == SIGKILL ? open_ending(&n->ending) : -1;
+		own_fd fd = n->ending.signal == SIGKILL ?
+				    open_process(n->ending.pid, n->ending.start_time) :
+				    -1;
 
 		if (fd >= 0)
 			await_end(fd);
@@ -219,6 +247,8 @@ static int heal(struct guard *g, int status, struct err *e)
 	for (struct note *n = g->notes; n; n = n->next)
 		if (n->injection.pid)
 			inject_heal(&n->injection);
+	if (g->peeking)
+		put_peek_back(&g->peek);
 	guard_remove_links(g);
 	err_code(e, EINTR, "the process that dumps was killed by signal %d", sig);
 	return err_hint(e, "what it had changed was put back, the target goes on");

@@ -34,6 +34,16 @@ must_check int guard_note_link(struct guard *g, const char *path, struct err *e)
 /* A process that gets this signal once the dump is committed: from the guardian, if the worker is killed before it can. */
 must_check int guard_note_ending(struct guard *g, int pid, uint64_t start_time, int signal,
 				 struct err *e);
+/* Where a socket was being looked at (SO_PEEK_OFF) before we set it. */
+struct guard_peek {
+	int pid, num; /* a descriptor of it */
+	uint64_t start_time, ino;
+	int offset;
+};
+
+/* Noted until the end; one socket at a time. */
+void guard_peek_begin(struct guard *g, const struct guard_peek *was);
+void guard_peek_end(struct guard *g);
 /* Removes the noted links now. */
 void guard_remove_links(struct guard *g);
 /* From here on nothing is undone: the dump is complete, and the endings are carried out whoever is killed. */

@@ -4,6 +4,7 @@
  */
 #include "lib/netlink.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/inet_diag.h>
@@ -16,6 +17,7 @@
 #include <netlink/netlink.h>
 #include <netinet/in.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -240,6 +242,75 @@ static uint32_t unix_peer(int fd)
 	message = question_new(SOCK_DIAG_BY_FAMILY, 0, &request, sizeof(request));
 	ask(NETLINK_SOCK_DIAG, message, peer_inode, &inode);
 	return inode;
+}
+
+/* --- the state of a unix socket ------------------------------------------------- */
+
+struct unix_answer {
+	struct netlink_unix *ret;
+	bool found;
+};
+
+static void copy_waiting(struct nlattr *icons, struct netlink_unix *ret)
+{
+	ret->waiting = malloc(nla_len(icons) + 1);
+	if (!ret->waiting)
+		return;
+	memcpy(ret->waiting, nla_data(icons), nla_len(icons));
+	ret->waiting_count = nla_len(icons) / sizeof(uint32_t);
+}
+
+static int unix_state(struct nl_msg *message, void *arg)
+{
+	const struct unix_diag_msg *head = nlmsg_data(nlmsg_hdr(message));
+	struct nlattr *at[UNIX_DIAG_MAX + 1] = { 0 };
+	struct unix_answer *answer = arg;
+	struct netlink_unix *ret = answer->ret;
+	const struct unix_diag_rqlen *queue;
+	const struct unix_diag_vfs *file;
+
+	if (nlmsg_parse(nlmsg_hdr(message), sizeof(*head), at, UNIX_DIAG_MAX, NULL) < 0)
+		return NL_STOP;
+	answer->found = true;
+	ret->type = head->udiag_type;
+	ret->state = head->udiag_state;
+	if (at[UNIX_DIAG_PEER])
+		ret->peer = nla_get_u32(at[UNIX_DIAG_PEER]);
+	ret->has_peer = at[UNIX_DIAG_PEER];
+	if (at[UNIX_DIAG_SHUTDOWN])
+		ret->shutdown = nla_get_u8(at[UNIX_DIAG_SHUTDOWN]);
+	if (at[UNIX_DIAG_RQLEN]) {
+		queue = nla_data(at[UNIX_DIAG_RQLEN]);
+		ret->unread = queue->udiag_rqueue;
+		ret->unsent = queue->udiag_wqueue;
+	}
+	if (at[UNIX_DIAG_VFS]) {
+		file = nla_data(at[UNIX_DIAG_VFS]);
+		ret->has_file = true;
+		ret->file_ino = file->udiag_vfs_ino;
+	}
+	if (at[UNIX_DIAG_ICONS] && !ret->waiting)
+		copy_waiting(at[UNIX_DIAG_ICONS], ret);
+	return NL_OK;
+}
+
+int netlink_unix_state(uint32_t inode, struct netlink_unix *ret)
+{
+	struct unix_diag_req request = {
+		.sdiag_family = AF_UNIX,
+		.udiag_states = -1U,
+		.udiag_ino = inode,
+		.udiag_show = UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_VFS |
+			      UDIAG_SHOW_ICONS,
+		.udiag_cookie = { -1U, -1U },
+	};
+	own_nl_msg *message = question_new(SOCK_DIAG_BY_FAMILY, 0, &request, sizeof(request));
+	struct unix_answer answer = { .ret = ret };
+
+	*ret = (struct netlink_unix){ 0 };
+	if (ask(NETLINK_SOCK_DIAG, message, unix_state, &answer) < 0 || !answer.found)
+		return -ENOENT;
+	return 0;
 }
 
 /* "'/run/x'", "'@abstract'"; false: it has no name. */

@@ -5,7 +5,9 @@
 #ifndef STASIS_LIB_NETLINK_H
 #define STASIS_LIB_NETLINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Names the socket behind one of our descriptors (a duplicate of the target's will do) for a
@@ -13,5 +15,24 @@
  * peer inode 4711". Says what it finds and never fails; returns buf's length as snprintf does.
  */
 int netlink_socket_describe(int fd, char *buf, size_t size);
+
+/* What sock_diag tells about a unix socket. */
+struct netlink_unix {
+	uint8_t type;	  /* SOCK_... */
+	uint8_t state;	  /* TCP_ESTABLISHED, TCP_CLOSE, TCP_LISTEN */
+	uint8_t shutdown; /* 1: for reading, 2: for writing */
+	bool has_peer;
+	uint32_t peer; /* inode; 0: the peer has no descriptor, or is gone */
+	/* Bytes unread and sent, or connections that wait and how many may. */
+	uint32_t unread, unsent;
+	bool has_file;
+	uint32_t file_ino; /* of the socket file, low 32 bits */
+	uint32_t *
+		waiting; /* inodes of those who wait to be accepted, in their order; the caller frees it */
+	size_t waiting_count;
+};
+
+/* By the inode of a socket in our network namespace; -ENOENT: there is none. */
+int netlink_unix_state(uint32_t inode, struct netlink_unix *ret);
 
 #endif

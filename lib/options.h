@@ -104,6 +104,7 @@ struct options {
 	bool dry_run;	 /* restore: print the plans and touch nothing */
 
 	struct string_list external; /* TYPE[ID] or TYPE[ID]:VALUE, as typed */
+	bool ext_unix_sk;	     /* datagram sockets may have peers outside of the tree */
 	struct string_list action_scripts;
 	struct inherit_fd *inherit_fds;
 	size_t inherit_count;

@@ -58,12 +58,14 @@ static bool is_late(const struct restore *r, const FileEntry *entry)
 	return pid > 0 && load_find(r, pid);
 }
 
-static int make_files(struct restore *r, bool late, struct err *e)
+/* together: of those kinds that are prepared when all others are made. */
+static int make_files(struct restore *r, bool late, bool together, struct err *e)
 {
 	for (size_t i = 0; i < r->files->count; i++) {
 		struct rfile *f = &r->files->files[i];
 
-		if (!f->owner || f->fd >= 0 || is_late(r, f->entry) != late)
+		if ((!f->owner && !f->sent) || f->fd >= 0 || is_late(r, f->entry) != late ||
+		    (f->kind->prepare != NULL) != together)
 			continue;
 		if (f->kind->make(r, f->entry, &f->fd, e) < 0)
 			return rfiles_blame(f, e);
@@ -98,7 +100,12 @@ int rfiles_make(struct restore *r, struct err *e)
 		if (r->files->root < 0)
 			return err_sys(e, "open the root directory '%s'", r->opt->root);
 	}
-	if (remaps_make(r, e) < 0 || make_files(r, false, e) < 0)
+	if (remaps_make(r, e) < 0 || make_files(r, false, false, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < fd_restore_kind_count; i++)
+		if (fd_restore_kinds[i]->prepare && fd_restore_kinds[i]->prepare(r, e) < 0)
+			return e->code;
+	if (make_files(r, false, true, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < fd_restore_kind_count; i++)
 		if (fd_restore_kinds[i]->made && fd_restore_kinds[i]->made(r, e) < 0)
@@ -285,7 +292,7 @@ int rfiles_install(struct rtask *t, struct plan *p, struct err *e)
 
 	if (!r->files->late_made) {
 		r->files->late_made = true;
-		if (make_files(r, true, e) < 0)
+		if (make_files(r, true, false, e) < 0)
 			return e->code;
 	}
 	if (table && install_table(t, table, p, e) < 0)

@@ -12,6 +12,8 @@ struct fd_restore_kind {
 	FdTypes type;
 	/* Once: loads images of the kind (pipes-data, tty-info). */
 	int (*load)(struct restore *r, struct err *e);
+	/* Once, when those of all other kinds are made: of kinds that are made together. It names them in an error. */
+	int (*prepare)(struct restore *r, struct err *e);
 	/* Makes the description in our table; needs no other descriptor. O_CLOEXEC. */
 	int (*make)(struct restore *r, const FileEntry *f, int *ret_fd, struct err *e);
 	/* Once, when all descriptions are made: closes what was only needed meanwhile. */
@@ -25,6 +27,8 @@ struct fd_restore_kind {
 	/* How many entries join and late need at most for a description; NULL: none. */
 	uint32_t (*room)(const FileEntry *f);
 	uint32_t (*task_room)(const struct rtask *t);
+	/* The restore has succeeded: what would have been undone stays. */
+	void (*done)(struct restore *r);
 	void (*close)(struct restore *r);
 };
 

@@ -21,6 +21,8 @@ static uint32_t flags_of(const FileEntry *f)
 		return f->pipe->flags;
 	case FD_TYPES__TTY:
 		return f->tty->flags;
+	case FD_TYPES__UNIXSK:
+		return f->usk->flags;
 	default:
 		return 0;
 	}
@@ -45,6 +47,8 @@ static const FownEntry *owner_of(const FileEntry *f)
 		return f->tfd->fown;
 	case FD_TYPES__MEMFD:
 		return f->memfd->fown;
+	case FD_TYPES__UNIXSK:
+		return f->usk->fown;
 	default:
 		return NULL;
 	}
@@ -173,6 +177,9 @@ int rfiles_outside(struct restore *r, struct err *e)
 
 void rfiles_done(struct restore *r)
 {
+	for (size_t i = 0; i < fd_restore_kind_count; i++)
+		if (fd_restore_kinds[i]->done)
+			fd_restore_kinds[i]->done(r);
 	remaps_done(r);
 }
 

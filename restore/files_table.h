@@ -16,6 +16,7 @@ struct rfile {
 	struct rtask *
 		owner; /* who does what has to be done in one task: the smallest pid; NULL: no descriptor */
 	int number;  /* its smallest number there */
+	bool sent;   /* waits in a message, so it is made even if nobody has it */
 	int path_fd; /* O_PATH, of a file that is not found by its path (restore/fd/remap.c) */
 	int placed;  /* the number in the table that is being installed, -1: none */
 };
@@ -33,12 +34,13 @@ struct rfiles {
 	size_t count;
 	struct rtable *tables;
 	size_t table_count;
-	struct remaps *remaps; /* restore/fd/remap.c */
-	struct rpipes *pipes;  /* restore/pipes.c */
-	struct rttys *ttys;    /* restore/ttys.h */
-	struct rlocks *locks;  /* restore/fd/lock.c */
-	int root;	       /* --root, -1: none */
-	bool late_made;	       /* files of /proc/PID are opened */
+	struct remaps *remaps;	  /* restore/fd/remap.c */
+	struct rpipes *pipes;	  /* restore/pipes.c */
+	struct rttys *ttys;	  /* restore/ttys.h */
+	struct rlocks *locks;	  /* restore/fd/lock.c */
+	struct rsockets *sockets; /* restore/fd/unixsk.h */
+	int root;		  /* --root, -1: none */
+	bool late_made;		  /* files of /proc/PID are opened */
 };
 
 struct rfile *rfiles_find(const struct restore *r, uint32_t id);

@@ -11,11 +11,6 @@ sentence()
 	refuse "$(sentence "socket: tcp 127.0.0.1:$((16#${port#*:})) listening")"
 }
 
-@test "unsupported: a UNIX socket" {
-	start fd/unsupported unix
-	refuse "$(sentence "socket: unix datagram '$TEST_DIR/socket'")"
-}
-
 @test "unsupported: inotify" {
 	start fd/unsupported inotify
 	refuse "$(sentence "inotify 'anon_inode:inotify'")"

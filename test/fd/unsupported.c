@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
-#include <sys/un.h>
 
 static int tcp(void)
 {
@@ -19,15 +18,6 @@ static int tcp(void)
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	SYS(bind(fd, (struct sockaddr *)&at, sizeof(at)));
 	return SYS(listen(fd, 1));
-}
-
-static int unix_socket(void)
-{
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int fd = SYS(socket(AF_UNIX, SOCK_DGRAM, 0));
-
-	snprintf(at.sun_path, sizeof(at.sun_path), "%.100s", fds_path("socket"));
-	return SYS(bind(fd, (struct sockaddr *)&at, sizeof(at)));
 }
 
 static int own_inotify(void)
@@ -116,9 +106,10 @@ static const struct {
 	const char *name;
 	int (*make)(void);
 } kinds[] = {
-	{ "tcp", tcp },		{ "unix", unix_socket },      { "inotify", own_inotify },
-	{ "pidfd", own_pidfd }, { "namespace", namespace },   { "secret", secret },
-	{ "queue", queue },	{ "device", device },	      { "dead", dead },
+	{ "tcp", tcp },		{ "inotify", own_inotify },
+	{ "pidfd", own_pidfd }, { "namespace", namespace },
+	{ "secret", secret },	{ "queue", queue },
+	{ "device", device },	{ "dead", dead },
 	{ "thread", thread },	{ "fdinfo", own_descriptor },
 };
 

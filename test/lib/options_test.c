@@ -258,7 +258,11 @@ static void refusals_in_one_sentence(void)
 		  "option '--exec-cmd' needs the program to become, after '--'" },
 		{ "stasis dump -t 1 --external mnt[]:m",
 		  "option '--external mnt[]:m' is not supported yet: external resources can be of "
-		  "the types 'file' and 'tty'" },
+		  "the types 'file', 'tty' and 'unix'" },
+		{ "stasis dump -t 1 --ext-unix-sk=0",
+		  "option '--ext-unix-sk': '0' is no list of inode numbers" },
+		{ "stasis dump -t 1 -x12,x",
+		  "option '--ext-unix-sk': '12,x' is no list of inode numbers" },
 		{ "stasis dump -t 1 --manage-cgroups=soft",
 		  "option '--manage-cgroups=soft' is not supported yet: cgroups are left as they "
 		  "are" },

@@ -1,0 +1,467 @@
+/*
+ * UNIX sockets get their peers. The kernel notes at socketpair(2), listen(2) and connect(2) who calls (SO_PEERCRED), so these
+ * are called by processes of those numbers and ids (restore/actor.h).
+ *
+ * - Two ends without a name between them are a pair.
+ * - An end that was accepted has the name of the socket that listened: it connects to that one again, or to one in its place if
+ *   it is gone.
+ * - A peer that is gone is there until its data is in (s->other).
+ * - Datagram sockets connect to names; one whose peer has none was made with it as a pair.
+ *
+ * Sockets in the place of listening ones come first: later, another one may have the name.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "images/task/creds.pb-c.h"
+#include "lib/log.h"
+#include "lib/netlink.h"
+#include "restore/fd/unixsk.h"
+
+enum { MANY = 4096 };
+
+static bool is_stream(const struct rsocket *s)
+{
+	return s->entry->type != SOCK_DGRAM;
+}
+
+static bool is_connected(const struct rsocket *s)
+{
+	return s->entry->state == UNIXSK_ESTABLISHED;
+}
+
+static bool listens(const struct rsocket *s)
+{
+	return s && s->entry->state == UNIXSK_LISTEN;
+}
+
+static const UnixCred *cred_of(const struct rsocket *s)
+{
+	return s->extra ? s->extra->peer : NULL;
+}
+
+void rsocket_actor(struct actor *ret, const UnixCred *cred)
+{
+	*ret = (struct actor){ .root = -1 };
+	if (!cred)
+		return;
+	ret->pid = cred->pid;
+	ret->has_ids = cred->uid != UINT32_MAX;
+	ret->uid = cred->uid;
+	ret->gid = cred->gid;
+	ret->groups = cred->groups;
+	ret->group_count = cred->n_groups;
+}
+
+static int act(const struct rsocket *s, const UnixCred *cred, int (*call)(void *), void *arg)
+{
+	struct actor actor;
+	bool other = false;
+	int res;
+
+	rsocket_actor(&actor, cred);
+	/* Nothing is noted that would have to be somebody's. */
+	if (!cred)
+		return call(arg);
+	res = actor_do(&actor, call, arg, &other);
+	if (other)
+		log_warn(
+			"socket:[%u]: another process has the number %d of its peer, so SO_PEERCRED "
+			"tells one that is gone",
+			s->entry->ino, actor.pid);
+	return res;
+}
+
+int rsocket_new(const struct rsocket *like, int *ret_fd, struct err *e)
+{
+	*ret_fd = socket(AF_UNIX, like->entry->type | SOCK_CLOEXEC, 0);
+	return *ret_fd < 0 ? err_sys(e, "make a socket") : 0;
+}
+
+/* --- the calls ---------------------------------------------------------------------------------- */
+
+struct pairing {
+	int type;
+	int *ends; /* shared with who makes the call */
+};
+
+static int call_pair(void *arg)
+{
+	const struct pairing *p = arg;
+
+	return socketpair(AF_UNIX, p->type | SOCK_CLOEXEC, 0, p->ends) < 0 ? -errno : 0;
+}
+
+struct meeting {
+	int fd, backlog;
+	struct unix_address address;
+};
+
+static int call_listen(void *arg)
+{
+	const struct meeting *m = arg;
+
+	return listen(m->fd, m->backlog) < 0 ? -errno : 0;
+}
+
+static int call_connect(void *arg)
+{
+	const struct meeting *m = arg;
+
+	return connect(m->fd, &m->address.any, m->address.size) < 0 ? -errno : 0;
+}
+
+int rsocket_pair(const struct rsocket *s, int ret[2], struct err *e)
+{
+	/* The arena is memory that others see as well. */
+	size_t used = s->r->arena.used;
+	struct pairing p = { s->entry->type, arena_alloc(&s->r->arena, 2 * sizeof(int)) };
+	int res;
+
+	if (!p.ends)
+		return err_code(e, ENOMEM, "no room for a pair of sockets");
+	res = act(s, cred_of(s), call_pair, &p);
+	memcpy(ret, p.ends, 2 * sizeof(int));
+	s->r->arena.used = used;
+	return res < 0 ? err_res(e, res, "make a pair of sockets") : 0;
+}
+
+static int listen_as(const struct rsocket *s, int fd, const UnixCred *cred, int backlog,
+		     struct err *e)
+{
+	struct meeting m = { .fd = fd, .backlog = backlog };
+	int res = act(s, cred, call_listen, &m);
+
+	return res < 0 ? err_res(e, res, "listen") : 0;
+}
+
+/* to: a socket of ours that listens or has a name. */
+static int connect_as(const struct rsocket *s, int fd, const UnixCred *cred, int to, struct err *e)
+{
+	struct meeting m = { .fd = fd };
+	own_fd hold = -1;
+	int res;
+
+	if (rsocket_address(to, &m.address, &hold, e) < 0)
+		return e->code;
+	res = act(s, cred, call_connect, &m);
+	return res < 0 ? err_res(e, res, "connect it") : 0;
+}
+
+/* --- pairs -------------------------------------------------------------------------------------- */
+
+static int make_pair(struct rsocket *s, struct err *e)
+{
+	int ends[2] = { -1, -1 };
+
+	if (rsocket_pair(s, ends, e) < 0)
+		return e->code;
+	s->fd = ends[0];
+	if (s->peer)
+		s->peer->fd = ends[1];
+	else
+		s->other = ends[1];
+	return 0;
+}
+
+static bool is_mutual(const struct rsocket *s)
+{
+	return s->peer && s->peer->peer == s;
+}
+
+/* Whether the two were made together. */
+static bool is_pair(const struct rsocket *s)
+{
+	const struct rsocket *p = s->peer;
+
+	if (!is_connected(s) || s->accepted)
+		return false;
+	/* CRIU's images have the state of a datagram socket that others have connected to, as if it were its own. */
+	if (!p && !s->extra && !is_stream(s) && s->entry->name.len)
+		return false;
+	if (!p) /* who had connected to a name may still ask for it */
+		return !s->extra || !s->extra->peer_name.len;
+	if (p->stands_for || p->inherited || p->fd >= 0 || p->accepted || listens(p))
+		return false;
+	if (is_stream(s))
+		return true;
+	return !p->entry->name.len || (is_mutual(s) && (!s->entry->name.len || cred_of(s)));
+}
+
+static int make_if_pair(struct rsocket *s, struct err *e)
+{
+	return s->fd < 0 && is_pair(s) ? make_pair(s, e) : 0;
+}
+
+/* Behind the pairs: one that has connected to others since may have been made as one. */
+static int make_alone(struct rsocket *s, struct err *e)
+{
+	return s->fd < 0 && !s->accepted ? rsocket_new(s, &s->fd, e) : 0;
+}
+
+/* --- through sockets that listen ------------------------------------------------------------------ */
+
+static int inode_of(int fd, uint32_t *ret, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "stat a socket");
+	*ret = st.st_ino;
+	return 0;
+}
+
+/* Somebody outside may be quicker than we, where the name can be seen already: that one has to come again. */
+static int accept_from(int listening, int client, int *ret_fd, struct err *e)
+{
+	struct netlink_unix state;
+	uint32_t inode = 0, wanted = 0;
+
+	if (inode_of(client, &wanted, e) < 0)
+		return e->code;
+	for (;;) {
+		own_fd fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return err_sys(e, "accept its connection");
+		if (inode_of(fd, &inode, e) < 0)
+			return e->code;
+		if (netlink_unix_state(inode, &state) < 0 || state.peer == wanted) {
+			free(state.waiting);
+			*ret_fd = take_fd(&fd);
+			return 0;
+		}
+		free(state.waiting);
+	}
+}
+
+/* One that is gone, under a name that others may have by now. */
+static int stand_in(const struct rsocket *s, const ProtobufCBinaryData *name, int *ret_fd,
+		    struct err *e)
+{
+	own_fd fd = -1;
+	int got;
+
+	if (rsocket_new(s, &got, e) < 0)
+		return e->code;
+	fd = got;
+	if (rsocket_bind_hidden(s->r, fd, name, e) < 0)
+		return e->code;
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* The two ends of a connection; where one is NULL, it is gone. */
+struct ends {
+	struct rsocket *client, *accepted;
+};
+
+static int meet(const struct ends *c, int listening, struct err *e)
+{
+	struct rsocket *any = c->client ? c->client : c->accepted;
+	int *client = c->client ? &c->client->fd : &c->accepted->other;
+	int *accepted = c->accepted ? &c->accepted->fd : &c->client->other;
+
+	if (*client < 0 && rsocket_new(any, client, e) < 0)
+		return e->code;
+	if (c->client && rsocket_bind(c->client, e) < 0)
+		return e->code;
+	if (listen_as(any, listening, c->client ? cred_of(c->client) : NULL, MANY, e) < 0 ||
+	    connect_as(any, *client, c->accepted ? cred_of(c->accepted) : NULL, listening, e) < 0)
+		return e->code;
+	return accept_from(listening, *client, accepted, e);
+}
+
+static struct rsocket *listener_named(struct rsockets *all, const struct rsocket *s,
+				      const ProtobufCBinaryData *name)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (listens(&all->at[i]) && all->at[i].entry->type == s->entry->type &&
+		    rsocket_same_name(&all->at[i].entry->name, name))
+			return &all->at[i];
+	return NULL;
+}
+
+/* Whether this one stands for its connection, and which socket listened, NULL: one that is gone. */
+static bool find_ends(struct rsockets *all, struct rsocket *s, struct ends *ret,
+		      struct rsocket **ret_listener)
+{
+	if (!is_stream(s) || !is_connected(s) || s->inherited || s->stands_for)
+		return false;
+	if (s->accepted) {
+		*ret = (struct ends){ s->peer && !s->peer->inherited ? s->peer : NULL, s };
+		*ret_listener = listens(s->name_of) ? s->name_of : NULL;
+		return true;
+	}
+	if (s->peer || !s->extra || !s->extra->peer_name.len)
+		return false;
+	*ret = (struct ends){ s, NULL };
+	*ret_listener = listener_named(all, s, &s->extra->peer_name);
+	return true;
+}
+
+/* early: those whose listening socket is gone. */
+static int meet_all(struct rsockets *all, bool early, struct err *e)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		struct rsocket *s = &all->at[i], *listener = NULL;
+		own_fd stand = -1;
+		struct ends ends;
+		int fd = -1;
+
+		if (!find_ends(all, s, &ends, &listener) || early != !listener)
+			continue;
+		if (!listener &&
+		    stand_in(s, s->accepted ? &s->entry->name : &s->extra->peer_name, &fd, e) < 0)
+			return rsocket_blame(s, e);
+		stand = fd;
+		if (meet(&ends, listener ? listener->fd : fd, e) < 0)
+			return rsocket_blame(s, e);
+	}
+	return 0;
+}
+
+/* Whoever accepts it will see who has connected: the owner of the descriptor, as far as we know. */
+static void waiting_actor(const struct rsocket *c, UnixCred *ret)
+{
+	const struct rtask *t = rfiles_find(c->r, c->entry->id)->owner;
+	const CredsEntry *creds =
+		t && t->core && t->core->thread_core ? t->core->thread_core->creds : NULL;
+
+	unix_cred__init(ret);
+	ret->pid = t ? t->pid : 0;
+	if (!creds)
+		return;
+	ret->uid = creds->euid;
+	ret->gid = creds->egid;
+	ret->groups = creds->groups;
+	ret->n_groups = creds->n_groups;
+}
+
+static int connect_waiting(struct rsocket *s, struct rsocket *c, struct err *e)
+{
+	UnixCred who;
+
+	waiting_actor(c, &who);
+	if (listen_as(s, s->fd, cred_of(c), MANY, e) < 0)
+		return e->code;
+	return connect_as(c, c->fd, &who, s->fd, e);
+}
+
+static bool is_waiting_for(const struct rsocket *c, const struct rsocket *s)
+{
+	return c->peer == s && c->fd >= 0 && is_connected(c) && is_stream(c) && !c->inherited;
+}
+
+/* CRIU's images have no order. */
+static int connect_all_waiting(struct rsockets *all, struct rsocket *s, struct err *e)
+{
+	size_t known = s->extra ? s->extra->n_waiting : 0;
+
+	for (size_t i = 0; i < known; i++) {
+		struct rsocket *c = rsockets_find_id(all, s->extra->waiting[i]);
+
+		if (c && is_waiting_for(c, s) && connect_waiting(s, c, e) < 0)
+			return rsocket_blame(c, e);
+	}
+	for (size_t i = 0; i < all->count && !known; i++)
+		if (is_waiting_for(&all->at[i], s) && connect_waiting(s, &all->at[i], e) < 0)
+			return rsocket_blame(&all->at[i], e);
+	return 0;
+}
+
+/* The last call of listen(2) is the one that counts, for who may wait and for whom others see. */
+static int listen_all(struct rsockets *all, struct err *e)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		struct rsocket *s = &all->at[i];
+
+		if (!listens(s) || s->inherited)
+			continue;
+		if (connect_all_waiting(all, s, e) < 0)
+			return e->code;
+		if (listen_as(s, s->fd, cred_of(s), s->entry->backlog, e) < 0)
+			return rsocket_blame(s, e);
+	}
+	return 0;
+}
+
+/* --- datagrams ------------------------------------------------------------------------------------ */
+
+static int connect_outside(struct rsocket *s, struct err *e)
+{
+	struct unix_address address;
+
+	rsocket_set_address(&address, &s->peer->entry->name);
+	if (connect(s->fd, &address.any, address.size) == 0)
+		return 0;
+	err_sys(e, "connect it to its peer outside of the tree");
+	return err_hint(e,
+			"start what listened there, or give a socket with --inherit-fd "
+			"'fd[N]:socket:[%u]'",
+			s->entry->ino);
+}
+
+/* A peer that is gone had a name. */
+static int connect_gone(struct rsocket *s, struct err *e)
+{
+	if (!s->extra || !s->extra->peer_name.len || s->other >= 0)
+		return 0;
+	if (stand_in(s, &s->extra->peer_name, &s->other, e) < 0)
+		return e->code;
+	return connect_as(s, s->fd, NULL, s->other, e);
+}
+
+static int connect_datagram(struct rsocket *s, struct err *e)
+{
+	struct netlink_unix state;
+	uint32_t inode = 0, wanted = 0;
+
+	if (!s->peer)
+		return connect_gone(s, e);
+	if (s->peer->stands_for)
+		return connect_outside(s, e);
+	/* One end of a pair has its peer already. */
+	if (inode_of(s->fd, &inode, e) < 0 || inode_of(s->peer->fd, &wanted, e) < 0)
+		return e->code;
+	if (netlink_unix_state(inode, &state) == 0 && state.peer == wanted)
+		return 0;
+	return connect_as(s, s->fd, NULL, s->peer->fd, e);
+}
+
+static int connect_datagrams(struct rsockets *all, struct err *e)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		struct rsocket *s = &all->at[i];
+
+		if (s->entry->type == SOCK_DGRAM && is_connected(s) && !s->inherited &&
+		    !s->stands_for && connect_datagram(s, e) < 0)
+			return rsocket_blame(s, e);
+	}
+	return 0;
+}
+
+static int for_all(struct rsockets *all, int (*part)(struct rsocket *, struct err *), struct err *e)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		struct rsocket *s = &all->at[i];
+
+		if (!s->inherited && !s->stands_for && part(s, e) < 0)
+			return rsocket_blame(s, e);
+	}
+	return 0;
+}
+
+int rsockets_connect(struct rsockets *all, struct err *e)
+{
+	if (for_all(all, make_if_pair, e) < 0 || for_all(all, make_alone, e) < 0 ||
+	    meet_all(all, true, e) < 0 || for_all(all, rsocket_bind, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < all->count; i++)
+		if (!all->at[i].inherited && rsocket_fill_early(all, &all->at[i], e) < 0)
+			return rsocket_blame(&all->at[i], e);
+	if (meet_all(all, false, e) < 0 || listen_all(all, e) < 0 || connect_datagrams(all, e) < 0)
+		return e->code;
+	return for_all(all, rsocket_open_file, e);
+}
