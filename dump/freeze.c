@@ -57,7 +57,7 @@ static bool is_over(int tid)
 
 	if (proc_open(tid, &fd, &e) < 0 || proc_stat_read(fd, &s, &e) < 0)
 		return true;
-	return s.state == 'Z' || s.state == 'X';
+	return proc_stat_dead(&s);
 }
 
 static int seize_with_options(int tid, struct err *e)
@@ -222,18 +222,25 @@ static int read_stat(struct task *t, struct err *e)
 {
 	if (proc_stat_read(t->proc_fd, &t->stat, e) < 0)
 		return e->code;
-	if (t->stat.state == 'Z' || t->stat.state == 'X')
+	if (proc_stat_dead(&t->stat))
 		t->state = TASK_DEAD;
 	return 0;
 }
 
-/* Threads that have ended while they were ours hold up the end, or the exec(), of their process: they are reaped. */
+/*
+ * Threads that have ended while they were ours hold up the end, or the exec(), of their process: they are reaped. After an
+ * exec() another thread has the number of the first one. A first thread that went while it was asked has no threads.
+ */
 static int check_dead(struct task *t, struct err *e)
 {
 	int r = freeze_await_end(t, e);
 
-	if (r < 0 || t->stat.threads <= 1)
+	if (r < 0)
 		return r;
+	if (!proc_stat_dead(&t->stat) || t->stat.threads == 0)
+		return err_code(e, EAGAIN, "pid %d has become another program", t->pid);
+	if (t->stat.threads == 1)
+		return 0;
 	return err_code(e, ENOTSUP,
 			"the first thread of pid %d has exited while others live on, which is not "
 			"supported",
