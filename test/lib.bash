@@ -212,8 +212,8 @@ taken_by_a_stranger()
 {
 	local pid
 
-	[[ $1 =~ "which the tree needs, is in use by pid "([0-9]+) ]] || return 1
-	pid=${BASH_REMATCH[1]}
+	[[ $1 =~ (is in use by pid |create thread )([0-9]+) ]] || return 1
+	pid=${BASH_REMATCH[2]}
 	! started | grep -qx "$pid"
 }
 
