@@ -43,6 +43,21 @@ tracks()
 	check
 }
 
+@test "increment: what was saved, and not written since, is not saved again" {
+	tracks
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start freeze/increment 1
+	pre_dump
+	go
+	# shellcheck disable=SC2046
+	pre_dump $(before)
+	[ "$(written "$IMAGES")" -gt 64 ] || fail "only $(written "$IMAGES") pages were saved"
+	next_images more
+	pre_dump --prev-images-dir ../images.2
+	[ "$(written "$IMAGES")" -lt 20 ] || fail "$(written "$IMAGES") pages were saved again"
+	check
+}
+
 @test "increment: a chain of dumps that leave it running" {
 	tracks
 	start freeze/increment 5
