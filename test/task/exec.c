@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-enum { CHILDREN = 6 };
+enum { CHILDREN = 3 };
 
 static void *next_life(void *arg)
 {
