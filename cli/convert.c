@@ -368,6 +368,7 @@ static int in_place(struct conversion *c, struct err *e)
 static int into_other(struct conversion *c, struct err *e)
 {
 	own_message InventoryEntry *inventory = NULL;
+	own_manifest before = {};
 	struct stat a, b;
 	int r;
 
@@ -381,7 +382,10 @@ static int into_other(struct conversion *c, struct err *e)
 	if (image_load(c->from, IMG_INVENTORY, 0, &inventory, e) < 0 ||
 	    image_set_begin(c->to, e) < 0)
 		return e->code;
-	r = take_all(c, e);
+	r = manifest_load(&before, c->from, e);
+	c->manifest.lent = before.lent;
+	if (r >= 0)
+		r = take_all(c, e);
 	if (r == 0)
 		r = image_set_finish(c->to, inventory, &c->manifest, e);
 	manifest_free(&c->manifest);

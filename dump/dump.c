@@ -338,8 +338,9 @@ static const struct step steps[] = {
 	{ .name = "run on", .run = step_run_on },
 	{ .name = "early", .run = step_early },
 	{ .name = "complete", .run = step_complete, .undo = undo_complete },
-	{ .name = "dedup", .run = step_dedup },
 	{ .name = "post-dump scripts", .run = step_post },
+	/* What is taken out of older folders is lost if these images do not stay. */
+	{ .name = "dedup", .run = step_dedup },
 	{ .name = "track", .run = step_track },
 	{ .name = "go", .run = step_go, .final = 1 },
 };

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "images/manifest.h"
 #include "images/pages.h"
@@ -63,6 +64,16 @@ static int say_yes(const struct stored_run *, uint64_t, uint64_t, struct err *)
 	return 1;
 }
 
+/* Before anything is taken out, all is looked at: what cannot be done is not half done. */
+static int check_common(const struct stored_pages *, const struct stored_pages *older, int,
+			struct err *e)
+{
+	if (!older->packed_count)
+		return 0;
+	err_code(e, ENOTSUP, "its pages are compressed, and none can be taken out of them");
+	return err_hint(e, "'stasis convert' expands them");
+}
+
 /*
  * While a file changes its folder's manifest does not speak of it, so whoever is ended in between leaves images that
  * can be restored. Then it has the checksums of what is left.
@@ -77,11 +88,8 @@ static int punch_common(const struct stored_pages *newer, const struct stored_pa
 
 	if (r < 0)
 		return r;
-	if (older->packed_count) {
-		err_code(e, ENOTSUP, "its pages are compressed, and none can be taken out of them");
-		return err_hint(e, "'stasis convert' expands them");
-	}
 	image_name(name, IMG_PAGES, older->pages_id);
+	m.lent = true;
 	listed = r == 1 && manifest_drop(&m, name);
 	if ((listed && manifest_replace(&m, dir_fd, e) < 0) ||
 	    for_common(newer, older, punch, e) < 0)
@@ -93,53 +101,88 @@ static int punch_common(const struct stored_pages *newer, const struct stored_pa
 	return manifest_replace(&m, dir_fd, e);
 }
 
+typedef int (*older_fn)(const struct stored_pages *newer, const struct stored_pages *older,
+			int dir_fd, struct err *e);
+
+struct map {
+	int dir_fd;
+	enum image_kind kind;
+	uint64_t id;
+};
+
+/* *ret is -1 where the chain ends. */
+static int open_older(int dir_fd, int *ret, struct err *e)
+{
+	struct stat st;
+
+	*ret = -1;
+	if (fstatat(dir_fd, "parent", &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return 0;
+	*ret = openat(dir_fd, "parent", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *ret < 0 ? err_sys(e, "open 'parent'") : 0;
+}
+
+/* It may be older than the process. */
+static bool has_map(int dir_fd, const struct map *m)
+{
+	char name[IMAGE_NAME_MAX];
+
+	return faccessat(dir_fd, image_name(name, m->kind, m->id), F_OK, 0) == 0;
+}
+
 /* From the parent on: one map of every folder that has it. */
-static int dedup_map(int dir_fd, enum image_kind kind, uint64_t id, struct err *e)
+static int dedup_map(const struct map *m, older_fn fn, struct err *e)
 {
 	own_stored_pages newest = { 0 };
-	own_fd at = openat(dir_fd, "parent", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own_fd at = -1;
 
-	if (stored_pages_load_folder(&newest, dir_fd, kind, id, e) < 0)
+	if (stored_pages_load_folder(&newest, m->dir_fd, m->kind, m->id, e) < 0 ||
+	    open_older(m->dir_fd, &at, e) < 0)
 		return e->code;
-	for (int depth = 0; at >= 0; depth++) {
+	for (int depth = 0; at >= 0 && has_map(at, m); depth++) {
 		own_stored_pages older = { 0 };
-		int next, r = stored_pages_load_folder(&older, at, kind, id, e);
+		int next, r = stored_pages_load_folder(&older, at, m->kind, m->id, e);
 
-		if (r == -ENOENT)
-			return 0; /* it is older than the process */
 		if (r == 0 && for_common(&newest, &older, say_yes, e) > 0)
-			r = punch_common(&newest, &older, at, e);
+			r = fn(&newest, &older, at, e);
 		if (r < 0)
 			return err_on(e, "'parent'");
 		if (depth == LONGEST_CHAIN)
 			return err_code(e, ELOOP, "'parent' leads back to where it came from");
-		next = openat(at, "parent", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (open_older(at, &next, e) < 0)
+			return err_on(e, "'parent'");
 		own_close(&at);
 		at = next;
 	}
 	return 0;
 }
 
-int dedup_run(int dir_fd, struct err *e)
+static int dedup_maps(int dir_fd, older_fn fn, struct err *e)
 {
 	own_fd copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *entry;
 
-	if (faccessat(dir_fd, "parent", F_OK, 0) < 0)
-		return err_sys(e, "find the link 'parent'");
 	own_dir dir = fdopendir(copy);
 	if (!dir)
 		return err_sys(e, "read the folder of images");
 	take_fd(&copy);
 	while ((entry = readdir(dir))) {
-		enum image_kind kind;
-		uint64_t id;
+		struct map m = { .dir_fd = dir_fd };
 
-		if (!image_name_parse(entry->d_name, &kind, &id) ||
-		    (kind != IMG_PAGEMAP && kind != IMG_PAGEMAP_SHMEM))
+		if (!image_name_parse(entry->d_name, &m.kind, &m.id) ||
+		    (m.kind != IMG_PAGEMAP && m.kind != IMG_PAGEMAP_SHMEM))
 			continue;
-		if (dedup_map(dir_fd, kind, id, e) < 0)
+		if (dedup_map(&m, fn, e) < 0)
 			return err_on(e, "'%s'", entry->d_name);
 	}
 	return 0;
+}
+
+int dedup_run(int dir_fd, struct err *e)
+{
+	if (faccessat(dir_fd, "parent", F_OK, 0) < 0)
+		return err_sys(e, "find the link 'parent'");
+	if (dedup_maps(dir_fd, check_common, e) < 0)
+		return e->code;
+	return dedup_maps(dir_fd, punch_common, e);
 }

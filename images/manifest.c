@@ -104,6 +104,7 @@ static int write_head(struct image *i, struct manifest *m, struct err *e)
 	head.set_id = (ProtobufCBinaryData){ MANIFEST_ID, m->id };
 	head.has_parent_id = m->has_parent;
 	head.parent_id = (ProtobufCBinaryData){ MANIFEST_ID, m->parent_id };
+	head.has_lent = head.lent = m->lent;
 	return image_write(i, &head, e);
 }
 
@@ -212,6 +213,7 @@ static int read_head(struct image *i, struct manifest *m, struct err *e)
 		return err_say(e, "'%s' is damaged: the id of a folder has not %d bytes", i->name,
 			       MANIFEST_ID);
 	memcpy(m->id, head->set_id.data, MANIFEST_ID);
+	m->lent = head->lent;
 	m->has_parent = head->has_parent_id;
 	if (m->has_parent)
 		memcpy(m->parent_id, head->parent_id.data, MANIFEST_ID);

@@ -30,6 +30,7 @@ struct listed_file {
 struct manifest {
 	uint8_t id[MANIFEST_ID], parent_id[MANIFEST_ID];
 	bool has_parent;
+	bool lent; /* dedup has taken pages out of the folder, which is of use only below a later one */
 	struct listed_file *files; /* sorted by name once it is loaded */
 	size_t count;
 };

@@ -73,11 +73,13 @@ static int check_parent(const struct manifest_chain *c, struct err *e)
 	    (f->has_manifest &&
 	     memcmp(child->manifest.parent_id, f->manifest.id, MANIFEST_ID) == 0))
 		return 0;
-	return err_code(e, ESTALE,
-			"'%s' is not what it was when the next dump was made on top of it: it "
-			"holds %s",
-			f->words,
-			f->has_manifest ? "another dump" : "no '" MANIFEST_NAME "' any more");
+	err_code(e, ESTALE,
+		 "'%s' is not what it was when the next dump was made on top of it: it holds %s",
+		 f->words, f->has_manifest ? "another dump" : "no '" MANIFEST_NAME "' any more");
+	return f->has_manifest ?
+		       e->code :
+		       err_hint(e, "if it was removed on purpose, remove those of the folders on "
+				   "top of it as well");
 }
 
 int manifest_chain_extend(struct manifest_chain *c, struct err *e)

@@ -2,6 +2,7 @@
 #ifndef STASIS_LIB_PROC_H
 #define STASIS_LIB_PROC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
 
@@ -27,6 +28,11 @@ struct proc_stat {
 /* The directory /proc/PID. */
 must_check int proc_open(int pid, int *ret_fd, struct err *e);
 must_check int proc_stat_read(int proc_fd, struct proc_stat *ret, struct err *e);
+/* It has ended. */
+static inline bool proc_stat_dead(const struct proc_stat *s)
+{
+	return s->state == 'Z' || s->state == 'X';
+}
 struct pids {
 	int *pid;
 	size_t count;

@@ -161,7 +161,13 @@ int intact_begin(struct restore *r, struct err *e)
 	in = r->intact = pool_new(&r->pool, struct intact);
 	in->r = r;
 	in->reader_count = count_readers();
-	if (manifest_chain_open(&in->chain, r->images, e) < 0 || read_ancestors(in, e) < 0)
+	if (manifest_chain_open(&in->chain, r->images, e) < 0)
+		return e->code;
+	if (in->chain.folders[0].manifest.lent) {
+		err_say(e, "dedup has taken pages out of it that a later dump has anew");
+		return err_hint(e, "restore the later one");
+	}
+	if (read_ancestors(in, e) < 0)
 		return e->code;
 	if (in->chain.folders[0].manifest.count > WORTH_BACKGROUND)
 		in->images = background_start();

@@ -207,9 +207,27 @@ dump()
 	quietly "$STASIS" dump -t "$PID" -D "$IMAGES" -v4 -o dump.log "$@"
 }
 
+# A number of the tree, or of a terminal, has been given to somebody outside of this test while it was free.
+taken_by_a_stranger()
+{
+	local pid
+
+	[[ $1 != *"the pseudo-terminal "*" is in use on this machine"* ]] || return 0
+	[[ $1 =~ (is in use by pid |create thread )([0-9]+) ]] || return 1
+	pid=${BASH_REMATCH[2]}
+	! started | grep -qx "$pid"
+}
+
 restore()
 {
-	quietly "$STASIS" restore -d -D "$IMAGES" -v4 -o restore.log "$@"
+	local said tries
+
+	for ((tries = 0; tries < 100; tries++)); do
+		said=$(quietly "$STASIS" restore -d -D "$IMAGES" -v4 -o restore.log "$@") && return 0
+		taken_by_a_stranger "$said" || break
+		sleep 0.1
+	done
+	fail "$said"
 }
 
 is_gone()

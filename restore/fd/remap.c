@@ -1,7 +1,7 @@
 /*
  * Files that are not found by the path of their entry. What stands in for one is linked to that path for a
- * moment, opened by O_PATH and unlinked again: whatever is opened from there has the right name, and
- * nothing is left behind, whenever we end.
+ * moment, opened by O_PATH and unlinked again: whatever is opened from there has the right name. A process apart does
+ * that, so nothing is left behind, whenever we end.
  *
  * The link that a dump has made (--link-remap) stays until the restore has succeeded.
  */
@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "images/image.h"
+#include "lib/apart.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "restore/remaps.h"
@@ -249,13 +250,13 @@ static int make_ghost(struct restore *r, size_t i, size_t *ret_count, struct err
 	return ghost_make(r, m->all[i]->remap_id, files, n, e);
 }
 
-int remaps_make(struct restore *r, struct err *e)
+static int make_all(void *arg, struct err *e)
 {
+	struct restore *r = arg;
 	struct remaps *m = r->files->remaps;
 	size_t count;
 
-	if (m->count)
-		qsort(m->all, m->count, sizeof(*m->all), by_ghost);
+	qsort(m->all, m->count, sizeof(*m->all), by_ghost);
 	for (size_t i = 0; i < m->count; i += count) {
 		count = 1;
 		if (m->all[i]->remap_type == REMAP_TYPE__LINKED) {
@@ -266,6 +267,11 @@ int remaps_make(struct restore *r, struct err *e)
 		}
 	}
 	return 0;
+}
+
+int remaps_make(struct restore *r, struct err *e)
+{
+	return r->files->remaps->count ? apart_run(make_all, r, e) : 0;
 }
 
 void remaps_done(struct restore *r)

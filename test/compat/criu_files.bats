@@ -10,7 +10,6 @@ load criu
 	both fd/signalfd
 	both fd/memfd
 	from_criu compat/fd packets
-	from_criu fd/eventfd
 	from_criu fd/eventpoll
 	from_criu fd/fown
 	from_criu fd/ghost
@@ -19,7 +18,8 @@ load criu
 }
 
 @test "criu: locks, files with another name left" {
-	with --file-locks both fd/lock
+	with --file-locks to_criu fd/lock
+	with --file-locks from_criu fd/lock one-owner
 	with --link-remap both fd/remap
 }
 

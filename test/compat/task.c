@@ -185,10 +185,47 @@ static void limits_check(void)
 	CHECK(now.sa_handler == SIG_IGN);
 }
 
+/* A thread that writes all the while, page after page, and finds in each what it wrote there the last time. */
+enum { WRITTEN_PAGES = 1024 };
+static volatile bool enough;
+
+static void *write_on(void *arg)
+{
+	uint64_t *at = arg;
+
+	victim_set();
+	for (uint64_t step = WRITTEN_PAGES; !enough; step++) {
+		uint64_t *word = &at[step % WRITTEN_PAGES * (PAGE / sizeof(*at))];
+
+		CHECK(*word == step - WRITTEN_PAGES, "step %lld finds %lld", (long long)step,
+		      (long long)*word);
+		*word = step;
+	}
+	return NULL;
+}
+
+static void written_set(void)
+{
+	const size_t size = (size_t)WRITTEN_PAGES * PAGE;
+
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (uint64_t step = 0; step < WRITTEN_PAGES; step++)
+		memcpy(memory + step * PAGE, &step, sizeof(step));
+	victim_thread(write_on, memory);
+}
+
+static void written_check(void)
+{
+	victim_sleep_ms(100);
+	enough = true;
+	victim_join();
+}
+
 static const struct plain_kind kinds[] = {
 	{ "guard", guard_set, guard_check },	   { "memory", memory_set, memory_check },
 	{ "timers", timers_set, timers_check },	   { "signals", signals_set, signals_check },
 	{ "zombies", zombies_set, zombies_check }, { "limits", limits_set, limits_check },
+	{ "written", written_set, written_check },
 };
 
 int main(int argc, char **argv)

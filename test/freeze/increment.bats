@@ -42,6 +42,21 @@ tracks()
 	check
 }
 
+@test "increment: what was saved, and not written since, is not saved again" {
+	tracks
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start freeze/increment 1
+	pre_dump
+	go
+	# shellcheck disable=SC2046
+	pre_dump $(before)
+	[ "$(written "$IMAGES")" -gt 64 ] || fail "only $(written "$IMAGES") pages were saved"
+	next_images more
+	pre_dump --prev-images-dir ../images.2
+	[ "$(written "$IMAGES")" -lt 20 ] || fail "$(written "$IMAGES") pages were saved again"
+	check
+}
+
 @test "increment: a chain of dumps that leave it running" {
 	tracks
 	start freeze/increment 5
@@ -92,6 +107,78 @@ tracks()
 	go
 	# shellcheck disable=SC2046
 	dump_and_restore --track-mem --auto-dedup $(before)
+	check
+}
+
+# says SENTENCE COMMAND...: it fails, and says just this.
+says()
+{
+	local said status=0
+
+	said=$("${@:2}" 3>&- 2>&1) || status=$?
+	[ "$status" = 1 ] || fail "'${*:2}' ended with $status"
+	[ "$said" = "$1" ] || fail "it said: $said"
+}
+
+@test "increment: images whose pages were freed are not restored by themselves" {
+	tracks
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start freeze/increment 1
+	dump --leave-running --track-mem
+	go
+	# shellcheck disable=SC2046
+	dump --track-mem --auto-dedup $(before)
+	until_true is_gone
+	says "cannot restore '$TEST_DIR/images.1': dedup has taken pages out of it that a later dump has anew; restore the later one" \
+		"$STASIS" restore -d -D "$TEST_DIR"/images.1
+	quietly "$STASIS" convert --compress "$TEST_DIR"/images.1 "$TEST_DIR"/other
+	says "cannot restore '$TEST_DIR/other': dedup has taken pages out of it that a later dump has anew; restore the later one" \
+		"$STASIS" restore -d -D "$TEST_DIR"/other
+	restore
+	check
+}
+
+used()
+{
+	du -B512 -c "$TEST_DIR"/images.*/*pages-* | tail -n1
+}
+
+@test "increment: what cannot be freed is left alone, and said" {
+	local map all
+
+	tracks
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start freeze/increment 2
+	pre_dump
+	go
+	# shellcheck disable=SC2046
+	pre_dump --compress $(before)
+	go
+	all=$(used)
+	# shellcheck disable=SC2046
+	says "cannot dump $PID: 'pagemap-$PID.img': 'parent': its pages are compressed, and none can be taken out of them; 'stasis convert' expands them" \
+		"$STASIS" dump -t "$PID" -D "$IMAGES" --track-mem --auto-dedup $(before)
+	runs "$PID" || fail "the program has ended"
+	rm -rf "${IMAGES:?}"/*
+	# shellcheck disable=SC2046
+	dump --track-mem $(before)
+	until_true is_gone
+	map=pagemap-$PID.img
+	says "cannot dedup '$IMAGES': '$map': 'parent': its pages are compressed, and none can be taken out of them; 'stasis convert' expands them" \
+		"$STASIS" dedup -D "$IMAGES"
+	quietly "$STASIS" convert "$TEST_DIR"/images.2
+	mv "$TEST_DIR"/images.1/pages-1.img "$TEST_DIR"/aside
+	says "cannot dedup '$IMAGES': '$map': 'parent': 'pages-1.img' of '$map' is missing" "$STASIS" dedup -D "$IMAGES"
+	mv "$TEST_DIR"/aside "$TEST_DIR"/images.1/pages-1.img
+	mv "$TEST_DIR"/images.1 "$TEST_DIR"/aside
+	says "cannot dedup '$IMAGES': '$map': 'parent': open 'parent': No such file or directory" "$STASIS" dedup -D "$IMAGES"
+	mv "$TEST_DIR"/aside "$TEST_DIR"/images.1
+	ln -s . "$TEST_DIR"/images.1/parent
+	all=$(used)
+	says "cannot dedup '$IMAGES': '$map': 'parent' leads back to where it came from" "$STASIS" dedup -D "$IMAGES"
+	[ "$(used)" = "$all" ] || fail "something was freed"
+	rm "$TEST_DIR"/images.1/parent
+	restore
 	check
 }
 

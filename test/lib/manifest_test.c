@@ -203,7 +203,8 @@ static void parent_is_the_same(void)
 	unlinkat(oldest.fd, MANIFEST_NAME, 0);
 	assert(take_pages(&new) == -ESTALE);
 	must_say(&e, "'parent/parent' is not what it was when the next dump was made on top of it: "
-		     "it holds no 'stasis-manifest.img' any more");
+		     "it holds no 'stasis-manifest.img' any more; if it was removed on purpose, "
+		     "remove those of the folders on top of it as well");
 	unlinkat(old.fd, "parent", 0);
 	for (int n = 0; n < 2; n++) {
 		assert((n ? take_pages(&new) : verify(&new)) == -ENOENT);

@@ -113,3 +113,32 @@ restorer_rounds()
 	start fd/remap
 	restorer_rounds --link-remap
 }
+
+# Files without a name have one for a moment, while they are made.
+@test "killed: the restorer, and nothing that had no name is left with one" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is restored"
+	local i files made killed=0
+
+	start fd/ghost
+	dump
+	until_true is_gone
+	restore
+	made=$(sed -n "s/^(\([0-9]*\)\.\([0-9]*\)) step 'make'.*/\1\2/p" "$IMAGES"/restore.log)
+	made=$((10#$made + 3000))
+	dump
+	until_true is_gone
+	files=$(files)
+	for ((i = 0; i < 2 * ROUNDS; i++)); do
+		killer command $((RANDOM % made)) "$STASIS" restore -d -D "$IMAGES" -o restore.log
+		if [ "$said" = killed ]; then
+			killed=$((killed + 1))
+		else
+			dump
+			until_true is_gone
+		fi
+		diff <(echo "$files") <(files) || fail "round $i: files are left"
+	done
+	[ "$killed" -gt $((ROUNDS / 8)) ] || fail "only $killed were killed in time"
+	restore
+	check
+}
