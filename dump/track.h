@@ -50,6 +50,11 @@ must_check int track_look(struct dump *d, struct err *e);
  * to be stopped once before the pages are read.
  */
 must_check int track_collect(struct dump *d, struct err *e);
+/*
+ * The same for the last stop, which protects what it saves: what counts as written whatever the kernel says is released,
+ * so that the kernel says so too, and counts as nothing else afterwards.
+ */
+must_check int track_settle(struct dump *d, struct err *e);
 /* While it runs: how many bytes are written by now, at most. */
 must_check int track_written(const struct track *k, uint64_t *ret, struct err *e);
 /* The track of a task; NULL if it has none. */
