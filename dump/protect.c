@@ -8,6 +8,7 @@
 #include "dump/protect.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include "dump/chain.h"
 #include "dump/dump.h"
 #include "dump/keeper.h"
+#include "images/image.h"
 #include "lib/io.h"
 #include "lib/own.h"
 
@@ -43,6 +45,16 @@ static bool is_readable(int fd)
 	return poll(&p, 1, 0) > 0;
 }
 
+/* What can be saved of a process that has just ended is its exit status, and nobody wants that started again. */
+static int check_alive(int folder, int pid, struct err *e)
+{
+	char name[IMAGE_NAME_MAX];
+
+	if (faccessat(folder, image_name(name, IMG_MM, pid), F_OK, 0) == 0)
+		return 0;
+	return err_code(e, ESRCH, "pid %d has ended", pid);
+}
+
 static int make(struct protection *p, struct cost *cost, struct err *e)
 {
 	const struct chain *c = &p->chain;
@@ -59,7 +71,9 @@ static int make(struct protection *p, struct cost *cost, struct err *e)
 	opt.prev_images_dir = c->count ? before : NULL;
 	opt.track_mem = opt.leave_running = true;
 	opt.dump_stats = &cost->stats;
-	return dump_run(&opt, e) < 0 ? e->code : chain_publish(&p->chain, e);
+	if (dump_run(&opt, e) < 0 || check_alive(folder, opt.tree, e) < 0)
+		return e->code;
+	return chain_publish(&p->chain, e);
 }
 
 static void say_cost(const struct protection *p, const struct cost *cost)

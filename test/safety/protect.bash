@@ -11,7 +11,7 @@ protect_setup()
 	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
 	skip_unless uffd_wp_async
 	skip_unless pagemap_scan
-	SAVED=$TEST_DIR/saved
+	SAVED=$TEST_DIR/images.saved
 	mkdir -p "$SAVED"
 	launch "$BUILD"/test/safety/protect
 	all_well "at the beginning"
