@@ -1,3 +1,4 @@
+# shellcheck disable=SC2153 # set by protect()
 load protect.bash
 
 @test "protect: a program that is killed goes on from the newest checkpoint" {

@@ -1,5 +1,6 @@
 # 'stasis protect', what it works with and the program that it protects are killed at random moments, over and over; each time
 # the newest checkpoint is started and looks at itself. ROUNDS=... for more; 'make soak' takes 200.
+# shellcheck disable=SC2153 # set by protect()
 load protect.bash
 
 ROUNDS=${ROUNDS:-${SOAK:+200}}
