@@ -156,8 +156,8 @@ victims: $(VICTIMS) $(REAPER)
 tests: victims $(UNITS)
 
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
-# With the sanitizers all is slower by far.
-AS_ROOT = $(SUDO) env $(if $(SAN),LIMIT=$${LIMIT:-1200}) STASIS=$(CURDIR)/$(STASIS) BUILD=$(CURDIR)/$(B) $(if $(CRIU),CRIU=$(CRIU))
+# With the sanitizers all is slower by far, and a soak takes more rounds of some tests.
+AS_ROOT = $(SUDO) env $(if $(SAN)$(SOAK),LIMIT=$${LIMIT:-1800}) $(if $(SOAK),SOAK=1) STASIS=$(CURDIR)/$(STASIS) BUILD=$(CURDIR)/$(B) $(if $(CRIU),CRIU=$(CRIU))
 
 deps:
 	test/deps.sh $(DEPS)
@@ -197,6 +197,7 @@ fuzz: $(B)/cli/formats.inc $(PB_HDRS)
 	cd $(B)/test/fuzz && ./image_fuzz -max_total_time=$(SECONDS) -max_len=4096 corpus
 
 N ?= 50
+soak: SOAK = 1
 soak: deps
 	$(MAKE) --no-print-directory all tests
 	for i in $$(seq $(N)); do echo "round $$i of $(N)"; $(AS_ROOT) test/run.sh $(T) || exit 1; done

@@ -35,6 +35,9 @@ const struct command commands[COMMAND_COUNT] = {
 	{ COMMAND_UNTRACK, "untrack", "-t PID",
 	  "end what --track-mem has left behind: nothing of the tree is tracked any more",
 	  .max_words = 0 },
+	{ COMMAND_PROTECT, "protect", "PID [--every 1s] [--keep 5] [options]",
+	  "save a tree again and again while it runs, to be restored as it last was",
+	  .max_words = 1 },
 };
 
 const struct command *command_find(const char *name)

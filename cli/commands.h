@@ -21,6 +21,7 @@ enum command_id {
 	COMMAND_DEDUP,
 	COMMAND_EXEC,
 	COMMAND_UNTRACK,
+	COMMAND_PROTECT,
 	COMMAND_COUNT,
 };
 
@@ -28,6 +29,7 @@ enum command_id {
 #define ON_DUMP (1u << COMMAND_DUMP)
 #define ON_RESTORE (1u << COMMAND_RESTORE)
 #define ON_PRE_DUMP (1u << COMMAND_PRE_DUMP)
+#define ON_PROTECT (1u << COMMAND_PROTECT)
 #define ON_UNTRACK (1u << COMMAND_UNTRACK)
 #define ON_SHOW (1u << COMMAND_SHOW)
 #define ON_CHECK (1u << COMMAND_CHECK)

@@ -53,17 +53,7 @@ static int read_packed(const struct packed *packed, struct page_piece *p, char *
 		if (!p->unpacker || unpacker_begin(p->unpacker, e) < 0)
 			return err_code(e, ENOMEM, "memory for compressed pages");
 	}
-	for (size_t done = 0; done < p->size;) {
-		uint64_t at = p->at + done;
-		size_t skip = at % packed->chunk_size, part = packed->chunk_size - skip;
-
-		part = part < p->size - done ? part : p->size - done;
-		if (unpacker_take(p->unpacker, packed, at / packed->chunk_size, e) < 0)
-			return e->code;
-		memcpy(buf + done, p->unpacker->data + skip, part);
-		done += part;
-	}
-	return 0;
+	return unpacker_copy(p->unpacker, packed, (struct packed_part){ buf, p->size, p->at }, e);
 }
 
 static int read_piece(const struct page_source *source, struct page_piece *p, char *buf,

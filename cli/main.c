@@ -19,6 +19,7 @@
 #include "cli/verify.h"
 #include "dump/dump.h"
 #include "dump/keeper.h"
+#include "dump/protect.h"
 #include "images/cpuinfo.h"
 #include "images/dedup.h"
 #include "images/stats.h"
@@ -93,6 +94,17 @@ static int cmd_pre_dump(const struct invocation *inv, struct err *e)
 		print_dump_json(opt->dump_stats);
 	log_info("Pre-dumping finished successfully");
 	return 0;
+}
+
+static int cmd_protect(const struct invocation *inv, struct err *e)
+{
+	const struct options *opt = &inv->opt;
+
+	if (protect_run(opt, stdout, e) == 0)
+		return 0;
+	err_on(e, "cannot protect %d", opt->tree);
+	print_error(e);
+	return 1;
 }
 
 static int cmd_dedup(const struct invocation *inv, struct err *e)
@@ -221,7 +233,8 @@ static int (*const runs[COMMAND_COUNT])(const struct invocation *inv, struct err
 	[COMMAND_SHOW] = cmd_show,	 [COMMAND_CHECK] = cmd_check,
 	[COMMAND_CPUINFO] = cmd_cpuinfo, [COMMAND_PRE_DUMP] = cmd_pre_dump,
 	[COMMAND_DEDUP] = cmd_dedup,	 [COMMAND_UNTRACK] = cmd_untrack,
-	[COMMAND_VERIFY] = cmd_verify,	 [COMMAND_CONVERT] = cmd_convert,
+	[COMMAND_PROTECT] = cmd_protect, [COMMAND_VERIFY] = cmd_verify,
+	[COMMAND_CONVERT] = cmd_convert,
 };
 
 static int run_command(struct invocation *inv, struct err *e)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,6 +90,7 @@ static int take(struct parse *p, int found, const char *value, struct err *e)
 		return PARSE_HELP;
 	if (entry->letter == 'V')
 		return PARSE_VERSION;
+	p->given[entry - option_table] = true;
 	if (entry->missing)
 		p->lacking[entry - option_table] = on;
 	else if (entry->flag)
@@ -225,11 +227,14 @@ static int refuse_combinations(const struct invocation *inv, struct err *e)
 {
 	const struct options *opt = &inv->opt;
 	bool restore = inv->command->id == COMMAND_RESTORE;
-	const unsigned of_a_tree = ON_DUMP | ON_PRE_DUMP | ON_UNTRACK;
+	const unsigned of_a_tree = ON_DUMP | ON_PRE_DUMP | ON_UNTRACK | ON_PROTECT;
 
 	if (of_a_tree >> inv->command->id & 1 && !opt->tree)
 		return err_say(e, "option '--tree' is missing: the pid whose tree is to be %s",
 			       inv->command->id == COMMAND_UNTRACK ? "let go" : "saved");
+	if ((opt->every_us != EVERY_DEFAULT_US || opt->keep != KEEP_DEFAULT) &&
+	    inv->command->id != COMMAND_PROTECT)
+		return err_say(e, "options '--every' and '--keep' are for 'protect' only");
 	if (opt->restore_sibling && !opt->detached)
 		return err_say(e, "option '--restore-sibling' needs '--restore-detached'");
 	if (opt->inherit_count && !restore)
@@ -246,8 +251,36 @@ static int refuse_combinations(const struct invocation *inv, struct err *e)
 	return 0;
 }
 
-static int check_all(const struct invocation *inv, const bool *lacking, struct err *e)
+/* 'protect 123' is 'protect --tree 123'. */
+static int take_pid(struct invocation *inv, struct err *e)
 {
+	char *end;
+	long pid = inv->word ? strtol(inv->word, &end, 10) : 0;
+
+	if (inv->command->id != COMMAND_PROTECT || !inv->word)
+		return 0;
+	if (end == inv->word || *end || pid < 1 || pid > INT_MAX)
+		return err_say(e, "'%s' is not a pid", inv->word);
+	if (inv->opt.tree && inv->opt.tree != pid)
+		return err_say(e, "'%s' and '--tree %d' are two processes; name one", inv->word,
+			       inv->opt.tree);
+	inv->opt.tree = pid;
+	return 0;
+}
+
+/* The older commands take what CRIU takes; this one has nobody to please who says more than it means. */
+static int refuse_foreign(const struct invocation *inv, const bool *given, struct err *e)
+{
+	for (size_t i = 0; i < option_count && inv->command->id == COMMAND_PROTECT; i++)
+		if (given[i] && !(option_table[i].on & ON_PROTECT))
+			return err_say(e, "option '--%s' is not for 'protect'",
+				       option_table[i].name);
+	return 0;
+}
+
+static int check_all(struct invocation *inv, const struct parse *p, struct err *e)
+{
+	const bool *lacking = p->lacking;
 	bool sub = inv->word && (!strcmp(inv->word, "dump") || !strcmp(inv->word, "check"));
 
 	for (size_t i = 0; i < option_count; i++) {
@@ -267,13 +300,18 @@ static int check_all(const struct invocation *inv, const bool *lacking, struct e
 		err_say(e, "'verify' is followed by a directory");
 		return PARSE_USAGE;
 	}
+	if (take_pid(inv, e) < 0 || refuse_foreign(inv, p->given, e) < 0)
+		return e->code;
 	return refuse_combinations(inv, e);
 }
 
 int options_parse(struct invocation *inv, int argc, char **argv, struct err *e)
 {
-	own_mem bool *lacking = calloc(option_count, sizeof(*lacking));
-	struct parse p = { .opt = &inv->opt, .program = argv[0], .lacking = lacking };
+	own_mem bool *lacking = calloc(option_count, 2 * sizeof(*lacking));
+	struct parse p = { .opt = &inv->opt,
+			   .program = argv[0],
+			   .lacking = lacking,
+			   .given = lacking + option_count };
 	struct config_choice config;
 	int r;
 
@@ -288,6 +326,7 @@ int options_parse(struct invocation *inv, int argc, char **argv, struct err *e)
 	r = config_read_all(&p, &config, e);
 	if (r != PARSE_RUN)
 		return r;
+	memset(p.given, 0, option_count * sizeof(*p.given));
 	p.tree_is_flag = command_is_show(argc, argv);
 	r = take_all(&p, argc, argv, false, e);
 	if (r == PARSE_RUN)
@@ -295,5 +334,5 @@ int options_parse(struct invocation *inv, int argc, char **argv, struct err *e)
 	/* A command that we lack is refused as such, whatever its options. */
 	if (r != PARSE_RUN || inv->command->missing)
 		return r;
-	return check_all(inv, lacking, e);
+	return check_all(inv, &p, e);
 }

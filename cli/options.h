@@ -52,7 +52,7 @@ extern const size_t option_count;
 struct invocation {
 	struct options opt;
 	const struct command *command;
-	const char *word; /* what follows 'cpuinfo', 'show' and 'convert'; points into argv */
+	const char *word; /* what follows 'cpuinfo', 'show' and others; points into argv */
 	const char *second_word; /* of 'convert' */
 };
 
@@ -72,6 +72,7 @@ struct parse {
 	struct options *opt;
 	char *program;
 	bool *lacking;	   /* for each entry of the table: asked for, though we lack it */
+	bool *given;	   /* the same: on the command line */
 	bool tree_is_flag; /* 'show --tree' takes no value */
 };
 

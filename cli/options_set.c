@@ -14,6 +14,9 @@
 #include "lib/io.h"
 #include "lib/own.h"
 
+enum { MOST_KEPT = 100 };
+#define LONGEST_EVERY_US 86400000000UL
+
 int set_text(char **at, const char *value, struct err *e)
 {
 	char *copy = strdup(value);
@@ -83,6 +86,42 @@ int set_pre_dump_mode(struct options *opt, const char *value, struct err *e)
 	if (strcmp(value, "splice") == 0 || strcmp(value, "read") == 0)
 		return 0;
 	return err_say(e, "'%s' is no mode of a pre-dump: splice or read", value);
+}
+
+int set_every(struct options *opt, const char *value, struct err *e)
+{
+	static const struct {
+		const char *name;
+		uint64_t us;
+	} units[] = { { "ms", 1000 },
+		      { "s", 1000000 },
+		      { "", 1000000 },
+		      { "m", 60000000 },
+		      { "h", 3600000000 } };
+	char *unit;
+	unsigned long n = strtoul(value, &unit, 10);
+
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		if (strcmp(unit, units[i].name) != 0 || *value < '0' || *value > '9')
+			continue;
+		if (n < 1 || n > LONGEST_EVERY_US / units[i].us)
+			break;
+		opt->every_us = n * units[i].us;
+		return 0;
+	}
+	return err_say(e, "'%s' is no interval from 1ms to 24h: a number with ms, s, m or h",
+		       value);
+}
+
+int set_keep(struct options *opt, const char *value, struct err *e)
+{
+	char *end;
+	long n = strtol(value, &end, 10);
+
+	if (end == value || *end || n < 1 || n > MOST_KEPT)
+		return err_say(e, "'%s' is no number of checkpoints: 1 to %d", value, MOST_KEPT);
+	opt->keep = n;
+	return 0;
 }
 
 /* -R and -s are one setting: the last given wins. */

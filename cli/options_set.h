@@ -14,6 +14,9 @@ int set_freeze(struct options *opt, const char *value, struct err *e);
 int set_max_rounds(struct options *opt, const char *value, struct err *e);
 int set_pre_dump_mode(struct options *opt, const char *value, struct err *e);
 int set_max_freeze(struct options *opt, const char *value, struct err *e);
+/* --every: 500ms, 2s, 1m; --keep */
+int set_every(struct options *opt, const char *value, struct err *e);
+int set_keep(struct options *opt, const char *value, struct err *e);
 int set_leave_running(struct options *opt, const char *value, struct err *e);
 int set_leave_stopped(struct options *opt, const char *value, struct err *e);
 int set_timeout(struct options *opt, const char *value, struct err *e);

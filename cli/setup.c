@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/version.h"
+#include "images/latest.h"
 #include "lib/caps.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -59,6 +60,8 @@ int setup_run(struct invocation *inv, struct err *e)
 
 	if (r == 0)
 		r = open_directory(images, &opt->images_fd, e);
+	if (r == 0 && inv->command->id == COMMAND_RESTORE)
+		r = latest_follow(&opt->images_fd, e);
 	if (r == 0)
 		r = open_directory(opt->work_dir ? opt->work_dir : images, &opt->work_fd, e);
 	if (r < 0)

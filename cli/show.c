@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "images/latest.h"
 #include "lib/io.h"
 #include "lib/own.h"
 
@@ -149,6 +150,8 @@ int show_images(const char *path, bool tree, FILE *out, struct err *e)
 	if (dir < 0 && tree)
 		return err_say(e, "'%s' is not a folder: a tree is made of all images of a dump",
 			       path);
+	if (dir >= 0 && latest_follow(&dir, e) < 0)
+		return e->code;
 	if (dir < 0)
 		r = show_at(&j, NULL, AT_FDCWD, path, e);
 	else if (tree)

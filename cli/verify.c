@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "images/latest.h"
 #include "images/manifest_chain.h"
 #include "lib/own.h"
 
@@ -38,6 +39,8 @@ int verify_images(const char *path, FILE *out, struct err *e)
 
 	if (dir < 0)
 		return err_sys(e, "open the directory");
+	if (latest_follow(&dir, e) < 0)
+		return e->code;
 	if (manifest_chain_open(&c, dir, e) < 0 || manifest_chain_extend(&c, e) < 0)
 		return e->code;
 	for (size_t n = 0; n < c.count; n++)

@@ -26,6 +26,7 @@
 #include "lib/background.h"
 #include "lib/io.h"
 #include "lib/log.h"
+#include "lib/ptrace.h"
 #include "lib/scripts.h"
 #include "lib/stats.h"
 #include "lib/steps.h"
@@ -192,11 +193,23 @@ static int step_pages(void *job, struct err *e)
 	return for_living(job, memory_save, e);
 }
 
+/* Killed meanwhile, it has lost its memory, which then looked like memory without pages. */
+static int check_stands(struct task *t, struct err *e)
+{
+	uint64_t mask;
+
+	if (tracee_get_mask(t->threads[0].tid, &mask, e) == 0)
+		return 0;
+	return err_code(e, ESRCH, "pid %d was killed while it was being saved", t->pid);
+}
+
 static int step_shared(void *job, struct err *e)
 {
 	for (size_t i = 0; i < vma_kind_count; i++)
 		if (vma_kinds[i]->finish && vma_kinds[i]->finish(job, e) < 0)
 			return err_on(e, "%s", vma_kinds[i]->name);
+	if (for_living(job, check_stands, e) < 0)
+		return e->code;
 	return for_living(job, memory_entries, e);
 }
 

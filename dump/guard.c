@@ -173,7 +173,13 @@ static void do_work(struct guard *g, const struct options *opt,
 {
 	struct err e = { 0 };
 
+	sigset_t term;
+
 	worker = 0;
+	/* Whoever called us may want no signals; ours is that the guardian is gone. */
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_UNBLOCK, &term, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	g->result = work(g, arg, &e);
 	g->err = e;

@@ -37,6 +37,7 @@ struct saving {
 	struct protected_pages pages;
 	const struct ranges *later; /* pages that are saved while it runs on; NULL: none are */
 	size_t next_later;	    /* the one of them to be taken next */
+	bool protects;		    /* what is found is protected, where that is possible */
 	bool runs_on;		    /* a round of pre-copy: what is to be saved was found before */
 	struct ranges kept; /* a round: what the folder says, itself or through its parent */
 	uint64_t parent_pages;
@@ -165,11 +166,19 @@ static bool is_protected(const struct saving *s, const struct vma *v)
 	return s->pm.tracked && !is_later(s, v) && v->end - v->start >= LARGE && maps_is_anon(v);
 }
 
+/* The kernel passes over mappings that it cannot protect, as if they had no pages. */
+static bool can_protect(const struct saving *s, const struct vma *v)
+{
+	struct err ignored = { 0 };
+
+	return s->protects && pagemap_watched(&s->pm, v->start, &ignored) > 0;
+}
+
 static bool asked_together(const struct saving *s, const struct vma *a, const struct vma *b)
 {
 	return has_pages(s, b) && maps_is_anon(a) == maps_is_anon(b) &&
 	       is_later(s, a) == is_later(s, b) && !is_protected(s, a) && !is_protected(s, b) &&
-	       (s->pm.scans || a->end == b->start);
+	       can_protect(s, b) == s->pm.protects && (s->pm.scans || a->end == b->start);
 }
 
 /* Mappings in a row are asked about at once. Gaps between them cost nothing with PAGEMAP_SCAN, and much without. */
@@ -178,6 +187,7 @@ static int ask_from(struct saving *s, size_t first, struct err *e)
 	const struct vma *vmas = s->maps.vmas, *v = &vmas[first];
 	size_t last = first;
 
+	s->pm.protects = can_protect(s, v);
 	while (last + 1 < s->maps.count && asked_together(s, &vmas[last], &vmas[last + 1]))
 		last++;
 	s->asked_to = vmas[last].end;
@@ -292,7 +302,7 @@ static int save(struct saving *s, int proc_fd, struct ranges *lost, struct err *
 	int r = pagemap_open(proc_fd, &s->pm, e);
 
 	s->pm.tracked = r == 0 && s->track && track_scans(s->track) && s->pm.scans;
-	s->pm.protects = s->pm.tracked && !s->runs_on && counts_on(s->t->dump);
+	s->protects = s->pm.tracked && !s->runs_on && counts_on(s->t->dump);
 	if (r == 0)
 		r = pagemap_writer_begin(&s->w, e);
 	if (r == 0)

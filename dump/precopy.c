@@ -185,6 +185,9 @@ static int begin(struct dump *d, struct err *e)
 {
 	uint64_t bytes;
 
+	/* Which mappings of files can be tracked is not asked for in a stop. */
+	if (d->tracks && track_look(d, e) < 0)
+		return e->code;
 	if (freeze_tree(d, e) < 0 || memory_of_tree(d, &bytes, e) < 0)
 		return e->code;
 	if (!d->track_mem && !is_wanted(d, bytes))
@@ -213,7 +216,7 @@ static int run_and_stop(struct dump *d, struct err *e)
 	if (d->opt->freeze != FREEZE_STOP && is_wanted(d, left) &&
 	    (run_rounds(d, e) < 0 || track_look(d, e) < 0))
 		return e->code;
-	return freeze_tree(d, e);
+	return track_settle(d, e) < 0 ? e->code : freeze_tree(d, e);
 }
 
 int precopy_run(struct dump *d, struct err *e)

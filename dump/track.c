@@ -203,6 +203,23 @@ static int collect(struct dump *d, struct track *k, struct err *e)
 	return way_of(k)->collect ? way_of(k)->collect(d, k, e) : 0;
 }
 
+static int settle(struct dump *d, struct track *k, struct err *e)
+{
+	struct err why = { 0 };
+
+	(void)d, (void)e;
+	if (clear_suspects(k, &why) < 0) {
+		log_debug("pid %d: %s; it is tracked anew", k->pid, why.text);
+		give_up(k);
+	}
+	return 0;
+}
+
+int track_settle(struct dump *d, struct err *e)
+{
+	return each_track(d, settle, e);
+}
+
 int track_collect(struct dump *d, struct err *e)
 {
 	return each_track(d, collect, e);

@@ -30,9 +30,9 @@ struct soft_track;
 
 struct track {
 	int pid;
-	uint64_t start_time; /* with pid: which process it is */
-	int uffd;	     /* made in the process, held by nobody but us; not by soft-dirty */
-	int proc_fd;	     /* /proc/PID */
+	uint64_t start_time;	 /* with pid: which process it is */
+	int uffd;		 /* made in the process, held by nobody but us; not by soft-dirty */
+	int proc_fd;		 /* /proc/PID */
 	struct soft_track *soft; /* dump/trackers.h; NULL: by userfaultfd */
 	const struct task *task;
 	struct maps maps;    /* as track_look has seen them */
@@ -67,6 +67,11 @@ must_check int track_look(struct dump *d, struct err *e);
  */
 must_check int track_collect(struct dump *d, struct err *e);
 must_check int track_collect_stopped(struct dump *d, struct err *e);
+/*
+ * The same for the last stop, which protects what it saves: what counts as written whatever the kernel says is released,
+ * so that the kernel says so too, and counts as nothing else afterwards.
+ */
+must_check int track_release(struct dump *d, struct err *e);
 /* While it runs: how many bytes are written by now, at most. */
 must_check int track_written(const struct track *k, uint64_t *ret, struct err *e);
 /* The track of a task; NULL if it has none. */

@@ -162,7 +162,7 @@ int manifest_write(struct manifest *m, int dir_fd, struct err *e)
 {
 	int fd;
 
-	if (getrandom(m->id, MANIFEST_ID, 0) != MANIFEST_ID)
+	if (!m->keeps_id && getrandom(m->id, MANIFEST_ID, 0) != MANIFEST_ID)
 		return err_sys(e, "make an id for the folder");
 	if (note_parent(m, dir_fd, e) < 0 || create(dir_fd, MANIFEST_NAME, &fd, e) < 0)
 		return e->code;

@@ -31,6 +31,7 @@ struct manifest {
 	uint8_t id[MANIFEST_ID], parent_id[MANIFEST_ID];
 	bool has_parent;
 	bool lent; /* dedup has taken pages out of the folder, which is of use only below a later one */
+	bool keeps_id; /* manifest_write: id is set, of a folder with the same contents */
 	struct listed_file *files; /* sorted by name once it is loaded */
 	size_t count;
 };
@@ -53,7 +54,7 @@ must_check int manifest_take_data(struct manifest *m, const char *name, const vo
 				  size_t size, struct err *e);
 /* Reads the files that are not known yet. */
 must_check int manifest_read(struct manifest *m, int dir_fd, struct err *e);
-/* Gives the folder an id of its own, notes that of 'parent', and writes the file. */
+/* Gives the folder an id of its own (unless it keeps one), notes that of 'parent', and writes the file. */
 must_check int manifest_write(struct manifest *m, int dir_fd, struct err *e);
 
 /* Writes one that was loaded and changed in the place of the one that is there; the ids stay. */

@@ -280,6 +280,22 @@ int unpacker_take(struct unpacker *u, const struct packed *p, uint64_t chunk, st
 	return 0;
 }
 
+int unpacker_copy(struct unpacker *u, const struct packed *p, struct packed_part part,
+		  struct err *e)
+{
+	for (size_t done = 0; done < part.size;) {
+		uint64_t at = part.at + done;
+		size_t skip = at % p->chunk_size, size = p->chunk_size - skip;
+
+		size = size < part.size - done ? size : part.size - done;
+		if (unpacker_take(u, p, at / p->chunk_size, e) < 0)
+			return e->code;
+		memcpy(part.to + done, u->data + skip, size);
+		done += size;
+	}
+	return 0;
+}
+
 void packed_forget(struct packed *p)
 {
 	if (p->own)

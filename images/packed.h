@@ -98,6 +98,16 @@ void unpacker_end(struct unpacker *u);
 must_check int unpacker_take(struct unpacker *u, const struct packed *p, uint64_t chunk,
 			     struct err *e);
 
+/* A stretch of what pages-N.img would hold. */
+struct packed_part {
+	char *to;
+	size_t size;
+	uint64_t at;
+};
+
+must_check int unpacker_copy(struct unpacker *u, const struct packed *p, struct packed_part part,
+			     struct err *e);
+
 /* Writing. Any number of threads may put chunks at once, in any order, each with a compressor of its own. */
 struct packer {
 	struct compression how;

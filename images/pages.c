@@ -22,11 +22,6 @@ struct folder {
 	struct stat st;
 };
 
-struct image_id {
-	enum image_kind kind;
-	uint64_t id;
-};
-
 void stored_pages_free(struct stored_pages *p)
 {
 	for (size_t n = 0; n < p->fd_count; n++)
@@ -250,7 +245,7 @@ static int open_pages(struct stored_pages *p, int dir_fd, const char *map, uint6
 	return append_fd(p, &fd, e);
 }
 
-static int load_folder(struct stored_pages *p, int dir_fd, const struct image_id *which,
+static int load_folder(struct stored_pages *p, int dir_fd, const struct stored_map *which,
 		       struct err *e)
 {
 	own_image i = {};
@@ -348,8 +343,21 @@ static int open_parent(const struct folder *child, struct folder *ret, struct er
 	return 0;
 }
 
+static bool is_base(const struct stored_map *which, const struct folder *f)
+{
+	return which->base && which->base->st_dev == f->st.st_dev &&
+	       which->base->st_ino == f->st.st_ino;
+}
+
+static int hand_over(struct stored_pages *ret, struct stored_pages *from)
+{
+	*ret = *from;
+	*from = (struct stored_pages){};
+	return 0;
+}
+
 static int load_chain(struct stored_pages *ret, const struct folder *f,
-		      const struct image_id *which, struct err *e)
+		      const struct stored_map *which, struct err *e)
 {
 	own_stored_pages p = {}, older = {};
 	struct folder parent = {};
@@ -364,6 +372,8 @@ static int load_chain(struct stored_pages *ret, const struct folder *f,
 		if (r < 0)
 			return r;
 		own_fd fd = parent.fd;
+		if (is_base(which, &parent))
+			return hand_over(ret, &p);
 		r = load_chain(&older, &parent, which, e);
 		if (r < 0)
 			return err_on(e, "'parent'");
@@ -371,19 +381,22 @@ static int load_chain(struct stored_pages *ret, const struct folder *f,
 		if (r < 0)
 			return err_on(e, "'%s'", image_name(name, which->kind, which->id));
 	}
-	*ret = p;
-	p = (struct stored_pages){};
-	return 0;
+	return hand_over(ret, &p);
+}
+
+int stored_pages_load_upon(struct stored_pages *ret, const struct stored_map *which, struct err *e)
+{
+	struct folder f = { .fd = which->dir_fd };
+
+	if (fstat(f.fd, &f.st) < 0)
+		return err_sys(e, "stat the image folder");
+	return load_chain(ret, &f, which, e);
 }
 
 int stored_pages_load(struct stored_pages *ret, int dir_fd, enum image_kind kind, uint64_t id,
 		      struct err *e)
 {
-	struct folder f = { .fd = dir_fd };
-
-	if (fstat(dir_fd, &f.st) < 0)
-		return err_sys(e, "stat the image folder");
-	return load_chain(ret, &f, &(struct image_id){ kind, id }, e);
+	return stored_pages_load_upon(ret, &(struct stored_map){ dir_fd, kind, id, NULL }, e);
 }
 
 int stored_pages_load_folder(struct stored_pages *ret, int dir_fd, enum image_kind kind,
@@ -391,9 +404,7 @@ int stored_pages_load_folder(struct stored_pages *ret, int dir_fd, enum image_ki
 {
 	own_stored_pages p = {};
 
-	if (load_folder(&p, dir_fd, &(struct image_id){ kind, id }, e) < 0)
+	if (load_folder(&p, dir_fd, &(struct stored_map){ dir_fd, kind, id, NULL }, e) < 0)
 		return e->code;
-	*ret = p;
-	p = (struct stored_pages){};
-	return 0;
+	return hand_over(ret, &p);
 }

@@ -26,6 +26,7 @@ struct stored_run {
 };
 
 struct PagemapEntry;
+struct stat;
 
 /* A page map: runs in ascending order that do not overlap. */
 struct stored_pages {
@@ -41,6 +42,17 @@ struct stored_pages {
 /* Loads and checks the page map (IMG_PAGEMAP or IMG_PAGEMAP_SHMEM) with what it takes from its ancestors. */
 must_check int stored_pages_load(struct stored_pages *ret, int dir_fd, enum image_kind kind,
 				 uint64_t id, struct err *e);
+/* Which map, and how far back. */
+struct stored_map {
+	int dir_fd;
+	enum image_kind kind;
+	uint64_t id;
+	const struct stat *base; /* no further than this ancestor; NULL: to the end */
+};
+
+/* The same; what is the base's stays the parent's, without a file. */
+must_check int stored_pages_load_upon(struct stored_pages *ret, const struct stored_map *which,
+				      struct err *e);
 /* The same of this folder alone: what is the parent's stays that, without a file. */
 must_check int stored_pages_load_folder(struct stored_pages *ret, int dir_fd, enum image_kind kind,
 					uint64_t id, struct err *e);

@@ -27,6 +27,8 @@ void options_init(struct options *opt)
 		.verbosity = LOG_LEVEL_WARN,
 		.timeout = TIMEOUT_DEFAULT,
 		.max_rounds = MAX_ROUNDS_DEFAULT,
+		.every_us = EVERY_DEFAULT_US,
+		.keep = KEEP_DEFAULT,
 		.ghost_limit = GHOST_LIMIT_DEFAULT,
 		.ghost_fiemap = true,
 		.file_validation = FILE_VALIDATION_BUILDID,

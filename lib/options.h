@@ -42,6 +42,8 @@ enum freeze_mode {
 const char *freeze_word(enum freeze_mode mode);
 
 #define MAX_ROUNDS_DEFAULT 8
+#define EVERY_DEFAULT_US 1000000
+#define KEEP_DEFAULT 5
 #define GHOST_LIMIT_DEFAULT (1024 * 1024)
 #define TIMEOUT_DEFAULT 10
 
@@ -78,6 +80,9 @@ struct options {
 	bool track_mem;	       /* take clean pages from the dump before, and go on counting */
 	char *prev_images_dir; /* as given, relative to the images directory; NULL: none */
 	bool auto_dedup;       /* pages that are stored anew are taken out of the folders before */
+
+	uint64_t every_us; /* protect: from one increment to the next */
+	unsigned keep;	   /* so many of them */
 
 	/* What becomes of the tasks; at most one of the two. */
 	bool leave_running;

@@ -72,6 +72,31 @@ tracks()
 	check
 }
 
+# ended: as if the program had crashed a moment after the dump.
+ended()
+{
+	# shellcheck disable=SC2046 # a list of numbers
+	kill -KILL "$PID" $(cat /proc/"$PID"/task/*/children)
+	until_true is_gone || fail "the program does not end"
+}
+
+@test "increment: a dump that leaves it running has all, the first as well as the next" {
+	tracks
+	start freeze/increment 2
+	dump --leave-running --track-mem
+	ended
+	restore
+	go
+	dump --leave-running --track-mem
+	go
+	# shellcheck disable=SC2046
+	dump --leave-running --track-mem $(before)
+	[ "$(written "$IMAGES")" -lt 500 ] || fail "$(written "$IMAGES") pages were saved"
+	ended
+	restore
+	check
+}
+
 @test "increment: pre-copy upon a chain" {
 	tracks
 	start freeze/increment 3
