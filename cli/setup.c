@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/version.h"
+#include "images/stream.h"
 #include "lib/caps.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -51,13 +52,31 @@ static int open_log(const struct options *opt, struct err *e)
 	return 0;
 }
 
+/*
+ * The stream is ours alone: what scripts and statistics would write among it goes to standard error, and nobody else
+ * reads from it.
+ */
+static int take_stream(struct options *opt, bool restores, struct err *e)
+{
+	int fd = restores ? STDIN_FILENO : STDOUT_FILENO;
+	own_fd other = restores ? open("/dev/null", O_RDONLY | O_CLOEXEC) :
+				  fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+
+	opt->stream_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (opt->stream_fd < 0 || other < 0 || dup2(other, fd) < 0)
+		return err_sys(e, "set the stream apart");
+	return stream_folder(&opt->images_fd, e);
+}
+
 int setup_run(struct invocation *inv, struct err *e)
 {
 	struct options *opt = &inv->opt;
 	const char *images = opt->images_dir ? opt->images_dir : ".";
 	int r = caps_privileged(e);
 
-	if (r == 0)
+	if (r == 0 && opt->stream)
+		r = take_stream(opt, inv->command->id == COMMAND_RESTORE, e);
+	else if (r == 0)
 		r = open_directory(images, &opt->images_fd, e);
 	if (r == 0)
 		r = open_directory(opt->work_dir ? opt->work_dir : images, &opt->work_fd, e);
