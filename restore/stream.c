@@ -24,6 +24,7 @@ struct restore_stream {
 	int mem_fd;		     /* /proc/PID/mem of mem_pid */
 	pid_t mem_pid;
 	struct restore_stats *stats;
+	uint64_t due; /* bytes of places that nothing has come for yet */
 	struct kept_object *kept;
 	size_t kept_count;
 };
@@ -78,6 +79,7 @@ int rstream_place(struct restore *r, const struct stream_place *p, struct err *e
 	struct restore_stream *s = r->stream;
 	struct stream_place *last = s->count ? &s->places[s->count - 1] : NULL;
 
+	s->due += p->bytes;
 	if (last && last->pages_id == p->pages_id && last->offset + last->bytes == p->offset &&
 	    last->fresh == p->fresh && last->inherited == p->inherited && last->pid == p->pid &&
 	    last->fd == p->fd && last->to + last->bytes == p->to) {
@@ -252,6 +254,7 @@ static int put_frame(struct restore_stream *s, struct err *e)
 		end = end < f->at + f->bytes ? end : f->at + f->bytes;
 		if ((p->inherited ? put_different : put_part)(&w, p, at, end, e) < 0)
 			return e->code;
+		s->due -= end - at;
 	}
 	return flush(&w, e);
 }
@@ -311,6 +314,9 @@ int rstream_run(struct restore *r, struct err *e)
 	for (;;) {
 		if (stream_next(&s->in, e) < 0)
 			return e->code;
+		if (s->in.f.kind == STREAM_END && s->due)
+			return err_say(e, "the stream ends, and %lu bytes of pages are missing",
+				       s->due);
 		if (s->in.f.kind == STREAM_END)
 			return 0;
 		if (s->in.f.kind != STREAM_PAGES)

@@ -28,10 +28,6 @@ load ../safety/stream
 	round mm/shmem --compress
 }
 
-@test "stream: huge pages" {
-	round mm/hugetlb
-}
-
 @test "stream: System V segments" {
 	round mm/sysv
 }

@@ -308,6 +308,16 @@ refuses()
 	check
 }
 
+@test "stream: messages must not get into it" {
+	local said
+
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start mm/anon
+	said=$("$STASIS" dump -t "$PID" --stream -D "$IMAGES" -o dump.log 3>&- 2>&1) && fail "status 0"
+	[ "$said" = "cannot dump: standard error goes where the stream goes, and a message would damage it; leave '2>&1' out" ] || fail "$said"
+	check
+}
+
 @test "stream: not to a terminal, and not from one" {
 	local said
 
