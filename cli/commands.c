@@ -13,7 +13,7 @@ const struct command commands[COMMAND_COUNT] = {
 	  .max_words = 0 },
 	{ COMMAND_SHOW, "show", "[--tree] DIR|FILE.img",
 	  "print images as JSON, or the tree as a person reads it", .max_words = 1 },
-	{ COMMAND_VERIFY, "verify", "DIR",
+	{ COMMAND_VERIFY, "verify", "DIR|--stream",
 	  "hold images, and those that they stand on, against their checksums", .max_words = 1 },
 	{ COMMAND_CHECK, "check", "[options]",
 	  "ask the kernel for every feature: there, or missing and what that costs",

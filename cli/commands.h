@@ -35,6 +35,7 @@ enum command_id {
 #define ON_CHECK (1u << COMMAND_CHECK)
 #define ON_CPUINFO (1u << COMMAND_CPUINFO)
 #define ON_CONVERT (1u << COMMAND_CONVERT)
+#define ON_VERIFY (1u << COMMAND_VERIFY)
 #define ON_ALL ((1u << COMMAND_COUNT) - 1)
 
 struct command {

@@ -65,7 +65,7 @@ static int cmd_dump(const struct invocation *inv, struct err *e)
 		note_failure("Dumping FAILED.");
 		return r == -ECANCELED ? STATUS_POST_DUMP : 1;
 	}
-	if (stats_dump_write(opt->work_fd, opt->dump_stats, &stats_error) < 0)
+	if (!opt->stream && stats_dump_write(opt->work_fd, opt->dump_stats, &stats_error) < 0)
 		log_warn("%s", stats_error.text);
 	if (opt->display_stats)
 		print_dump_stats(opt->dump_stats);
@@ -154,14 +154,17 @@ static int cmd_restore(const struct invocation *inv, struct err *e)
 	int r = restore_run(opt, e);
 
 	if (r < 0) {
-		err_on(e, "cannot restore '%s'", opt->images_dir ? opt->images_dir : ".");
+		if (opt->stream)
+			err_on(e, "cannot restore the stream");
+		else
+			err_on(e, "cannot restore '%s'", opt->images_dir ? opt->images_dir : ".");
 		print_error(e);
 		note_failure("Restoring FAILED.");
 		return 1;
 	}
 	if (opt->dry_run)
 		return 0;
-	if (stats_restore_write(opt->work_fd, opt->restore_stats, &stats_error) < 0)
+	if (!opt->stream && stats_restore_write(opt->work_fd, opt->restore_stats, &stats_error) < 0)
 		log_warn("%s", stats_error.text);
 	if (opt->display_stats)
 		print_restore_stats(opt->restore_stats);
@@ -182,6 +185,13 @@ static int cmd_show(const struct invocation *inv, struct err *e)
 
 static int cmd_verify(const struct invocation *inv, struct err *e)
 {
+	if (inv->opt.stream) {
+		if (verify_stream(STDIN_FILENO, stdout, e) == 0)
+			return 0;
+		err_on(e, "cannot verify the stream");
+		print_error(e);
+		return 1;
+	}
 	if (verify_images(inv->word, stdout, e) < 0) {
 		err_on(e, "cannot verify '%s'", inv->word);
 		print_error(e);

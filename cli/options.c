@@ -227,6 +227,7 @@ static int refuse_combinations(const struct invocation *inv, struct err *e)
 {
 	const struct options *opt = &inv->opt;
 	bool restore = inv->command->id == COMMAND_RESTORE;
+	const unsigned with_stream = ON_DUMP | ON_RESTORE | ON_VERIFY;
 	const unsigned of_a_tree = ON_DUMP | ON_PRE_DUMP | ON_UNTRACK | ON_PROTECT;
 
 	if (of_a_tree >> inv->command->id & 1 && !opt->tree)
@@ -239,6 +240,12 @@ static int refuse_combinations(const struct invocation *inv, struct err *e)
 		return err_say(e, "option '--restore-sibling' needs '--restore-detached'");
 	if (opt->inherit_count && !restore)
 		return err_say(e, "option '--inherit-fd' is for 'restore' only");
+	if (opt->stream && !(with_stream >> inv->command->id & 1))
+		return err_say(e, "option '--stream' is for 'dump', 'restore' and 'verify' only");
+	if (opt->stream && opt->dry_run)
+		return err_say(e,
+			       "options '--stream' and '--dry-run' exclude each other: plans are "
+			       "made of images in a folder");
 	if (opt->dry_run && !restore)
 		return err_say(e, "option '--dry-run' is for 'restore' only");
 	if (opt->exec_cmd && !restore)
@@ -296,8 +303,8 @@ static int check_all(struct invocation *inv, const struct parse *p, struct err *
 		err_say(e, "'show' is followed by a directory or an image file");
 		return PARSE_USAGE;
 	}
-	if (inv->command->id == COMMAND_VERIFY && !inv->word) {
-		err_say(e, "'verify' is followed by a directory");
+	if (inv->command->id == COMMAND_VERIFY && !inv->word == !inv->opt.stream) {
+		err_say(e, "'verify' is followed by a directory, or by --stream");
 		return PARSE_USAGE;
 	}
 	if (take_pid(inv, e) < 0 || refuse_foreign(inv, p->given, e) < 0)

@@ -3,11 +3,13 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "cli/version.h"
 #include "images/latest.h"
+#include "images/stream.h"
 #include "lib/caps.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -52,15 +54,47 @@ static int open_log(const struct options *opt, struct err *e)
 	return 0;
 }
 
+/* One word among the stream, and nobody can restore it. */
+static int check_error(struct err *e)
+{
+	struct stat out, err;
+
+	if (fstat(STDOUT_FILENO, &out) < 0 || fstat(STDERR_FILENO, &err) < 0 ||
+	    S_ISCHR(out.st_mode) || out.st_dev != err.st_dev || out.st_ino != err.st_ino)
+		return 0;
+	err_say(e, "standard error goes where the stream goes, and a message would damage it");
+	return err_hint(e, "leave '2>&1' out");
+}
+
+/*
+ * The stream is ours alone: what scripts and statistics would write among it goes to standard error, and nobody else
+ * reads from it.
+ */
+static int take_stream(struct options *opt, bool restores, struct err *e)
+{
+	int fd = restores ? STDIN_FILENO : STDOUT_FILENO;
+	own_fd other = restores ? open("/dev/null", O_RDONLY | O_CLOEXEC) :
+				  fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+
+	if (!restores && check_error(e) < 0)
+		return e->code;
+	opt->stream_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (opt->stream_fd < 0 || other < 0 || dup2(other, fd) < 0)
+		return err_sys(e, "set the stream apart");
+	return stream_folder(&opt->images_fd, e);
+}
+
 int setup_run(struct invocation *inv, struct err *e)
 {
 	struct options *opt = &inv->opt;
 	const char *images = opt->images_dir ? opt->images_dir : ".";
 	int r = caps_privileged(e);
 
-	if (r == 0)
+	if (r == 0 && opt->stream)
+		r = take_stream(opt, inv->command->id == COMMAND_RESTORE, e);
+	else if (r == 0)
 		r = open_directory(images, &opt->images_fd, e);
-	if (r == 0 && inv->command->id == COMMAND_RESTORE)
+	if (r == 0 && inv->command->id == COMMAND_RESTORE && !opt->stream)
 		r = latest_follow(&opt->images_fd, e);
 	if (r == 0)
 		r = open_directory(opt->work_dir ? opt->work_dir : images, &opt->work_fd, e);

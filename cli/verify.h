@@ -8,5 +8,7 @@
 
 /* Reads all that the manifests list; one line on out when it is as it was written. */
 must_check int verify_images(const char *path, FILE *out, struct err *e);
+/* The same of a stream. */
+must_check int verify_stream(int fd, FILE *out, struct err *e);
 
 #endif

@@ -20,6 +20,7 @@
 #include "dump/precopy.h"
 #include "dump/track.h"
 #include "dump/robust_list.h"
+#include "dump/stream.h"
 #include "images/cpuinfo.h"
 #include "images/dedup.h"
 #include "images/image.h"
@@ -234,6 +235,11 @@ static void undo_inside(void *job)
 	(void)!background_finish(take_background(job), &ignored);
 }
 
+static int step_stream(void *job, struct err *e)
+{
+	return dstream_send(job, e);
+}
+
 static int step_run_on(void *job, struct err *e)
 {
 	return cow_run_on(job, e);
@@ -271,8 +277,11 @@ static int step_complete(void *job, struct err *e)
 	struct dump *d = job;
 	InventoryEntry *inv;
 
-	if (note_endings(d, e) < 0 || guard_check(d->guard, e) < 0 ||
-	    increment_name(d, &d->name, e) < 0 || core_inventory(d, &inv, e) < 0)
+	if (note_endings(d, e) < 0 || guard_check(d->guard, e) < 0)
+		return e->code;
+	if (d->stream)
+		return 0; /* the end mark comes as late as it can */
+	if (increment_name(d, &d->name, e) < 0 || core_inventory(d, &inv, e) < 0)
 		return e->code;
 	return image_set_finish(d->images, inv, &d->manifest, e);
 }
@@ -334,6 +343,12 @@ static int step_dedup(void *job, struct err *e)
 	return d->opt->auto_dedup && d->opt->prev_images_dir ? dedup_run(d->images, e) : 0;
 }
 
+/* Between the end mark and 'go' nothing may fail: who has got it can start the tree. */
+static int step_end_mark(void *job, struct err *e)
+{
+	return dstream_end(job, e);
+}
+
 static const struct step steps[] = {
 	{ .name = "pre-dump scripts", .run = step_scripts },
 	{ .name = "begin", .run = step_begin },
@@ -348,6 +363,7 @@ static const struct step steps[] = {
 	{ .name = "pages", .run = step_pages },
 	{ .name = "shared", .run = step_shared },
 	{ .name = "images", .run = step_images },
+	{ .name = "stream", .run = step_stream },
 	{ .name = "run on", .run = step_run_on },
 	{ .name = "early", .run = step_early },
 	{ .name = "complete", .run = step_complete, .undo = undo_complete },
@@ -355,6 +371,7 @@ static const struct step steps[] = {
 	/* What is taken out of older folders is lost if these images do not stay. */
 	{ .name = "dedup", .run = step_dedup },
 	{ .name = "track", .run = step_track },
+	{ .name = "end mark", .run = step_end_mark },
 	{ .name = "go", .run = step_go, .final = 1 },
 };
 
@@ -378,9 +395,12 @@ int dump_run(const struct options *opt, struct err *e)
 
 	if (opt->tree <= 0)
 		return err_say(e, "no process was named; use -t PID");
-	if (cow_check_options(opt, e) < 0)
+	if (cow_check_options(opt, e) < 0 || dstream_check_options(opt, e) < 0)
+		return e->code;
+	if (dstream_begin(&d, e) < 0)
 		return e->code;
 	r = guard_run(opt, work, &d, e);
+	dstream_close(&d);
 	manifest_free(&d.manifest);
 	pool_free(&d.pool);
 	return r;

@@ -33,6 +33,7 @@ struct shmem;
 struct tracks;
 struct cow;
 struct cow_task;
+struct dump_stream;
 
 /* Values of task_core_entry.task_state. */
 enum task_state { TASK_ALIVE = 1, TASK_DEAD = 2, TASK_STOPPED = 3 };
@@ -97,6 +98,7 @@ struct dump {
 	bool track_mem;		       /* --track-mem, or a pre-dump */
 	struct tracks *tracks;	       /* dump/track.h; NULL: nothing is tracked */
 	struct cow *cow;	       /* dump/cow.h; NULL: memory is saved in the stop */
+	struct dump_stream *stream;    /* dump/stream.h; NULL: into the folder */
 	struct background *background; /* writes images; NULL: they are written at once */
 };
 

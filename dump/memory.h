@@ -62,6 +62,7 @@ struct page_run {
 	uint64_t bytes;
 	uint64_t offset; /* in the pages file; runs follow each other there without gaps, from 0 */
 	bool forced;	 /* not readable by process_vm_readv (PROT_NONE): through /proc/PID/mem */
+	bool early;	 /* a restore needs it before other pages (dump/stream.h) */
 };
 
 struct page_copy {
@@ -74,6 +75,11 @@ struct page_copy {
 /* Copies all runs. lost: what could not be read; only if the task runs on. */
 must_check int memory_copy(const struct page_copy *what, struct ranges *lost, struct err *e);
 
+/* All of one run, whose offset is 0. */
+must_check int memory_read_run(int pid, const struct page_run *run, char *buf, struct err *e);
+
+/* How pages are stored; those of a stream are compressed on their way. */
+struct compression memory_how(const struct dump *d);
 /* Number for a new pages-N.img. */
 uint32_t memory_pages_id(struct dump *d);
 

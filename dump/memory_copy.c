@@ -164,3 +164,16 @@ int memory_copy(const struct page_copy *what, struct ranges *lost, struct err *e
 	c.mem_fd = mem;
 	return page_pump(&c.source, total, what->sink, e);
 }
+
+int memory_read_run(int pid, const struct page_run *run, char *buf, struct err *e)
+{
+	struct page_copy what = { .pid = pid, .runs = run, .count = 1 };
+	struct copying c = { .what = &what, .runs = run, .count = 1, .mem_fd = -1 };
+	struct page_piece p = { .size = run->bytes };
+	own_fd mem = -1;
+
+	if (run->forced && open_mem(pid, &mem, e) < 0)
+		return e->code;
+	c.mem_fd = mem;
+	return gather(&c, &p, buf, e);
+}

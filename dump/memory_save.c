@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "dump/cow.h"
+#include "dump/stream.h"
 #include "dump/track.h"
 #include "images/vma.h"
 #include "lib/io.h"
@@ -16,6 +17,13 @@
 enum {
 	LARGE = 4 << 20
 }; /* bytes: a mapping for which it pays to look only at what is not protected */
+
+struct compression memory_how(const struct dump *d)
+{
+	struct compression none = { 0 };
+
+	return d->stream ? none : d->opt->compress;
+}
 
 uint32_t memory_pages_id(struct dump *d)
 {
@@ -44,22 +52,26 @@ struct saving {
 	/* Of the mapping that is being looked at. */
 	uint32_t flags; /* PE_* */
 	bool forced;	/* see struct page_run */
-	int owned;	/* its protection is ours: -1 not asked yet */
+	bool early;
+	int owned; /* its protection is ours: -1 not asked yet */
 };
 
 static int add_copy(struct saving *s, uint64_t start, uint64_t end, uint64_t offset, struct err *e)
 {
 	struct page_run *last = s->count ? &s->runs[s->count - 1] : NULL;
 
-	if (last && last->vaddr + last->bytes == start && last->forced == s->forced) {
+	if (last && last->vaddr + last->bytes == start && last->forced == s->forced &&
+	    last->early == s->early) {
 		last->bytes += end - start;
 		return 0;
 	}
 	if (io_grow(&s->runs, s->count, sizeof(*s->runs), e) < 0)
 		return e->code;
-	s->runs[s->count++] = (struct page_run){
-		.vaddr = start, .bytes = end - start, .offset = offset, .forced = s->forced
-	};
+	s->runs[s->count++] = (struct page_run){ .vaddr = start,
+						 .bytes = end - start,
+						 .offset = offset,
+						 .forced = s->forced,
+						 .early = s->early };
 	return 0;
 }
 
@@ -251,9 +263,10 @@ static int add_vma(struct saving *s, size_t number, struct err *e)
 
 	s->flags = PE_PRESENT | (may_be_lazy(v) ? PE_LAZY : 0);
 	s->forced = !(v->flags & VMA_RD);
+	s->early = v->status && memory_pages_of(s->t, v) == VMA_PAGES_ALL;
 	s->owned = -1;
 	s->t->dump->opt->dump_stats->pages_scanned += (v->end - v->start) / PAGE_SIZE;
-	if (v->status && memory_pages_of(s->t, v) == VMA_PAGES_ALL)
+	if (s->early)
 		return add_run(s, v->start, v->end, false, e);
 	if (!has_pages(s, v))
 		return 0;
@@ -276,6 +289,9 @@ static int save_runs(struct saving *s, struct ranges *lost, struct err *e)
 		stats->memdump_time += copied - start;
 		return cow_take(s->t, s->runs, s->count, &s->w, e);
 	}
+	if (s->t->dump->stream)
+		return dstream_task(s->t->dump, s->t->pid,
+				    &(struct page_list){ &s->runs, s->count, &s->w }, e);
 	struct page_copy c = { .pid = s->t->pid,
 			       .runs = s->runs,
 			       .count = s->count,
@@ -322,7 +338,7 @@ int memory_save(struct task *t, struct err *e)
 				   .kind = IMG_PAGEMAP,
 				   .id = t->pid,
 				   .pages_id = memory_pages_id(t->dump),
-				   .how = t->dump->opt->compress,
+				   .how = memory_how(t->dump),
 				   .manifest = &t->dump->manifest } };
 	int r = track_settle(t, counts_on(t->dump), &s.track, e);
 

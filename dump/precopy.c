@@ -230,7 +230,8 @@ int precopy_run(struct dump *d, struct err *e)
 		unlinkat(d->images, "parent", 0);
 	if (increment_begin(d, e) < 0)
 		return e->code;
-	if (d->opt->freeze == FREEZE_COW || (d->opt->freeze == FREEZE_STOP && !d->track_mem))
+	if (d->opt->stream || d->opt->freeze == FREEZE_COW ||
+	    (d->opt->freeze == FREEZE_STOP && !d->track_mem))
 		return 0;
 	r = begin(d, e);
 	return r > 0 ? run_and_stop(d, e) : r;

@@ -97,25 +97,26 @@ static size_t squeeze(char *data, size_t size, uint64_t *ret_present)
  * What was encrypted or compressed before comes in long stretches, and is not worth more than a look: a chunk that
  * begins to be compressible behind one is noticed by its middle.
  */
-static bool is_hopeless(const struct packer *p, struct pack_hand *h, const char *data, size_t size)
+static bool is_hopeless(const struct codec *codec, struct pack_hand *h, const char *data,
+			size_t size)
 {
 	const char *middle = data + (size - TRIED) / 2;
 
 	if (h->raw < SURE || h->raw % ALWAYS_TRIED == 0 || size < 2 * TRIED)
 		return false;
-	return p->how.codec->compress(h->compressor, h->out, TRIED - TRIED / 32, middle, TRIED) ==
-	       0;
+	return codec->compress(h->compressor, h->out, TRIED - TRIED / 32, middle, TRIED) == 0;
 }
 
 /* How many bytes are in h->out, 0: it does not get smaller by a page. */
-static size_t compress(const struct packer *p, struct pack_hand *h, const char *data, size_t size)
+static size_t compress(const struct codec *codec, struct pack_hand *h, const char *data,
+		       size_t size)
 {
 	size_t n = 0;
 
-	if (size == 0)
+	if (size == 0 || !codec)
 		return 0;
-	if (!is_hopeless(p, h, data, size))
-		n = p->how.codec->compress(h->compressor, h->out, size - size / 32, data, size);
+	if (!is_hopeless(codec, h, data, size))
+		n = codec->compress(h->compressor, h->out, size - size / 32, data, size);
 	h->raw = n ? 0 : h->raw + 1;
 	return n;
 }
@@ -140,17 +141,27 @@ static int take_place(struct packer *p, uint64_t number, struct packed_chunk *c,
 	return r;
 }
 
-int packer_put(struct packer *p, struct pack_hand *h, struct pack_piece *piece, struct err *e)
+const char *pack_piece(const struct codec *codec, struct pack_hand *h, struct pack_piece *piece,
+		       struct packed_chunk *ret)
 {
 	struct packed_chunk c = {};
 	size_t left = squeeze(piece->data, piece->size, &c.present);
-	size_t n = compress(p, h, piece->data, left);
+	size_t n = compress(codec, h, piece->data, left);
 	const char *from = n ? h->out : piece->data;
 
 	c.size = n ? n : left;
 	c.flags = !n && left ? PACKED_RAW : 0;
 	c.checksum = checksum(from, c.size);
 	piece->zero_pages = (piece->size - left) / PAGE_SIZE;
+	*ret = c;
+	return from;
+}
+
+int packer_put(struct packer *p, struct pack_hand *h, struct pack_piece *piece, struct err *e)
+{
+	struct packed_chunk c;
+	const char *from = pack_piece(p->how.codec, h, piece, &c);
+
 	if (take_place(p, piece->chunk, &c, e) < 0)
 		return e->code;
 	if (c.size && io_pwrite(image_fd(&p->image), from, c.size, c.at, e) < 0)

@@ -249,23 +249,38 @@ static void spread(char *data, size_t pages, uint64_t present)
 	}
 }
 
-static int expand(struct unpacker *u, const struct packed *p, uint64_t chunk, struct err *e)
+int unpacker_expand(struct unpacker *u, const struct codec *codec, const struct packed_chunk *c,
+		    size_t pages, struct err *e)
+{
+	size_t full = packed_full_size(c);
+
+	if (!(c->flags & PACKED_RAW) && c->size) {
+		if (use_codec(u, codec, e) < 0)
+			return e->code;
+		if (u->codec->expand(u->expander, u->data, full, u->stored, c->size) !=
+		    (ssize_t)full)
+			return 1;
+	}
+	spread(u->data, pages, c->present);
+	return 0;
+}
+
+static int take_stored(struct unpacker *u, const struct packed *p, uint64_t chunk, struct err *e)
 {
 	const struct packed_chunk *c = &p->index[chunk];
-	size_t full = packed_full_size(c);
 	char *to = c->flags & PACKED_RAW ? u->data : u->stored;
+	int r;
 
-	if (use_codec(u, p->codec, e) < 0 || read_part(p, to, c->size, c->at, e) < 0)
+	if (read_part(p, to, c->size, c->at, e) < 0)
 		return e->code;
 	if (c->size && checksum(to, c->size) != c->checksum)
 		return err_say(e, "'%s' is damaged: the checksum of chunk %lu is another one",
 			       p->name, chunk);
-	if (to == u->stored && c->size &&
-	    u->codec->expand(u->expander, u->data, full, to, c->size) != (ssize_t)full)
-		return err_say(e, "'%s' is damaged: chunk %lu does not expand to its %zu bytes",
-			       p->name, chunk, full);
-	spread(u->data, chunk_bytes(p, chunk) / PAGE_SIZE, c->present);
-	return 0;
+	r = unpacker_expand(u, p->codec, c, chunk_bytes(p, chunk) / PAGE_SIZE, e);
+	if (r <= 0)
+		return r;
+	return err_say(e, "'%s' is damaged: chunk %lu does not expand to its %zu bytes", p->name,
+		       chunk, packed_full_size(c));
 }
 
 int unpacker_take(struct unpacker *u, const struct packed *p, uint64_t chunk, struct err *e)
@@ -273,7 +288,7 @@ int unpacker_take(struct unpacker *u, const struct packed *p, uint64_t chunk, st
 	if (u->file == p && u->chunk == chunk)
 		return 0;
 	u->file = NULL;
-	if (p->plain ? plain_read(p, chunk, u->data, e) < 0 : expand(u, p, chunk, e) < 0)
+	if (p->plain ? plain_read(p, chunk, u->data, e) < 0 : take_stored(u, p, chunk, e) < 0)
 		return e->code;
 	u->file = p;
 	u->chunk = chunk;

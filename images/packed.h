@@ -98,6 +98,13 @@ void unpacker_end(struct unpacker *u);
 must_check int unpacker_take(struct unpacker *u, const struct packed *p, uint64_t chunk,
 			     struct err *e);
 
+/*
+ * The same of what lies in u->stored already, or in u->data if it is PACKED_RAW. pages: of the whole chunk. 1: it does
+ * not expand to what it should, which is the caller's to say.
+ */
+must_check int unpacker_expand(struct unpacker *u, const struct codec *codec,
+			       const struct packed_chunk *c, size_t pages, struct err *e);
+
 /* A stretch of what pages-N.img would hold. */
 struct packed_part {
 	char *to;
@@ -135,6 +142,12 @@ struct pack_piece {
 
 must_check int packer_begin(struct packer *p, int dir_fd, uint64_t id, struct compression how,
 			    struct err *e);
+/*
+ * What is to be stored of a piece, without a place yet, and where it lies until the hand is used again. codec: NULL to
+ * leave zero pages out and do no more.
+ */
+const char *pack_piece(const struct codec *codec, struct pack_hand *h, struct pack_piece *piece,
+		       struct packed_chunk *ret);
 must_check int packer_put(struct packer *p, struct pack_hand *h, struct pack_piece *piece,
 			  struct err *e);
 /* Writes index and tail; bytes: what all chunks have together. */

@@ -87,7 +87,7 @@ int page_pump(const struct page_source *s, uint64_t bytes, struct page_sink *sin
 		return 0;
 	if (!all)
 		return err_sys(e, "memory for copying");
-	if (!sink->packer && !sink->sums)
+	if (!sink->packer && !sink->stream && !sink->sums)
 		sink->sums = malloc(manifest_chunks(bytes) * sizeof(*sink->sums));
 	for (unsigned int i = 0; i < threads && r == 0; i++)
 		r = prepare(&all[i], &c, e);

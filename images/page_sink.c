@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "images/manifest.h"
+#include "images/stream.h"
 #include "lib/checksum.h"
 #include "lib/io.h"
 #include "lib/own.h"
@@ -61,9 +62,15 @@ int page_sink_begin(struct page_sink *s, int dir_fd, uint64_t id, struct compres
 	return remove_other(dir_fd, IMG_PACKED, id, e);
 }
 
+void page_sink_to_stream(struct page_sink *s, struct stream_out *stream, uint32_t id,
+			 struct compression how)
+{
+	*s = (struct page_sink){ .fd = -1, .stream = stream, .stream_id = id, .how = how };
+}
+
 size_t page_sink_piece(const struct page_sink *s)
 {
-	return s->packer ? PACKED_CHUNK : PLAIN_PIECE;
+	return s->packer || s->stream ? PACKED_CHUNK : PLAIN_PIECE;
 }
 
 unsigned int page_sink_threads(const struct page_sink *s, uint64_t bytes)
@@ -71,7 +78,7 @@ unsigned int page_sink_threads(const struct page_sink *s, uint64_t bytes)
 	uint64_t worth = bytes / PACKED_WORTH_THREADS, most = PACKED_THREADS;
 	cpu_set_t set;
 
-	if (!s->packer)
+	if (!s->packer && !s->how.codec)
 		return bytes >= WORTH_THREADS ? PLAIN_THREADS : 1;
 	if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) < PACKED_THREADS)
 		most = CPU_COUNT(&set);
@@ -81,11 +88,15 @@ unsigned int page_sink_threads(const struct page_sink *s, uint64_t bytes)
 int page_hand_begin(struct page_hand *h, const struct page_sink *s, struct err *e)
 {
 	*h = (struct page_hand){};
+	if (s->how.codec)
+		return pack_hand_begin(&h->pack, &s->how, e);
 	return s->packer ? pack_hand_begin(&h->pack, &s->packer->how, e) : 0;
 }
 
 void page_hand_end(struct page_hand *h, const struct page_sink *s)
 {
+	if (s->how.codec)
+		pack_hand_end(&h->pack, &s->how);
 	if (s->packer)
 		pack_hand_end(&h->pack, &s->packer->how);
 }
@@ -131,10 +142,31 @@ static int put_packed(struct page_sink *s, struct page_hand *h, struct page_piec
 	return r;
 }
 
+static int put_stream(struct page_sink *s, struct page_hand *h, struct page_piece *p, char *data,
+		      struct err *e)
+{
+	struct pack_piece piece = { data, p->size, 0, 0 };
+	struct packed_chunk c;
+	const char *from = pack_piece(s->how.codec, &h->pack, &piece, &c);
+	struct stream_frame f = { .kind = STREAM_PAGES,
+				  .size = c.size,
+				  .at = p->at,
+				  .present = c.present,
+				  .id = s->stream_id,
+				  .bytes = p->size };
+
+	if (c.size && !(c.flags & PACKED_RAW))
+		memcpy(f.codec, s->how.codec->name, strnlen(s->how.codec->name, sizeof(f.codec)));
+	__atomic_add_fetch(&s->zero_pages, piece.zero_pages, __ATOMIC_RELAXED);
+	return stream_write(s->stream, &f, from, e);
+}
+
 int page_sink_put(struct page_sink *s, struct page_hand *h, struct page_piece *p, char *data,
 		  struct err *e)
 {
-	int r = s->packer ? put_packed(s, h, p, data, e) : put_plain(s, p, data, e);
+	int r = s->stream ? put_stream(s, h, p, data, e) :
+		s->packer ? put_packed(s, h, p, data, e) :
+			    put_plain(s, p, data, e);
 
 	__atomic_add_fetch(&s->taken, p->size, __ATOMIC_RELAXED);
 	return r;
@@ -142,8 +174,11 @@ int page_sink_put(struct page_sink *s, struct page_hand *h, struct page_piece *p
 
 int page_sink_finish(struct page_sink *s, uint64_t bytes, const char *name, struct err *e)
 {
-	struct stat st = { .st_size = s->taken };
+	struct stat st;
 
+	if (s->later)
+		s->taken = bytes;
+	st.st_size = s->taken;
 	/* Zeros at the end are a hole as well. */
 	if (s->fd >= 0 && s->taken == bytes && ftruncate(s->fd, bytes) < 0)
 		return err_sys(e, "the pages of '%s'", name);

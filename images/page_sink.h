@@ -1,17 +1,23 @@
 /*
  * Where the contents of pages go: into pages-N.img as they are, or compressed into stasis-pages-N.img (packed.h).
  * Pages that are all zero are stored in neither: pages-N.img has holes in their place, so that everybody else reads
- * zeros there.
+ * zeros there. Or into a stream (stream.h), as frames of pages-N.img, which is nowhere then but in page maps.
  */
 #ifndef STASIS_IMAGES_PAGE_SINK_H
 #define STASIS_IMAGES_PAGE_SINK_H
 
 #include "images/packed.h"
 
+struct stream_out;
+
 struct page_sink {
 	bool open;
 	int fd;		       /* of pages-N.img; -1: compressed */
 	struct packer *packer; /* NULL: as they are */
+	struct stream_out *stream;
+	uint32_t stream_id;
+	struct compression how; /* of a stream */
+	bool later; /* pages come some other way: there is but a file of the right size */
 	uint64_t *
 		sums; /* of pages-N.img, as images/manifest.h wants them, if all went through page_pump() */
 	/* Counted while pages are put. */
@@ -35,6 +41,9 @@ struct page_hand {
 /* Creates the file, and removes the other one of the two that an earlier dump may have left. */
 must_check int page_sink_begin(struct page_sink *s, int dir_fd, uint64_t id, struct compression how,
 			       struct err *e);
+/* Into a stream, which has to outlive the sink. */
+void page_sink_to_stream(struct page_sink *s, struct stream_out *stream, uint32_t id,
+			 struct compression how);
 /* How many bytes are put at once, at a multiple of that; only the last ones may be fewer. */
 size_t page_sink_piece(const struct page_sink *s);
 /* How many threads pay for so much. */

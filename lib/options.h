@@ -101,6 +101,8 @@ struct options {
 	bool cpu_cap_image; /* write or require cpuinfo.img: --cpu-cap was given and is not none */
 
 	struct compression compress; /* of pages, at a dump or conversion */
+	bool stream;		     /* images go to standard output, or come from standard input */
+	int stream_fd;		     /* what that was when we began */
 
 	bool detached; /* -d: leave once the tasks run */
 	bool restore_sibling;

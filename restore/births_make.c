@@ -20,6 +20,7 @@
 #include "restore/memory.h"
 #include "restore/run.h"
 #include "restore/spawn.h"
+#include "restore/stream.h"
 
 enum { SESSION_ROOM = 8 };
 enum which { STRANGERS = 1, HEIRS = 2, BEFORE = 4, AFTER = 8 };
@@ -130,7 +131,7 @@ static int make_children(struct rtask *t, struct err *e)
 	if (clone_chosen(t, STRANGERS | BEFORE, e) < 0 || found_session(t, e) < 0 ||
 	    clone_chosen(t, STRANGERS | AFTER, e) < 0)
 		return e->code;
-	if (count_chosen(r, t, HEIRS | AFTER) > 0 &&
+	if (t->mm && (count_chosen(r, t, HEIRS | AFTER) > 0 || rstream_in_order(r)) &&
 	    (memory_restore(t, e) < 0 || clone_chosen(t, HEIRS | AFTER, e) < 0))
 		return e->code;
 	for (size_t i = 0; i < r->task_count; i++)

@@ -332,7 +332,8 @@ int intact_load(struct restore *r, struct stored_pages *ret, enum image_kind kin
 			*e = r->intact->ancestors;
 		return e->code;
 	}
-	return r->intact ? check_pages(r->intact, ret, e) : 0;
+	/* Pages of a stream are not in the files, and have checksums in the stream. */
+	return r->intact && !r->stream ? check_pages(r->intact, ret, e) : 0;
 }
 
 int intact_wait(struct restore *r, struct err *e)

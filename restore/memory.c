@@ -20,6 +20,7 @@
 #include "restore/intact.h"
 #include "restore/mempolicy.h"
 #include "restore/run.h"
+#include "restore/stream.h"
 
 enum { ENTRIES_PER_VMA = 15, SPARE = 256 };
 
@@ -185,6 +186,8 @@ bool memory_inherits(const struct rtask *t)
 	const struct rtask *p = t->parent;
 	bool shares = false;
 
+	if (t->restore->stream && !rstream_in_order(t->restore))
+		return false;
 	if (!p || !p->mm || !t->mm || t->creator != p || t->before_setsid ||
 	    p->mm->exe_file_id != t->mm->exe_file_id || has_guards(p->mm) || has_guards(t->mm))
 		return false;
@@ -372,42 +375,59 @@ static void job_end(struct job *j)
 	free(j->x.all);
 }
 
-/* Compressed pages of all tasks at once, and then what had to wait for them. */
-static int unpack_jobs(struct restore *r, struct unpack *u, struct job *jobs, size_t count,
-		       struct err *e)
-{
-	int res = 0;
+/* Tasks that get their memory together. */
+struct batch {
+	struct restore *r;
+	struct job *jobs;
+	size_t count;
+	bool alone; /* it is one, before others are born */
+	struct unpack packed;
+};
 
-	if (u->count == 0)
-		return 0;
-	if (r->opt->dry_run)
-		printf("%lu bytes of pages are put into place from outside\n", u->bytes);
-	else
-		res = unpack_run(u, e);
-	for (size_t i = 0; i < count && res == 0; i++)
-		res = job_start_end(&jobs[i], e);
-	return res == 0 ? run_wait(r, e) : res;
+/* Pages that tasks do not read by themselves, all at once. */
+static int place(struct batch *b, struct err *e)
+{
+	if (b->r->stream)
+		return b->alone ? rstream_run_task(b->r, b->jobs[0].t->pages, e) :
+				  rstream_run(b->r, e);
+	if (!b->r->opt->dry_run)
+		return unpack_run(&b->packed, e);
+	printf("%lu bytes of pages are put into place from outside\n", b->packed.bytes);
+	return 0;
 }
 
-static int run_jobs(struct restore *r, struct job *jobs, size_t count, struct err *e)
+/* Compressed pages, or those of a stream, and then what had to wait for them. */
+static int place_all(struct batch *b, struct err *e)
 {
+	int res;
+
+	if (b->packed.count == 0 && !b->r->stream)
+		return 0;
+	res = place(b, e);
+	for (size_t i = 0; i < b->count && res == 0; i++)
+		res = job_start_end(&b->jobs[i], e);
+	return res == 0 ? run_wait(b->r, e) : res;
+}
+
+static int run_batch(struct batch *b, struct err *e)
+{
+	struct restore *r = b->r;
 	size_t used = r->arena.used;
-	struct unpack packed = { 0 };
 	int res = 0;
 
-	for (size_t i = 0; i < count && res == 0; i++) {
-		jobs[i].x.packed = &packed;
-		res = job_start(&jobs[i], e);
+	for (size_t i = 0; i < b->count && res == 0; i++) {
+		b->jobs[i].x.packed = &b->packed;
+		res = job_start(&b->jobs[i], e);
 	}
 	if (res == 0)
 		res = run_wait(r, e);
-	for (size_t i = 0; i < count && res == 0 && !r->opt->dry_run; i++)
-		res = job_check(&jobs[i], e);
+	for (size_t i = 0; i < b->count && res == 0 && !r->opt->dry_run; i++)
+		res = job_check(&b->jobs[i], e);
 	if (res == 0)
-		res = unpack_jobs(r, &packed, jobs, count, e);
-	for (size_t i = 0; i < count; i++)
-		job_end(&jobs[i]);
-	unpack_drop(&packed);
+		res = place_all(b, e);
+	for (size_t i = 0; i < b->count; i++)
+		job_end(&b->jobs[i]);
+	unpack_drop(&b->packed);
 	r->arena.used = used;
 	return res;
 }
@@ -415,19 +435,20 @@ static int run_jobs(struct restore *r, struct job *jobs, size_t count, struct er
 int memory_restore(struct rtask *t, struct err *e)
 {
 	struct job j = { .t = t };
+	struct batch b = { .r = t->restore, .jobs = &j, .count = 1, .alone = true };
 
-	return run_jobs(t->restore, &j, 1, e);
+	return run_batch(&b, e);
 }
 
 int memory_restore_all(struct restore *r, struct err *e)
 {
 	own_mem struct job *jobs = calloc(r->task_count, sizeof(*jobs));
-	size_t count = 0;
+	struct batch b = { .r = r, .jobs = jobs };
 
 	if (!jobs)
 		return err_sys(e, "memory for %zu tasks", r->task_count);
 	for (size_t i = 0; i < r->task_count; i++)
 		if (r->tasks[i]->mm && !r->tasks[i]->has_memory)
-			jobs[count++].t = r->tasks[i];
-	return run_jobs(r, jobs, count, e);
+			jobs[b.count++].t = r->tasks[i];
+	return run_batch(&b, e);
 }

@@ -15,6 +15,7 @@
 #include "images/vma.h"
 #include "lib/io.h"
 #include "lib/stats.h"
+#include "restore/stream.h"
 
 enum { VECTORS = 256 };
 #define HOLE (64 * PAGE_SIZE)
@@ -101,7 +102,8 @@ struct piece {
 	int fd;
 	const struct packed *packed;
 	uint64_t offset, vaddr, bytes;
-	bool fresh; /* nothing but zeros is there */
+	bool fresh;	/* nothing but zeros is there */
+	bool inherited; /* of a stream: what is there is to be looked at when it comes */
 };
 
 static bool continues(const struct gather *g, const struct piece *p, uint64_t part)
@@ -125,8 +127,26 @@ static int note_packed(struct gather *g, const struct piece *p, struct err *e)
 			  e);
 }
 
+static int note_stream(struct gather *g, const struct piece *p, struct err *e)
+{
+	g->t->restore->opt->restore_stats->pages_restored += p->bytes / PAGE_SIZE;
+	g->x->waits = true;
+	return rstream_place(g->t->restore,
+			     &(struct stream_place){ .pages_id = g->t->pages->pages_id,
+						     .offset = p->offset,
+						     .bytes = p->bytes,
+						     .fresh = p->fresh,
+						     .inherited = p->inherited,
+						     .pid = g->t->pid,
+						     .fd = -1,
+						     .to = p->vaddr },
+			     e);
+}
+
 static int add(struct gather *g, struct piece p, struct err *e)
 {
+	if (g->t->restore->stream)
+		return note_stream(g, &p, e);
 	if (p.packed)
 		return note_packed(g, &p, e);
 	while (p.bytes) {
@@ -281,8 +301,20 @@ static void drop_extra(struct gather *g, const VmaEntry *v)
 static int fill_new(struct gather *g, const VmaEntry *v, struct piece p, struct err *e)
 {
 	p.fresh = v->status & VMA_ANON_PRIVATE && !(v->flags & MAP_HUGETLB);
-	if (p.fresh && !p.packed && p.bytes >= HOLE)
+	if (p.fresh && !p.packed && !g->t->restore->stream && p.bytes >= HOLE)
 		return add_data(g, &p, e);
+	return add(g, p, e);
+}
+
+/* In a mapping that the parent has as well. */
+static int fill_heir(struct gather *g, const struct stored_run *run, uint64_t from, uint64_t to,
+		     struct err *e)
+{
+	struct piece p = piece_of(run, from, to);
+
+	if (!g->t->restore->stream)
+		return fill_different(g, run, from, to, e);
+	p.inherited = true;
 	return add(g, p, e);
 }
 
@@ -302,7 +334,7 @@ static int fill_vma(struct gather *g, const VmaEntry *v, struct err *e)
 			return err_say(
 				e, "'pagemap-%d.img' has pages at %lx, where a mapping is shared",
 				g->t->pid, from);
-		if (inherited ? fill_different(g, run, from, end, e) < 0 :
+		if (inherited ? fill_heir(g, run, from, end, e) < 0 :
 				fill_new(g, v, piece_of(run, from, end), e) < 0)
 			return e->code;
 		at = end;

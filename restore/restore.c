@@ -21,6 +21,7 @@
 #include "restore/run.h"
 #include "restore/spawn.h"
 #include "restore/stages.h"
+#include "restore/stream.h"
 
 static int root_pid(const struct restore *r)
 {
@@ -51,8 +52,11 @@ static int step_load(void *job, struct err *e)
 {
 	struct restore *r = job;
 	struct err damage = { 0 };
-	int res = intact_begin(r, e);
+	int res = rstream_begin(r, e);
 
+	if (res < 0)
+		return res;
+	res = intact_begin(r, e);
 	if (res == 0)
 		res = load(r, e);
 	if (intact_images(r, &damage) < 0) {
@@ -275,6 +279,7 @@ int restore_run(const struct options *opt, struct err *e)
 	runs_close(&r);
 	rfiles_close(&r);
 	memory_close(&r, res < 0);
+	rstream_close(&r);
 	intact_close(&r);
 	load_close(&r);
 	pool_free(&r.pool);

@@ -64,8 +64,8 @@ as_criu()
 		"$STASIS" dump -t 1 --tcp-established
 	says 1 "option '--lazy-pages' is not supported yet: pages are always restored before the tasks run" \
 		"$STASIS" restore --lazy-pages
-	says 1 "option '--stream' is not supported yet: images are always files of a directory" \
-		"$STASIS" dump -t 1 --stream
+	says 1 "option '--unprivileged' is not supported yet: stasis has to be started by root" \
+		"$STASIS" dump -t 1 --unprivileged
 }
 
 @test "cli: every option that we lack is refused" {

@@ -37,5 +37,10 @@ struct shmem_contents {
 	uint64_t huge_page; /* bytes, 0 for normal pages */
 };
 must_check int shmem_save(struct dump *d, const struct shmem_contents *c, struct err *e);
+struct page_run;
+struct page_sink;
+/* What shmem_save left to a stream: vaddr of a run is the offset in the object. */
+must_check int shmem_send(const struct shmem_contents *c, struct page_run *runs, size_t count,
+			  struct page_sink *sink, struct err *e);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dump/memory.h"
+#include "dump/stream.h"
 #include "images/pages.h"
 #include "lib/io.h"
 #include "lib/stats.h"
@@ -119,11 +120,14 @@ static int read_piece(const struct page_source *source, struct page_piece *p, ch
 	return 0;
 }
 
-static int save(struct saving *s, struct err *e)
+static int save(struct dump *d, struct saving *s, struct err *e)
 {
 	if (pagemap_writer_begin(&s->w, e) < 0 ||
-	    (s->c->huge_page ? find_huge(s, e) : find_normal(s, e)) < 0 ||
-	    page_pump(&s->source, s->w.size, &s->w.sink, e) < 0)
+	    (s->c->huge_page ? find_huge(s, e) : find_normal(s, e)) < 0)
+		return e->code;
+	if (d->stream)
+		return dstream_object(d, s->c, &(struct page_list){ &s->runs, s->count, &s->w }, e);
+	if (page_pump(&s->source, s->w.size, &s->w.sink, e) < 0)
 		return e->code;
 	return pagemap_writer_finish(&s->w, e);
 }
@@ -137,14 +141,23 @@ int shmem_save(struct dump *d, const struct shmem_contents *c, struct err *e)
 				   .kind = IMG_PAGEMAP_SHMEM,
 				   .id = c->shmid,
 				   .pages_id = memory_pages_id(d),
-				   .how = d->opt->compress,
+				   .how = memory_how(d),
 				   .manifest = &d->manifest } };
-	int r = save(&s, e);
+	int r = save(d, &s, e);
 
 	stats->shpages_scanned += page_up(c->size) / PAGE_SIZE;
-	stats->shpages_written += s.w.size / PAGE_SIZE - s.w.sink.zero_pages;
+	stats->shpages_written += d->stream ? 0 : s.w.size / PAGE_SIZE - s.w.sink.zero_pages;
 	stats->pages_zero += s.w.sink.zero_pages;
 	pagemap_writer_drop(&s.w);
 	free(s.runs);
 	return r;
+}
+
+int shmem_send(const struct shmem_contents *c, struct page_run *runs, size_t count,
+	       struct page_sink *sink, struct err *e)
+{
+	struct saving s = { .source = { read_piece }, .c = c, .runs = runs, .count = count };
+	const struct page_run *last = count ? &runs[count - 1] : NULL;
+
+	return page_pump(&s.source, last ? last->offset + last->bytes : 0, sink, e);
 }

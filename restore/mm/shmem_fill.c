@@ -15,10 +15,14 @@
 #include "lib/own.h"
 #include "lib/stats.h"
 #include "restore/intact.h"
+#include "restore/stream.h"
 #include "restore/unpack.h"
 
 /* An object that is being filled. */
 struct filling {
+	struct restore *r;
+	uint32_t pages_id;
+	int kept_fd; /* for a stream, which comes later */
 	const struct shmem_target *to;
 	char *map;	      /* of all of it, if it consists of huge pages */
 	struct unpack unpack; /* what is compressed */
@@ -102,6 +106,25 @@ static int note_run(struct filling *f, const struct stored_run *run, uint64_t by
 	return unpack_add(&f->unpack, &p, e);
 }
 
+static int note_stream(struct filling *f, const struct stored_run *run, uint64_t bytes,
+		       struct err *e)
+{
+	struct stream_place p = { .pages_id = f->pages_id,
+				  .offset = run->offset,
+				  .bytes = bytes,
+				  .fresh = true,
+				  .fd = f->kept_fd,
+				  .to = run->vaddr };
+
+	struct kept_object o = { f->to->fd, f->map, f->to->size };
+
+	if (f->kept_fd < 0 && rstream_keep(f->r, &o, &f->kept_fd, e) < 0)
+		return e->code;
+	p.fd = f->map ? -1 : f->kept_fd;
+	p.to += (uint64_t)f->map;
+	return rstream_place(f->r, &p, e);
+}
+
 static int fill_run(struct filling *f, const struct stored_run *run, struct err *e)
 {
 	const struct shmem_target *to = f->to;
@@ -119,6 +142,8 @@ static int fill_run(struct filling *f, const struct stored_run *run, struct err 
 		bytes = to->size - run->vaddr;
 	if (map_all(f, e) < 0)
 		return e->code;
+	if (f->r->stream)
+		return note_stream(f, run, bytes, e);
 	if (run->packed)
 		return note_run(f, run, bytes, e);
 	if (!f->map)
@@ -139,14 +164,15 @@ static int fill(struct filling *f, const struct stored_pages *pages, struct err 
 int rshmem_fill(struct restore *r, const struct shmem_target *to, struct err *e)
 {
 	own_stored_pages pages = {};
-	struct filling f = { .to = to };
+	struct filling f = { .r = r, .to = to, .kept_fd = -1 };
 	int res;
 
 	if (intact_load(r, &pages, IMG_PAGEMAP_SHMEM, to->shmid, e) < 0)
 		return e->code;
+	f.pages_id = pages.pages_id;
 	res = fill(&f, &pages, e);
 	unpack_drop(&f.unpack);
-	if (f.map)
+	if (f.map && f.kept_fd < 0)
 		munmap(f.map, to->size);
 	r->opt->restore_stats->pages_restored += stored_pages_count(&pages);
 	return res;

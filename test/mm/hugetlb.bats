@@ -1,4 +1,4 @@
-load ../lib
+load ../safety/stream
 
 POOL=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 
@@ -50,4 +50,9 @@ enough_pages()
 	[ "$status" = 1 ] || fail "$output"
 	[[ $output == *"huge pages"* ]] || fail "$output"
 	nothing_left
+}
+
+@test "hugetlb: through a stream" {
+	enough_pages
+	round mm/hugetlb
 }
