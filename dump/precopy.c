@@ -216,7 +216,7 @@ static int run_and_stop(struct dump *d, struct err *e)
 	if (d->opt->freeze != FREEZE_STOP && is_wanted(d, left) &&
 	    (run_rounds(d, e) < 0 || track_look(d, e) < 0))
 		return e->code;
-	return track_settle(d, e) < 0 ? e->code : freeze_tree(d, e);
+	return track_release(d, e) < 0 ? e->code : freeze_tree(d, e);
 }
 
 int precopy_run(struct dump *d, struct err *e)

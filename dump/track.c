@@ -203,21 +203,17 @@ static int collect(struct dump *d, struct track *k, struct err *e)
 	return way_of(k)->collect ? way_of(k)->collect(d, k, e) : 0;
 }
 
-static int settle(struct dump *d, struct track *k, struct err *e)
+static int release(struct dump *d, struct track *k, struct err *e)
 {
-	struct err why = { 0 };
-
 	(void)d, (void)e;
-	if (clear_suspects(k, &why) < 0) {
-		log_debug("pid %d: %s; it is tracked anew", k->pid, why.text);
-		give_up(k);
-	}
+	if (way_of(k)->release)
+		way_of(k)->release(k);
 	return 0;
 }
 
-int track_settle(struct dump *d, struct err *e)
+int track_release(struct dump *d, struct err *e)
 {
-	return each_track(d, settle, e);
+	return each_track(d, release, e);
 }
 
 int track_collect(struct dump *d, struct err *e)

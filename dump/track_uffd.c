@@ -108,22 +108,28 @@ static int clear_suspects(struct track *k, struct err *e)
 }
 
 /* If the layout has changed since the stop the track is given up: the next stop makes another one. */
-static int collect(struct dump *d, struct track *k, struct err *e)
+static void release(struct track *k)
 {
 	struct err why = { 0 };
 
-	(void)d;
-	ranges_free(&k->written);
 	if (clear_suspects(k, &why) == 0)
-		return find_written(k, true, &k->written, e);
+		return;
 	log_debug("pid %d: %s; it is tracked anew", k->pid, why.text);
 	give_up(k);
-	return 0;
+}
+
+static int collect(struct dump *d, struct track *k, struct err *e)
+{
+	(void)d;
+	ranges_free(&k->written);
+	release(k);
+	return k->uffd < 0 ? 0 : find_written(k, true, &k->written, e);
 }
 
 const struct tracker uffd_tracker = {
 	.lives = lives,
 	.give_up = give_up,
+	.release = release,
 	.register_new = register_new,
 	.collect = collect,
 	.written = written,
