@@ -205,10 +205,8 @@ static int collect(struct dump *d, struct track *k, struct err *e)
 
 static int release(struct dump *d, struct track *k, struct err *e)
 {
-	(void)d, (void)e;
-	if (way_of(k)->release)
-		way_of(k)->release(k);
-	return 0;
+	(void)d;
+	return way_of(k)->release ? way_of(k)->release(k, e) : 0;
 }
 
 int track_release(struct dump *d, struct err *e)

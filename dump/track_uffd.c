@@ -5,7 +5,6 @@
 #include <errno.h>
 
 #include "dump/trackers.h"
-#include "lib/log.h"
 #include "lib/uffd.h"
 
 static bool lives(const struct track *k)
@@ -97,39 +96,34 @@ static int register_new(struct dump *d, struct track *k, struct err *e)
  */
 static int clear_suspects(struct track *k, struct err *e)
 {
+	own_ranges left = { 0 };
+
 	for (size_t i = 0; i < k->suspect.count; i++) {
 		const struct range *r = &k->suspect.all[i];
+		struct err why = { 0 };
 
-		if (uffd_protect(k->uffd, r->start, r->end, false, e) < 0)
+		/* Not all of it is mapped or registered any more: it stays what it is. */
+		if (uffd_protect(k->uffd, r->start, r->end, false, &why) < 0 &&
+		    ranges_append(&left, r->start, r->end, e) < 0)
 			return e->code;
 	}
 	ranges_free(&k->suspect);
+	k->suspect = left;
+	left = (struct ranges){ 0 };
 	return 0;
-}
-
-/* If the layout has changed since the stop the track is given up: the next stop makes another one. */
-static void release(struct track *k)
-{
-	struct err why = { 0 };
-
-	if (clear_suspects(k, &why) == 0)
-		return;
-	log_debug("pid %d: %s; it is tracked anew", k->pid, why.text);
-	give_up(k);
 }
 
 static int collect(struct dump *d, struct track *k, struct err *e)
 {
 	(void)d;
 	ranges_free(&k->written);
-	release(k);
-	return k->uffd < 0 ? 0 : find_written(k, true, &k->written, e);
+	return clear_suspects(k, e) < 0 ? e->code : find_written(k, true, &k->written, e);
 }
 
 const struct tracker uffd_tracker = {
 	.lives = lives,
 	.give_up = give_up,
-	.release = release,
+	.release = clear_suspects,
 	.register_new = register_new,
 	.collect = collect,
 	.written = written,

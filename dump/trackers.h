@@ -11,8 +11,8 @@ struct tracker {
 	bool (*lives)(const struct track *k);
 	/* No more of it: it does not live from then on. */
 	void (*give_up)(struct track *k);
-	/* While it runs: what is suspect is released, or the track given up. */
-	void (*release)(struct track *k);
+	/* While it runs: what is suspect is released, as far as it can be. */
+	int (*release)(struct track *k, struct err *e);
 	int (*register_new)(struct dump *d, struct track *k, struct err *e);
 	int (*collect)(struct dump *d, struct track *k, struct err *e);
 	int (*collect_stopped)(struct dump *d, struct track *k, struct err *e);
