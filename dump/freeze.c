@@ -365,8 +365,10 @@ int freeze_tree(struct dump *d, struct err *e)
 		cow_calm(d);
 		freeze_let_go(d);
 		usleep(20000);
-		if (patience < timeout) /* others may have the processors */
+		/* What waits in the kernel may be waiting for somebody who stands: only letting go helps, and soon. */
+		if (a.crowded && patience < timeout)
 			patience *= 2;
+		a.crowded = false;
 	}
 	stand_look_every(0);
 	d->opt->dump_stats->freezing_time = io_now_us() - d->frozen_at;

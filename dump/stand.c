@@ -139,7 +139,8 @@ static int look_around(struct attempt *a, struct task *t, int tid, struct err *e
 		return e->code;
 	if (io_now_us() < a->deadline)
 		return 0;
-	if (state_of(tid) == 'R')
+	a->crowded = state_of(tid) == 'R';
+	if (a->crowded)
 		return err_code(e, EAGAIN,
 				"thread %d of pid %d does not stop: others have the processors",
 				tid, t->pid);

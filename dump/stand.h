@@ -11,6 +11,7 @@
 struct attempt {
 	struct dump *d;
 	uint64_t deadline; /* io_now_us(): what does not stand by then makes it fail with -EAGAIN */
+	bool crowded; /* that failed because others have the processors: more time would help */
 };
 
 /* How often waiting, or being held up by an execve(), is interrupted to look what is going on; 0: no more. */
