@@ -27,7 +27,7 @@
 #include "lib/proc.h"
 #include "lib/ptrace.h"
 
-enum { ATTEMPT_MS = 300, LOOK_MS = 10, ENDING_TRIES = 20 };
+enum { ATTEMPT_MS = 300, ATTEMPTS_MIN = 4, LOOK_MS = 10, ENDING_TRIES = 20 };
 
 static bool known(const struct task *t, int tid)
 {
@@ -190,7 +190,7 @@ static int finish_tasks(struct attempt *a, size_t first, struct err *e)
 		if (r < 0 && !is_gone(r))
 			return r;
 		if (r < 0)
-			freeze_close(d->tasks[i]);
+			freeze_drop(d->tasks[i]);
 		else
 			d->tasks[n++] = d->tasks[i];
 	}
@@ -226,7 +226,7 @@ static int add_children(struct attempt *a, struct task *t, struct err *e)
 		if (r < 0 && !is_gone(r))
 			return r;
 		if (r < 0)
-			freeze_close(d->tasks[--d->task_count]); /* gone in between */
+			freeze_drop(d->tasks[--d->task_count]);
 		added++;
 	}
 	return finish_tasks(a, first, e) < 0 ? e->code : added;
@@ -342,23 +342,30 @@ static bool is_passing(int code, int *tries)
 	return code == -EAGAIN;
 }
 
+/* Time in which we did not come to look, because nobody ran, or we did not, says nothing about the tree: so a number counts too. */
+static bool is_hopeless(const struct dump *d, unsigned attempts, uint64_t took, uint64_t timeout)
+{
+	return (took > timeout && attempts >= ATTEMPTS_MIN) ||
+	       (kill(d->opt->tree, 0) < 0 && errno == ESRCH);
+}
+
 int freeze_tree(struct dump *d, struct err *e)
 {
 	uint64_t begin = io_now_us();
 	uint64_t timeout = d->opt->timeout ? d->opt->timeout * 1000000ULL : UINT64_MAX / 2;
 	struct attempt a = { .d = d };
 	uint64_t patience = ATTEMPT_MS * 1000;
+	unsigned attempts = 0;
 	int r, tries = 0;
 
 	stand_look_every(LOOK_MS);
 	for (;;) {
 		d->frozen_at = io_now_us();
+		a.looks = 0;
 		a.deadline = d->frozen_at + patience;
-		if (a.deadline > begin + timeout + patience / 2)
-			a.deadline = begin + timeout + patience / 2;
 		r = stop_and_read(&a, e);
-		if (!is_passing(r, &tries) || io_now_us() - begin > timeout ||
-		    (kill(d->opt->tree, 0) < 0 && errno == ESRCH))
+		if (!is_passing(r, &tries) ||
+		    is_hopeless(d, ++attempts, io_now_us() - begin, timeout))
 			break;
 		log_info("%s; trying again", e->text);
 		reap_all(d);
@@ -366,7 +373,7 @@ int freeze_tree(struct dump *d, struct err *e)
 		freeze_let_go(d);
 		usleep(20000);
 		/* What waits in the kernel may be waiting for somebody who stands: only letting go helps, and soon. */
-		if (a.crowded && patience < timeout)
+		if (a.crowded && patience * 8 < timeout)
 			patience *= 2;
 		a.crowded = false;
 	}

@@ -11,8 +11,8 @@
 enum { FREEZE_OPTIONS = PTRACE_O_TRACESYSGOOD };
 
 /*
- * Finds and stops every thread of the tree of opt->tree, and reads their registers and masks. Takes at most
- * opt->timeout seconds. On failure everything runs again.
+ * Finds and stops every thread of the tree of opt->tree, and reads their registers and masks. Tries for
+ * opt->timeout seconds, longer only where that were too few attempts. On failure everything runs again.
  */
 must_check int freeze_tree(struct dump *d, struct err *e);
 /* Lets one thread go where it has stopped. */
@@ -34,7 +34,7 @@ must_check int freeze_read_stat(struct task *t, struct err *e);
 must_check int freeze_await_end(struct task *t, struct err *e);
 /* The tree has been let go by somebody else. */
 void freeze_forget(struct dump *d);
-/* Closes what was opened to look at one task. */
-void freeze_close(struct task *t);
+/* A task that is gone before all of the tree stands: what is left of it, if anything, runs again. */
+void freeze_drop(struct task *t);
 
 #endif

@@ -2,7 +2,10 @@
 #include "dump/stand.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -10,6 +13,7 @@
 #include "dump/freeze.h"
 #include "dump/guard.h"
 #include "lib/io.h"
+#include "lib/log.h"
 #include "lib/proc.h"
 #include "lib/ptrace.h"
 
@@ -132,22 +136,37 @@ static int seize(struct task *t, int tid, struct err *e)
 	return seize_with_options(tid, e);
 }
 
+/* For the log: the number of the system call, or "running", as /proc/PID/syscall has it. */
+static void log_delay(const struct attempt *a, int tid, char state)
+{
+	char path[64], call[128] = "";
+	own_fd fd = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, call, sizeof(call) - 1) > 0)
+		call[strcspn(call, "\n")] = 0;
+	log_debug("thread %d is in state %c after %u looks, system call: %s", tid, state, a->looks,
+		  call);
+}
+
 /* While another thread of the process is in execve(), which may be waiting for those that we trace. */
 static int look_around(struct attempt *a, struct task *t, int tid, struct err *e)
 {
+	char state;
+
+	a->looks++;
 	if (take_reports(a, e) < 0 || guard_check(a->d->guard, e) < 0)
 		return e->code;
 	if (io_now_us() < a->deadline)
 		return 0;
-	a->crowded = state_of(tid) == 'R';
-	if (a->crowded)
-		return err_code(e, EAGAIN,
-				"thread %d of pid %d does not stop: others have the processors",
-				tid, t->pid);
-	return err_code(e, EAGAIN,
-			"thread %d of pid %d does not stop: it waits in the kernel for something "
-			"else",
-			tid, t->pid);
+	state = state_of(tid);
+	log_delay(a, tid, state);
+	a->crowded = state == 'R';
+	return err_code(e, EAGAIN, "thread %d of pid %d does not stop: %s", tid, t->pid,
+			a->crowded ?
+				"others have the processors; --timeout sets how long is waited" :
+				"it waits in the kernel for something else");
 }
 
 int stand_ask(struct attempt *a, struct task *t, int tid, struct err *e)

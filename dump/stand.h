@@ -11,6 +11,7 @@
 struct attempt {
 	struct dump *d;
 	uint64_t deadline; /* io_now_us(): what does not stand by then makes it fail with -EAGAIN */
+	unsigned looks;	   /* how often it was looked around */
 	bool crowded; /* that failed because others have the processors: more time would help */
 };
 

@@ -14,7 +14,7 @@
 
 enum { ENDING_MS = 20 };
 
-void freeze_close(struct task *t)
+static void freeze_close(struct task *t)
 {
 	own_close(&t->pidfd);
 	own_close(&t->proc_fd);
@@ -55,11 +55,22 @@ static void detach(const struct thread *th)
 		freeze_leave(th->tid, s);
 }
 
+static void detach_task(const struct task *t)
+{
+	for (size_t i = 0; i < t->thread_count; i++)
+		detach(&t->threads[i]);
+}
+
+void freeze_drop(struct task *t)
+{
+	detach_task(t);
+	freeze_close(t);
+}
+
 static void detach_all(struct dump *d)
 {
 	for (size_t i = 0; i < d->task_count; i++)
-		for (size_t k = 0; k < d->tasks[i]->thread_count; k++)
-			detach(&d->tasks[i]->threads[k]);
+		detach_task(d->tasks[i]);
 }
 
 void freeze_note(struct dump *d)

@@ -80,8 +80,8 @@ def page_of(region):
 
 
 def older_pages(region, old, new):
-    # One or two may be just about to be written anew.
-    found = list(itertools.islice(changed(old, new, page_of(region)), 3))
+    # Some may be just about to be written anew.
+    found = list(itertools.islice(changed(old, new, page_of(region)), 8))
     if not found:
         raise SystemExit("there is no such page that has changed")
     for was, now, address in found:

@@ -103,7 +103,8 @@ before_dump()
 
 	for ((i = 1; i <= count; i++)); do
 		mkdir "$TEST_DIR/images.pre.$i"
-		quietly "$STASIS" pre-dump -t "$PID" -D "$TEST_DIR/images.pre.$i" --track-mem "${last[@]}"
+		quietly "$STASIS" pre-dump -t "$PID" -D "$TEST_DIR/images.pre.$i" --track-mem \
+			--timeout "$TIMEOUT" "${last[@]}"
 		last=(--prev-images-dir "../images.pre.$i")
 		sleep 0.1
 	done

@@ -192,7 +192,8 @@ static void do_protect(struct worker *w, uint64_t dice)
 static void do_brk(struct worker *w, uint64_t dice)
 {
 	struct region *r = &heap;
-	uint32_t pages = dice % HEAP_PAGES;
+	/* More than FEW, so that never all are written at once. */
+	uint32_t pages = 2 * FEW + dice % (HEAP_PAGES - 2 * FEW);
 	intptr_t more;
 
 	if (!r->want) {
@@ -203,9 +204,8 @@ static void do_brk(struct worker *w, uint64_t dice)
 	}
 	if (sbrk(0) != r->at + r->pages)
 		return;
+	region_check_part(r, 0, r->pages);
 	more = (intptr_t)pages - (intptr_t)r->pages;
-	if (more < 0)
-		region_check_part(r, pages, -more);
 	SYS(sbrk(more * (intptr_t)PAGE));
 	if (more > 0)
 		region_zeroed(r, r->pages, more);

@@ -2,16 +2,40 @@ load moment.bash
 
 # The proof of the proof: images into which a piece of another moment was put must be found out.
 
+# Of each process of the tree, in hundredths of a second: what it has had of a processor.
+processor_times()
+{
+	local p stat
+
+	for p in $(pids_of_tree); do
+		read -r stat </proc/"$p"/stat
+		read -r -a stat <<<"${stat##*) }"
+		echo "$p $((stat[11] + stat[12]))"
+	done
+}
+
+# have_worked TIMES: all that there were then have written a lot since.
+have_worked()
+{
+	local now p time
+
+	now=$(processor_times)
+	while read -r p time; do
+		[[ $now =~ (^|$'\n')"$p "([0-9]+) && ${BASH_REMATCH[2]} -ge $((time + 10)) ]] || return 1
+	done <<<"$1"
+}
+
 # found_out PIECE WHILE: the piece of an earlier dump, of a program that does this.
 found_out()
 {
 	[ -z "${PLAIN:-}" ] || skip "there are no images"
-	local said
+	local said times
 
 	start freeze/moment "$2" full "$MOMENT_SIZE"
 	sleep 0.2
 	dump --leave-running
-	sleep 0.2
+	times=$(processor_times)
+	until_true have_worked "$times" || fail "the program does not work"
 	next_images later
 	dump
 	until_true is_gone
