@@ -257,15 +257,24 @@ static int take_record(struct manifest *m, const ManifestFile *record, struct er
 	return 0;
 }
 
+/* Nothing else vouches for the last record: it has to be as it was written, not only mean the same. */
+static bool is_as_written(const ManifestFile *record, uint64_t size)
+{
+	return record->base.n_unknown_fields == 0 &&
+	       sizeof(uint32_t) + manifest_file__get_packed_size(record) == size;
+}
+
 /* Whether the record just taken is that of the manifest itself, which ends it. 1 when it does. */
-static int check_own(struct manifest *m, const struct image *i, uint64_t before, struct err *e)
+static int check_own(struct manifest *m, const struct image *i, const ManifestFile *record,
+		     uint64_t before, struct err *e)
 {
 	struct listed_file *f = &m->files[m->count - 1];
 	own_mem char *buf = NULL;
 
 	if (strcmp(f->name, MANIFEST_NAME) != 0)
 		return 0;
-	if (f->size != before || f->sum_count != manifest_chunks(before) || image_left(i) != 0)
+	if (f->size != before || f->sum_count != manifest_chunks(before) || image_left(i) != 0 ||
+	    !is_as_written(record, i->at - before))
 		return err_say(e, "'%s' is damaged: it does not end where it should", i->name);
 	buf = malloc(MANIFEST_CHUNK);
 	if (!buf)
@@ -294,7 +303,7 @@ static int read_records(struct image *i, struct manifest *m, struct err *e)
 					i->name);
 		if (take_record(m, record, e) < 0)
 			return e->code;
-		r = check_own(m, i, before, e);
+		r = check_own(m, i, record, before, e);
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
