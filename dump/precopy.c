@@ -186,7 +186,7 @@ static int begin(struct dump *d, struct err *e)
 	uint64_t bytes;
 
 	/* Which mappings of files can be tracked is not asked for in a stop. */
-	if (d->tracks && track_look(d, e) < 0)
+	if (d->tracks && track_prepare(d, e) < 0)
 		return e->code;
 	if (freeze_tree(d, e) < 0 || memory_of_tree(d, &bytes, e) < 0)
 		return e->code;
@@ -211,10 +211,11 @@ static int run_and_stop(struct dump *d, struct err *e)
 {
 	uint64_t left;
 
-	if (track_look(d, e) < 0 || rounds_left(d, &left, e) < 0)
+	if (track_refresh(d, e) < 0 || rounds_left(d, &left, e) < 0)
 		return e->code;
-	if (d->opt->freeze != FREEZE_STOP && is_wanted(d, left) &&
-	    (run_rounds(d, e) < 0 || track_look(d, e) < 0))
+	if (d->opt->freeze != FREEZE_STOP && is_wanted(d, left) && run_rounds(d, e) < 0)
+		return e->code;
+	if (track_look_again(d, e) < 0)
 		return e->code;
 	return track_release(d, e) < 0 ? e->code : freeze_tree(d, e);
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "dump/beside.h"
 #include "dump/core.h"
 #include "dump/freeze.h"
 #include "dump/guard.h"
@@ -11,6 +12,9 @@
 #include "dump/track.h"
 #include "images/image.h"
 #include "lib/stats.h"
+
+/* Bytes that are saved in about the time that a look at the layout takes. */
+enum { LITTLE = 128 << 20 };
 
 /* Tasks that share their memory, or live in other namespaces, are refused before anything is done to them. */
 int rounds_arm(struct dump *d, struct err *e)
@@ -37,22 +41,45 @@ static int stop_once(struct dump *d, struct err *e)
 	return r;
 }
 
-int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e)
+static uint64_t collected(const struct dump *d)
 {
-	struct dump_stats *stats = d->opt->dump_stats;
-	uint64_t before = stats->pages_written;
-	own_manifest m = { 0 };
+	uint64_t size = 0;
 
-	if (guard_check(d->guard, e) < 0 || track_look(d, e) < 0 || track_collect(d, e) < 0 ||
-	    stop_once(d, e) < 0)
-		return e->code;
+	for (size_t i = 0; i < d->tracks->count; i++)
+		size += ranges_size(&d->tracks->all[i].written);
+	return size;
+}
+
+static int save_all(struct dump *d, int dir_fd, struct manifest *m, struct err *e)
+{
 	for (size_t i = 0; i < d->tracks->count; i++) {
 		struct track *k = &d->tracks->all[i];
 
 		if (guard_check(d->guard, e) < 0 ||
-		    (memory_save_round(k, dir_fd, i + 1, &m, e) < 0 && !track_lost(k, e)))
+		    (memory_save_round(k, dir_fd, i + 1, m, e) < 0 && !track_lost(k, e)))
 			return e->code;
 	}
+	return 0;
+}
+
+int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e)
+{
+	struct dump_stats *stats = d->opt->dump_stats;
+	uint64_t before = stats->pages_written;
+	struct beside *look = NULL;
+	own_manifest m = { 0 };
+	int r;
+
+	if (guard_check(d->guard, e) < 0 || track_refresh(d, e) < 0 || track_collect(d, e) < 0 ||
+	    stop_once(d, e) < 0)
+		return e->code;
+	/* If a dump follows, this may well be the last round, and the layout is wanted next. */
+	if (!images && collected(d) <= LITTLE)
+		look = beside_begin(d);
+	r = save_all(d, dir_fd, &m, e);
+	beside_end(d, look);
+	if (r < 0)
+		return r;
 	track_drop_lost(d);
 	if (stats->rounds < STATS_ROUNDS)
 		stats->round_pages[stats->rounds++] = stats->pages_written - before;

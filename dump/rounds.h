@@ -8,7 +8,7 @@
 must_check int rounds_arm(struct dump *d, struct err *e);
 /*
  * While it runs: collects what was written, stops the tree for a moment, and saves the pages into the folder, which is
- * complete and synced then.
+ * complete and synced then. images: what they are called for increments; NULL: they are a round of a dump.
  */
 must_check int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e);
 /* How many bytes are written by now and not saved, in all. */

@@ -12,6 +12,9 @@
 #include "lib/soft_dirty.h"
 #include "lib/uffd.h"
 
+/* To look takes longer than that where it is worth leaving out. */
+enum { FRESH_US = 30000 };
+
 enum track_way track_way(void)
 {
 	if (kernel_has(KERNEL_PAGEMAP_SCAN) && kernel_has(KERNEL_UFFD_WP_ASYNC))
@@ -174,18 +177,61 @@ static int each_track(struct dump *d, int (*run)(struct dump *, struct track *, 
 	return 0;
 }
 
+static void check_aio(struct track *k)
+{
+	if (has_aio(&k->maps))
+		way_of(k)->give_up(k);
+}
+
 static int look(struct dump *d, struct track *k, struct err *e)
 {
 	if (maps_read(k->proc_fd, &d->pool, &k->maps, e) < 0)
 		return e->code;
-	if (has_aio(&k->maps))
-		way_of(k)->give_up(k);
+	check_aio(k);
 	return 0;
 }
 
 int track_look(struct dump *d, struct err *e)
 {
-	return each_track(d, look, e);
+	int r = each_track(d, look, e);
+
+	d->tracks->looked_at = io_now_us();
+	return r;
+}
+
+int track_look_again(struct dump *d, struct err *e)
+{
+	return io_now_us() - d->tracks->looked_at > FRESH_US ? track_look(d, e) : 0;
+}
+
+static int refresh(struct dump *d, struct track *k, struct err *e)
+{
+	int r = k->maps.count ? maps_update(k->proc_fd, &d->pool, &k->maps, e) : 0;
+
+	return r == 0 ? look(d, k, e) : r;
+}
+
+int track_refresh(struct dump *d, struct err *e)
+{
+	return each_track(d, refresh, e);
+}
+
+static int prepare(struct dump *d, struct track *k, struct err *e)
+{
+	int r;
+
+	if (!way_of(k)->needs_smaps)
+		return 0;
+	if (maps_read_brief(k->proc_fd, &d->pool, &k->maps, e) < 0)
+		return e->code;
+	check_aio(k);
+	r = way_of(k)->needs_smaps(k, e);
+	return r > 0 ? look(d, k, e) : r;
+}
+
+int track_prepare(struct dump *d, struct err *e)
+{
+	return each_track(d, prepare, e);
 }
 
 static int register_new(struct dump *d, struct track *k, struct err *e)

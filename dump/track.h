@@ -45,6 +45,7 @@ struct track {
 struct tracks {
 	struct track *all;
 	size_t count;
+	uint64_t looked_at; /* io_now_us() behind the last track_look(); 0: none */
 };
 
 /* Asks the kernel, the first time. Some of the questions start a child, so ask before waiting for children of your own. */
@@ -59,10 +60,18 @@ must_check int track_arm(struct dump *d, struct err *e);
  * grown in between, and would be two mappings from then on: mremap() of both together fails.
  */
 must_check int track_register(struct dump *d, struct err *e);
-/* While it runs: remembers the layout with all that smaps tells. */
-must_check int track_look(struct dump *d, struct err *e);
 /*
- * Collects what was written since the last time, and begins to count anew: while it runs, after track_look, and again in
+ * While it runs: remembers the layout. What only smaps tells costs a walk through all pages. track_prepare asks for it only
+ * where track_register could not do without, track_refresh where mappings are new since the last time, track_look always:
+ * the last stop takes it from there.
+ */
+must_check int track_prepare(struct dump *d, struct err *e);
+must_check int track_refresh(struct dump *d, struct err *e);
+must_check int track_look(struct dump *d, struct err *e);
+/* The same, unless it has just been done. */
+must_check int track_look_again(struct dump *d, struct err *e);
+/*
+ * Collects what was written since the last time, and begins to count anew: while it runs, after track_refresh, and again in
  * the stop that follows; each way does it where it can. Pages are read after that stop.
  */
 must_check int track_collect(struct dump *d, struct err *e);

@@ -66,6 +66,23 @@ static int is_new(struct track *k, const struct pagemap *pm, const struct vma *v
 	return watched < 0 ? watched : !watched;
 }
 
+/* A private mapping of a file may be one that a userfaultfd cannot watch; those that are watched can be. */
+static int needs_smaps(struct track *k, struct err *e)
+{
+	own_pagemap pm = { .fd = -1 };
+	int watched = 1;
+
+	if (pagemap_open(k->proc_fd, &pm, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < k->maps.count && watched > 0; i++) {
+		const struct vma *v = &k->maps.vmas[i];
+
+		if (v->inode && !(v->flags & VMA_SH))
+			watched = pagemap_watched(&pm, v->start, e);
+	}
+	return watched < 0 ? watched : !watched;
+}
+
 static int register_new(struct dump *d, struct track *k, struct err *e)
 {
 	own_pagemap pm = { .fd = -1 };
@@ -124,6 +141,7 @@ const struct tracker uffd_tracker = {
 	.lives = lives,
 	.give_up = give_up,
 	.release = clear_suspects,
+	.needs_smaps = needs_smaps,
 	.register_new = register_new,
 	.collect = collect,
 	.written = written,

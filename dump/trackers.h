@@ -13,6 +13,8 @@ struct tracker {
 	void (*give_up)(struct track *k);
 	/* While it runs: what is suspect is released, as far as it can be. */
 	int (*release)(struct track *k, struct err *e);
+	/* Whether register_new needs more than the layout that is there, without what only smaps tells. */
+	int (*needs_smaps)(struct track *k, struct err *e);
 	int (*register_new)(struct dump *d, struct track *k, struct err *e);
 	int (*collect)(struct dump *d, struct track *k, struct err *e);
 	int (*collect_stopped)(struct dump *d, struct track *k, struct err *e);

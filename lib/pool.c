@@ -77,6 +77,17 @@ char *pool_format(struct pool *p, const char *fmt, ...)
 	return pool_text(p, buf);
 }
 
+void pool_unite(struct pool *p, struct pool *more)
+{
+	struct pool_block **end = &p->blocks;
+
+	/* The first one has room left. */
+	while (*end)
+		end = &(*end)->next;
+	*end = more->blocks;
+	more->blocks = NULL;
+}
+
 void pool_free(struct pool *p)
 {
 	while (p->blocks) {

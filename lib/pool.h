@@ -23,6 +23,8 @@ void *pool_alloc(struct pool *p, size_t size);
 void *pool_copy(struct pool *p, const void *from, size_t size);
 char *pool_text(struct pool *p, const char *s);
 char *pool_format(struct pool *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What is in more lives as long as p from now on; more is empty then. */
+void pool_unite(struct pool *p, struct pool *more);
 void pool_free(struct pool *p);
 
 #endif
