@@ -425,8 +425,35 @@ def increment(report, folder, runs):
                pick(took, "frozen", "full frozen"))
 
 
+def protect(report, folder, runs):
+    def measure(mib, seconds):
+        writer = Writer(folder, "busy", mib)
+        images = os.path.join(folder, "protected")
+        try:
+            os.mkdir(images)
+            tool("floor", "touch", mib * 3)
+            time.sleep(seconds)
+            writer.note(True)
+            keeper = subprocess.Popen([STASIS, "protect", str(writer.child.pid), "-D", images, "--every", "1s"],
+                                      stdout=subprocess.PIPE, text=True)
+            time.sleep(seconds)
+            writer.note(False)
+            keeper.terminate()
+            increments = keeper.communicate()[0].count("\n")
+        finally:
+            rate, before = writer.end()[1:]
+            shutil.rmtree(images, ignore_errors=True)
+        if increments < seconds / 2:
+            raise Broken(f"{increments} increments in {seconds} seconds")
+        return {"rate": rate, "before": before}
+
+    took = several(runs, lambda: measure(1024, 10))
+    report.add("protect, 1 GiB, 1,000 pages/s: rate lost", [1 - r for r in ratios(took, "rate", "before")], "x", 0.03,
+               {})
+
+
 FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, memory,
-                                                    disk, compress, cow, precopy, increment)}
+                                                    disk, compress, cow, precopy, increment, protect)}
 
 
 def main():

@@ -4,9 +4,10 @@
  * SIGTERM ends it, and it says in microseconds what it has noted, and how many pages a second it wrote meanwhile and
  * before.
  *
- * One that is idle writes one page in a hundred when SIGUSR1 comes, and takes READY away when it has.
+ * One that is idle writes one page in a hundred when SIGUSR1 comes, and takes READY away when it has. One that is busy
+ * works for a millisecond between two pages, or longer if it has no processor, and catches nothing up.
  *
- *   writer READY idle|full|PAGES_PER_SECOND MIB
+ *   writer READY idle|full|busy|PAGES_PER_SECOND MIB
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -106,7 +107,34 @@ static void keep_pace(uint64_t pages_per_second, const struct progress *begin, u
 		nanosleep(&(struct timespec){ 0, PAUSE_NS }, NULL);
 }
 
-static void write_pages(char *memory, size_t pages, uint64_t pages_per_second)
+static uint64_t work(uint64_t turns)
+{
+	uint64_t x = 88172645463325252ULL;
+
+	while (turns-- > 0)
+		next(&x);
+	return x;
+}
+
+/* How many turns take a millisecond: the least of some tries, so that nobody has come in between. */
+static uint64_t turns_of_1_ms(void)
+{
+	const uint64_t turns = 1 << 20;
+	uint64_t best = UINT64_MAX;
+
+	for (int i = 0; i < 20; i++) {
+		uint64_t start = now(), took;
+		volatile uint64_t x = work(turns);
+
+		(void)x;
+		took = now() - start;
+		best = took < best ? took : best;
+	}
+	return turns * 1000000 / best;
+}
+
+/* turns: of work behind each page. */
+static void write_pages(char *memory, size_t pages, uint64_t pages_per_second, uint64_t turns)
 {
 	uint32_t *took = map_shared(ROOM * sizeof(*took));
 	struct progress p[3] = { { now(), 0 } };
@@ -126,6 +154,7 @@ static void write_pages(char *memory, size_t pages, uint64_t pages_per_second)
 			took[count++] = end - start;
 		}
 		note_progress(p, &noted, ++writes);
+		x += work(turns) & 1;
 		if (pages_per_second && writes % batch == 0)
 			keep_pace(pages_per_second, &p[0], writes);
 	}
@@ -166,6 +195,7 @@ int main(int argc, char **argv)
 			write_some(memory, size / PAGE, argv[1]);
 		noting = 0;
 	}
-	write_pages(memory, size / PAGE, strtoul(argv[2], NULL, 10));
+	write_pages(memory, size / PAGE, strtoul(argv[2], NULL, 10),
+		    strcmp(argv[2], "busy") == 0 ? turns_of_1_ms() : 0);
 	return 0;
 }
