@@ -195,6 +195,8 @@ static bool is_stopped(const struct dump *d, const struct track *k)
 /* Without a vdso nobody could tell that somebody else has cleared the bits. */
 static int collect_stopped(struct dump *d, struct track *k, struct err *e)
 {
+	int r;
+
 	if (!k->maps.count)
 		return 0; /* it is new */
 	if (!page_to_mark(&k->maps) || !is_stopped(d, k)) {
@@ -202,7 +204,14 @@ static int collect_stopped(struct dump *d, struct track *k, struct err *e)
 		give_up(k);
 		return 0;
 	}
-	if (compare(k, &k->maps, true, e) < 0 || ranges_unite(&k->written, &k->suspect, e) < 0)
+	r = compare(k, &k->maps, true, e);
+	if (r == -EIO) {
+		/* The page to be marked is not there: since the layout was looked at it has called execve(). */
+		log_debug("pid %d: it has other memory than before, so it is not tracked", k->pid);
+		give_up(k);
+		return 0;
+	}
+	if (r < 0 || ranges_unite(&k->written, &k->suspect, e) < 0)
 		return e->code;
 	ranges_free(&k->suspect);
 	return 0;
