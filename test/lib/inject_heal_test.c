@@ -15,7 +15,7 @@
 #include "test/lib/spin.h"
 #include "test/lib/unit.h"
 
-enum { ROUNDS = 300, SPINNERS = 3, PAIRS = 2, QUEUED = 20000 };
+enum { ROUNDS = 300, ENOUGH = 10, SPINNERS = 3, PAIRS = 2, QUEUED = 20000 };
 
 static struct target {
 	struct spin spin[SPINNERS];
@@ -233,7 +233,8 @@ static void heal_rounds(int pid)
 	char *was = snapshot_take(pid);
 	int healed = 0;
 
-	for (int round = 0; round < ROUNDS; round++) {
+	/* On a busy machine more of them are killed before they have begun. */
+	for (int round = 0; round < ROUNDS || (healed <= ENOUGH && round < 10 * ROUNDS); round++) {
 		healed += kill_and_heal(h);
 		assert(site_word(h) == word);
 		if (round % 10 == 0)
@@ -241,7 +242,7 @@ static void heal_rounds(int pid)
 	}
 	target_is_well();
 	snapshot_same(was, snapshot_take(pid));
-	assert(healed > ROUNDS / 30);
+	assert(healed > ENOUGH);
 }
 
 static void a_spinning_leader(void)
