@@ -39,10 +39,8 @@ struct cow {
 	int priority; /* of ours, outside of the stop */
 };
 
-int cow_check_options(const struct options *opt, struct err *e)
+static int check(const struct options *opt, struct err *e)
 {
-	if (opt->freeze != FREEZE_COW)
-		return 0;
 	/* What a tree does behind its moment, in files and to others, must not be followed by its end. */
 	if (!opt->leave_running) {
 		err_say(e, "--freeze=cow lets the tree run on while it is saved");
@@ -65,6 +63,18 @@ int cow_check_options(const struct options *opt, struct err *e)
 		return err_hint(e, "leave --action-script out, or use --freeze=precopy");
 	}
 	return 0;
+}
+
+int cow_check_options(const struct options *opt, struct err *e)
+{
+	return opt->freeze == FREEZE_COW ? check(opt, e) : 0;
+}
+
+bool cow_is_possible(const struct options *opt)
+{
+	struct err ignored = { 0 };
+
+	return check(opt, &ignored) == 0;
 }
 
 static struct cow_task *task_of(const struct dump *d, const struct task *t)
