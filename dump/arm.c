@@ -31,7 +31,7 @@ struct arming {
 /* The tree runs on behind the moment: then writers wait, and are not only marked. */
 static enum uffd_writes how(const struct dump *d)
 {
-	return d->opt->freeze == FREEZE_COW ? UFFD_WRITES_WAIT : UFFD_WRITES_MARK;
+	return d->runs_on ? UFFD_WRITES_WAIT : UFFD_WRITES_MARK;
 }
 
 static int prepare(struct task *t, struct err *e)

@@ -39,10 +39,8 @@ struct cow {
 	int priority; /* of ours, outside of the stop */
 };
 
-int cow_check_options(const struct options *opt, struct err *e)
+static int check(const struct options *opt, struct err *e)
 {
-	if (opt->freeze != FREEZE_COW)
-		return 0;
 	/* What a tree does behind its moment, in files and to others, must not be followed by its end. */
 	if (!opt->leave_running) {
 		err_say(e, "--freeze=cow lets the tree run on while it is saved");
@@ -65,6 +63,18 @@ int cow_check_options(const struct options *opt, struct err *e)
 		return err_hint(e, "leave --action-script out, or use --freeze=precopy");
 	}
 	return 0;
+}
+
+int cow_check_options(const struct options *opt, struct err *e)
+{
+	return opt->freeze == FREEZE_COW ? check(opt, e) : 0;
+}
+
+bool cow_is_possible(const struct options *opt)
+{
+	struct err ignored = { 0 };
+
+	return check(opt, &ignored) == 0;
 }
 
 static struct cow_task *task_of(const struct dump *d, const struct task *t)
@@ -100,6 +110,29 @@ static int make(struct dump *d, struct err *e)
 	return cow_work_start(c->spaces, c->count, &c->work, e);
 }
 
+/* What userfaultfd lets anybody wait for, and whose pages nobody but their owner changes: KSM does. */
+static bool may_wait(const struct vma *v)
+{
+	return v->inode == 0 && v->dev_major == 0 && v->dev_minor == 0 &&
+	       !(v->flags & (VMA_SH | VMA_HT | VMA_MG | VMA_DP | VMA_IO | VMA_PF));
+}
+
+/* As far as can be told without smaps, for which there is no time in a stop. */
+static int register_all(struct cow *c, struct err *e)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		struct maps m;
+
+		if (maps_read_brief(c->tasks[i].track->proc_fd, &c->d->pool, &m, e) < 0)
+			return e->code;
+		for (size_t k = 0; k < m.count; k++)
+			if (may_wait(&m.vmas[k]))
+				cow_space_register(&c->tasks[i].space, m.vmas[k].start,
+						   m.vmas[k].end);
+	}
+	return 0;
+}
+
 /* Those without a space are let go; the others run too, but traced. */
 static int let_run(struct dump *d, struct err *e)
 {
@@ -122,13 +155,6 @@ static int let_run(struct dump *d, struct err *e)
 	return 0;
 }
 
-/* What userfaultfd lets anybody wait for, and whose pages nobody but their owner changes: KSM does. */
-static bool may_wait(const struct vma *v)
-{
-	return v->inode == 0 && v->dev_major == 0 && v->dev_minor == 0 &&
-	       !(v->flags & (VMA_SH | VMA_HT | VMA_MG | VMA_DP | VMA_IO | VMA_PF));
-}
-
 static int arm_one(struct cow *c, struct cow_task *ct, struct err *e)
 {
 	struct maps *m = &ct->track->maps;
@@ -137,7 +163,7 @@ static int arm_one(struct cow *c, struct cow_task *ct, struct err *e)
 		return e->code;
 	for (size_t i = 0; i < m->count; i++)
 		if (may_wait(&m->vmas[i]) &&
-		    cow_space_add(&ct->space, m->vmas[i].start, m->vmas[i].end, e) < 0)
+		    cow_space_add_early(&ct->space, m->vmas[i].start, m->vmas[i].end, e) < 0)
 			return e->code;
 	return cow_space_protect(&ct->space, e);
 }
@@ -186,7 +212,7 @@ int cow_arm(struct dump *d, struct err *e)
 		return 0;
 	}
 	d->opt->dump_stats->freeze = FREEZE_COW;
-	if (make(d, e) < 0 || let_run(d, e) < 0)
+	if (make(d, e) < 0 || register_all(d->cow, e) < 0 || let_run(d, e) < 0)
 		return e->code;
 	freeze_note(d);
 	if (arm(d->cow, e) < 0)

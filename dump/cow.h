@@ -19,6 +19,8 @@
 
 /* Refuses what does not go together with it. */
 must_check int cow_check_options(const struct options *opt, struct err *e);
+/* Whether nothing in the options is against it. */
+bool cow_is_possible(const struct options *opt);
 /* Step: protects the memory of the tree while it runs. The tree is stopped afterwards, as freeze_tree leaves it. */
 must_check int cow_arm(struct dump *d, struct err *e);
 /* A thread has reported an event while it was being stopped. */

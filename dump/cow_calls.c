@@ -189,6 +189,23 @@ static bool is_foreign(const struct __ptrace_syscall_info *i)
 	return i->arch != AUDIT_ARCH_X86_64 || i->entry.nr & CALL_X32;
 }
 
+bool cow_call_moves(const struct cow_call *c)
+{
+	return is_foreign(&c->info) || c->info.entry.nr == SYS_mremap;
+}
+
+bool cow_call_leaves(const struct cow_call *c)
+{
+	return c->info.entry.nr == SYS_execve || c->info.entry.nr == SYS_execveat;
+}
+
+bool cow_call_makes_threads(const struct cow_call *c)
+{
+	const uint64_t nr = c->info.entry.nr;
+
+	return nr == SYS_clone || nr == 435 || nr == SYS_vfork || nr == SYS_fork;
+}
+
 struct cow_reach cow_call_reach(const struct cow_call *c)
 {
 	const uint64_t *a = (const uint64_t *)c->info.entry.args;

@@ -26,6 +26,11 @@ struct cow_reach {
 };
 
 struct cow_reach cow_call_reach(const struct cow_call *c);
+/* Whether it takes mappings as a whole, which must not be in parts meanwhile: mremap(), or a call that could be it. */
+bool cow_call_moves(const struct cow_call *c);
+/* Whether it ends the memory of whoever makes it. */
+bool cow_call_leaves(const struct cow_call *c);
+bool cow_call_makes_threads(const struct cow_call *c);
 /* For a call that makes a thread or process: whether clear_child_tid of that is set, and to what. */
 bool cow_call_child_tid(const struct cow_call *c, uint64_t *ret);
 

@@ -42,6 +42,7 @@ struct tracee {
 	uint64_t child_tid_address; /* of the thread that it is making */
 	struct waiting waiting[2];
 	bool held, ending, interrupted;
+	bool moves; /* it is inside of mremap(), or held at its entry */
 };
 
 struct cow_follow {
@@ -49,7 +50,8 @@ struct cow_follow {
 	size_t count;
 	struct cow_work *work;
 	bool saving;
-	bool over; /* nobody is followed any more */
+	bool still; /* nothing may be moved: mappings are taken out of userfaultfd piece by piece */
+	bool over;  /* nobody is followed any more */
 	pthread_t owner;
 	sigset_t mask; /* as it was before */
 	struct err err;
@@ -244,11 +246,6 @@ static void hold(struct cow_follow *f, struct tracee *t, const struct cow_reach 
 			return;
 }
 
-static bool makes_threads(uint64_t nr)
-{
-	return nr == SYS_clone || nr == 435 || nr == SYS_vfork || nr == SYS_fork;
-}
-
 static void on_call(struct cow_follow *f, struct tracee *t)
 {
 	struct cow_call c = { .tid = t->tid,
@@ -258,19 +255,21 @@ static void on_call(struct cow_follow *f, struct tracee *t)
 
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, sizeof(c.info), &c.info) < 0)
 		return; /* killed */
+	t->moves = false;
 	if (c.info.op != PTRACE_SYSCALL_INFO_ENTRY)
 		return;
 	if (c.info.entry.nr == SYS_set_tid_address)
 		cow_follow_set_tid_address(f, t->tid, c.info.entry.args[0]);
-	if (makes_threads(c.info.entry.nr))
+	if (cow_call_makes_threads(&c))
 		t->knows_child = cow_call_child_tid(&c, &t->child_tid_address);
 	r = cow_call_reach(&c);
 	/* A process that only borrows the memory takes nothing away by leaving it. */
-	if ((c.info.entry.nr == SYS_execve || c.info.entry.nr == SYS_execveat) &&
-	    t->pid != t->space->pid)
+	if (cow_call_leaves(&c) && t->pid != t->space->pid)
 		r.all = false;
 	if (r.all || r.count)
 		hold(f, t, &r);
+	t->moves = cow_call_moves(&c);
+	t->held |= t->moves && f->still;
 }
 
 static bool is_last(const struct cow_follow *f, const struct tracee *t)
@@ -441,11 +440,22 @@ static void interrupt_all(struct cow_follow *f)
 	}
 }
 
+static bool somebody_moves(const struct cow_follow *f)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (f->all[i]->moves && !f->all[i]->held)
+			return true;
+	return false;
+}
+
 /* Everything is saved or given up: takes the protection back, then lets all go. */
 static void end(struct cow_follow *f)
 {
 	uint64_t deadline = io_now_us() + PATIENCE_US;
 
+	f->still = true;
+	for (take_reports(f); somebody_moves(f) && io_now_us() < deadline; take_reports(f))
+		wait_for_news();
 	cow_work_unregister(f->work);
 	while (!cow_work_unregistered(f->work)) {
 		take_reports(f);

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "lib/io.h"
+#include "lib/log.h"
+#include "lib/maps.h"
 #include "lib/pagemap.h"
 #include "lib/uffd.h"
 #include "lib/written.h"
@@ -55,29 +57,57 @@ void cow_space_close(struct cow_space *s)
 	s->run_count = s->unit_count = 0;
 }
 
+static void unregister(struct cow_space *s, uint64_t start, uint64_t end)
+{
+	for (uint64_t at = start, stop; at < end; at = stop) {
+		stop = (at + SLICE) & ~(uint64_t)(SLICE - 1);
+		struct uffdio_range r = { at, (stop < end ? stop : end) - at };
+
+		/* What fails is left to the closing of the descriptor. */
+		ioctl(s->uffd, UFFDIO_UNREGISTER, &r);
+	}
+}
+
+/* What was registered may have grown since. */
 void cow_space_unregister(struct cow_space *s)
 {
-	for (size_t i = 0; i < s->areas.count; i++) {
-		const struct range *a = &s->areas.all[i];
+	struct err ignored = { 0 };
+	struct pool pool = { 0 };
+	struct maps m = { 0 };
 
-		for (uint64_t at = a->start, end; at < a->end; at = end) {
-			end = (at + SLICE) & ~(uint64_t)(SLICE - 1);
-			struct uffdio_range r = { at, (end < a->end ? end : a->end) - at };
+	if (maps_read_brief(s->proc_fd, &pool, &m, &ignored) < 0)
+		log_debug("pid %d: %s", s->pid, ignored.text);
+	for (size_t i = 0; i < m.count; i++)
+		if (maps_is_anon(&m.vmas[i]))
+			unregister(s, m.vmas[i].start, m.vmas[i].end);
+	pool_free(&pool);
+}
 
-			/* What fails is left to the closing of the descriptor. */
-			ioctl(s->uffd, UFFDIO_UNREGISTER, &r);
-		}
-	}
+void cow_space_register(struct cow_space *s, uint64_t start, uint64_t end)
+{
+	(void)uffd_register(s->uffd, start, end);
+}
+
+/* Only what is registered can be released. */
+static bool is_registered(const struct cow_space *s, uint64_t page)
+{
+	struct err ignored = { 0 };
+
+	return uffd_protect(s->uffd, page, page + PAGE_SIZE, false, &ignored) == 0;
+}
+
+int cow_space_add_early(struct cow_space *s, uint64_t start, uint64_t end, struct err *e)
+{
+	return is_registered(s, start) ? ranges_append(&s->areas, start, end, e) : 0;
 }
 
 /*
  * A mapping can lose its registration and keep the marks of its pages: mremap() that joins two registered ones. It may have
- * been written since. What is registered can be released, so its first page tells.
+ * been written since. The first page tells.
  */
 int cow_space_add(struct cow_space *s, uint64_t start, uint64_t end, struct err *e)
 {
-	struct err ignored = { 0 };
-	bool was = uffd_protect(s->uffd, start, start + PAGE_SIZE, false, &ignored) == 0;
+	bool was = is_registered(s, start);
 
 	if (!uffd_register(s->uffd, start, end))
 		return 0;

@@ -61,10 +61,21 @@ struct cow_space {
 must_check int cow_space_open(struct cow_space *s, int pid, int proc_fd, int uffd, struct err *e);
 /* Closes the descriptor last: the kernel then takes back what is still protected. */
 void cow_space_close(struct cow_space *s);
-/* Takes protection back slice by slice, so that nobody waits long for the kernel to do it all at once. */
+/*
+ * Takes protection back slice by slice, so that nobody waits long for the kernel to do it all at once. Meanwhile a mapping
+ * may be two, which mremap() cannot take: nobody may call it.
+ */
 void cow_space_unregister(struct cow_space *s);
 
-/* A mapping whose pages may be protected; ascending. Not protectable: it is left out. */
+/*
+ * In the stop that comes first. What is registered while its owner runs may have grown in between: then it would be two
+ * mappings, and mremap() of both together fails. What cannot be registered is left out.
+ */
+void cow_space_register(struct cow_space *s, uint64_t start, uint64_t end);
+/* Before the moment, while its owner runs: a whole mapping whose pages may be protected; ascending. Left out if not registered. */
+must_check int cow_space_add_early(struct cow_space *s, uint64_t start, uint64_t end,
+				   struct err *e);
+/* The same at the moment, where nobody runs: it is registered if it can be. */
 must_check int cow_space_add(struct cow_space *s, uint64_t start, uint64_t end, struct err *e);
 void cow_space_forget_areas(struct cow_space *s);
 /* Before the moment, while its owner runs: protects all of it, and looks what there is. */

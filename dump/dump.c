@@ -78,7 +78,7 @@ static int step_arm(void *job, struct err *e)
 {
 	struct dump *d = job;
 
-	return d->opt->freeze == FREEZE_COW ? cow_arm(d, e) : 0;
+	return d->runs_on ? cow_arm(d, e) : 0;
 }
 
 static void undo_arm(void *job)

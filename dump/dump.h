@@ -96,6 +96,7 @@ struct dump {
 	struct guard *guard;	       /* dump/guard.h */
 	uint64_t frozen_at;	       /* io_now_us(); 0: the tree runs */
 	bool track_mem;		       /* --track-mem, or a pre-dump */
+	bool runs_on;		       /* memory is to be saved behind the stop: dump/cow.h */
 	struct tracks *tracks;	       /* dump/track.h; NULL: nothing is tracked */
 	struct cow *cow;	       /* dump/cow.h; NULL: memory is saved in the stop */
 	struct dump_stream *stream;    /* dump/stream.h; NULL: into the folder */

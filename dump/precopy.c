@@ -3,7 +3,8 @@
  * pre-dumps: pages that were not written again are taken from there at restore.
  *
  * A round: what was written is found, protected, and after a short stop saved and synced while the tree runs, so that
- * the last stop waits for no disk. Rounds end when what is left is small, or shrinks no more.
+ * the last stop waits for no disk. Rounds end when what is left is small, or shrinks no more. If it is much then, and the tree
+ * is to run on, the rounds are dropped, and its memory is saved behind the stop (dump/cow.h).
  */
 #include "dump/precopy.h"
 
@@ -15,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dump/cow.h"
 #include "dump/freeze.h"
 #include "dump/increment.h"
 #include "dump/keeper.h"
@@ -32,6 +34,8 @@ enum {
 	SHRINKS = 3,   /* quarters: a round after which more than that is left does not help */
 	LAST_STOP_US =
 		1000, /* for the pages of the last stop, unless --max-freeze says otherwise */
+	/* Saving behind the stop does not pay for less: some milliseconds of stop as well, and writers wait. */
+	WORTH_WAITING_US = 10000,
 	NAME_SIZE = 32,
 };
 
@@ -129,12 +133,45 @@ static int do_round(struct dump *d, unsigned round, struct progress *p, struct e
 	return rounds_left(d, &p->left, e);
 }
 
+/* For what is left. */
+static uint64_t would_take_us(const struct progress *p)
+{
+	return p->bytes ? p->left * p->time_us / p->bytes : 0;
+}
+
+static uint64_t limit_us(const struct dump *d)
+{
+	return d->opt->max_freeze ? d->opt->max_freeze * 1000ULL : LAST_STOP_US;
+}
+
 static bool is_enough(const struct dump *d, const struct progress *p, uint64_t left_before)
 {
-	uint64_t limit = d->opt->max_freeze ? d->opt->max_freeze * 1000ULL : LAST_STOP_US;
-	uint64_t would_take = p->bytes ? p->left * p->time_us / p->bytes : 0;
+	return would_take_us(p) <= limit_us(d) || p->left / SHRINKS * 4 > left_before;
+}
 
-	return would_take <= limit || p->left / SHRINKS * 4 > left_before;
+/* The tree writes as fast as it is saved. What then has to be borne, if it runs on: that it waits for its pages. */
+static bool is_hopeless(const struct dump *d, const struct progress *p)
+{
+	uint64_t took = would_take_us(p);
+
+	return d->opt->freeze == FREEZE_AUTO && took > limit_us(d) && took > WORTH_WAITING_US &&
+	       track_way() == TRACK_UFFD && cow_is_possible(d->opt);
+}
+
+/* As if there had been none. */
+static void forget_rounds(struct dump *d)
+{
+	struct dump_stats *stats = d->opt->dump_stats;
+
+	log_info("pre-copy does not come to an end: memory is saved while the tree runs on");
+	precopy_undo(d);
+	track_drop(d);
+	*stats = (struct dump_stats){ .freezing_time = stats->freezing_time,
+				      .frozen_time = stats->frozen_time,
+				      .longest_stop = stats->longest_stop,
+				      .stops = stats->stops,
+				      .freeze = FREEZE_STOP };
+	d->runs_on = true;
 }
 
 static int run_rounds(struct dump *d, struct err *e)
@@ -152,6 +189,10 @@ static int run_rounds(struct dump *d, struct err *e)
 			  d->opt->dump_stats->round_pages[round - 1], p.left >> 10);
 		if (is_enough(d, &p, left_before))
 			break;
+	}
+	if (is_hopeless(d, &p)) {
+		forget_rounds(d);
+		return 0;
 	}
 	if (d->opt->prev_images_dir)
 		unlinkat(d->images, "parent", 0);
@@ -215,6 +256,8 @@ static int run_and_stop(struct dump *d, struct err *e)
 		return e->code;
 	if (d->opt->freeze != FREEZE_STOP && is_wanted(d, left) && run_rounds(d, e) < 0)
 		return e->code;
+	if (d->runs_on)
+		return 0; /* it is stopped when its memory has been protected */
 	if (track_look_again(d, e) < 0)
 		return e->code;
 	return track_release(d, e) < 0 ? e->code : freeze_tree(d, e);
@@ -225,14 +268,14 @@ int precopy_run(struct dump *d, struct err *e)
 	int r;
 
 	precopy_undo(d);
+	d->runs_on = d->opt->freeze == FREEZE_COW;
 	d->opt->dump_stats->freeze = FREEZE_STOP;
 	/* Of an earlier dump into this folder; nothing of ours will be looked for there. */
 	if (!d->opt->prev_images_dir)
 		unlinkat(d->images, "parent", 0);
 	if (increment_begin(d, e) < 0)
 		return e->code;
-	if (d->opt->stream || d->opt->freeze == FREEZE_COW ||
-	    (d->opt->freeze == FREEZE_STOP && !d->track_mem))
+	if (d->opt->stream || d->runs_on || (d->opt->freeze == FREEZE_STOP && !d->track_mem))
 		return 0;
 	r = begin(d, e);
 	return r > 0 ? run_and_stop(d, e) : r;

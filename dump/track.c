@@ -37,7 +37,7 @@ int track_arm(struct dump *d, struct err *e)
 {
 	if (!d->tracks)
 		d->tracks = pool_new(&d->pool, struct tracks);
-	if (d->opt->freeze == FREEZE_COW)
+	if (d->runs_on)
 		return uffd_track_arm(d, e);
 	switch (track_way()) {
 	case TRACK_UFFD:

@@ -72,6 +72,17 @@ kept()
 	check
 }
 
+# One round, and a writer that is as fast.
+@test "cow: chosen where pre-copy does not come to an end" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	start freeze/moment none full 192
+	sleep 0.3
+	run_on_and_restore --max-rounds 1
+	[ ! -e "$IMAGES"/precopy-1 ] && [ ! -L "$IMAGES"/parent ] || fail "rounds of pre-copy are left"
+	grep -q 'pre-copy does not come to an end' "$IMAGES"/dump.log || fail "there were none"
+	check
+}
+
 @test "cow: something fails while it runs on" {
 	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
 	local step before said
