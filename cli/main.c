@@ -18,11 +18,11 @@
 #include "cli/stats.h"
 #include "cli/verify.h"
 #include "dump/dump.h"
-#include "dump/keeper.h"
 #include "dump/protect.h"
 #include "images/cpuinfo.h"
 #include "images/dedup.h"
 #include "images/stats.h"
+#include "images/tracking.h"
 #include "lib/log.h"
 #include "restore/foreground.h"
 #include "restore/restore.h"
@@ -118,7 +118,7 @@ static int cmd_dedup(const struct invocation *inv, struct err *e)
 
 static int cmd_untrack(const struct invocation *inv, struct err *e)
 {
-	int r = keeper_end(inv->opt.tree, e);
+	int r = tracking_end(inv->opt.tree, e);
 
 	if (r > 0)
 		return 0;

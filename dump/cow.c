@@ -10,8 +10,8 @@
 #include "dump/cow_follow.h"
 #include "dump/freeze.h"
 #include "dump/guard.h"
-#include "dump/keeper.h"
 #include "dump/track.h"
+#include "images/tracking.h"
 #include "images/vma.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -204,7 +204,7 @@ static int arm(struct cow *c, struct err *e)
 int cow_arm(struct dump *d, struct err *e)
 {
 	/* A mapping belongs to one userfaultfd: what a keeper holds could not be protected. */
-	if (freeze_tree(d, e) < 0 || keeper_end(d->opt->tree, e) < 0 || track_arm(d, e) < 0)
+	if (freeze_tree(d, e) < 0 || tracking_end(d->opt->tree, e) < 0 || track_arm(d, e) < 0)
 		return e->code;
 	if (d->tracks->count == 0) {
 		log_warn("memory cannot be protected here, so all of it is saved while the tree "

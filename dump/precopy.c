@@ -19,9 +19,9 @@
 #include "dump/cow.h"
 #include "dump/freeze.h"
 #include "dump/increment.h"
-#include "dump/keeper.h"
 #include "dump/rounds.h"
 #include "dump/track.h"
+#include "images/tracking.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/proc.h"
@@ -234,7 +234,7 @@ static int begin(struct dump *d, struct err *e)
 	if (!d->track_mem && !is_wanted(d, bytes))
 		return 0;
 	/* A mapping belongs to one userfaultfd: what a keeper holds could not be tracked. */
-	if ((!d->track_mem && keeper_end(d->opt->tree, e) < 0) || rounds_arm(d, e) < 0)
+	if ((!d->track_mem && tracking_end(d->opt->tree, e) < 0) || rounds_arm(d, e) < 0)
 		return e->code;
 	if (d->tracks->count == 0) {
 		if (d->opt->freeze == FREEZE_PRECOPY || d->track_mem)

@@ -18,8 +18,8 @@
 
 #include "dump/chain.h"
 #include "dump/dump.h"
-#include "dump/keeper.h"
 #include "images/image.h"
+#include "images/tracking.h"
 #include "lib/io.h"
 #include "lib/own.h"
 
@@ -194,7 +194,7 @@ static int run(struct protection *p, struct err *e)
 	struct err later = { 0 };
 	int r = loop(p, e);
 
-	if (keeper_end(p->opt->tree, &later) < 0 && r == 0) {
+	if (tracking_end(p->opt->tree, &later) < 0 && r == 0) {
 		*e = later;
 		r = e->code;
 	}

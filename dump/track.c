@@ -8,19 +8,11 @@
 #include "dump/memory.h"
 #include "dump/trackers.h"
 #include "lib/io.h"
-#include "lib/kernel.h"
 #include "lib/soft_dirty.h"
 #include "lib/uffd.h"
 
 /* To look takes longer than that where it is worth leaving out. */
 enum { FRESH_US = 30000 };
-
-enum track_way track_way(void)
-{
-	if (kernel_has(KERNEL_PAGEMAP_SCAN) && kernel_has(KERNEL_UFFD_WP_ASYNC))
-		return TRACK_UFFD;
-	return soft_dirty_works() ? TRACK_SOFT_DIRTY : TRACK_NONE;
-}
 
 static const struct tracker *way_of(const struct track *k)
 {

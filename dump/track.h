@@ -22,9 +22,7 @@
 #include "lib/maps.h"
 #include "lib/pagemap.h"
 #include "lib/ranges.h"
-
-/* How written pages are told from others. */
-enum track_way { TRACK_NONE, TRACK_SOFT_DIRTY, TRACK_UFFD };
+#include "lib/track_way.h"
 
 struct soft_track;
 
@@ -48,8 +46,6 @@ struct tracks {
 	uint64_t looked_at; /* io_now_us() behind the last track_look(); 0: none */
 };
 
-/* Asks the kernel, the first time. Some of the questions start a child, so ask before waiting for children of your own. */
-enum track_way track_way(void);
 /*
  * While the tree is stopped: a track for every task that has none yet, where one can be had; a userfaultfd in each, if
  * that is the way. Tasks that share their memory must have been refused.

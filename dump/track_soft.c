@@ -11,8 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "dump/keeper.h"
 #include "dump/trackers.h"
+#include "images/tracking.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/soft_dirty.h"
@@ -52,7 +52,7 @@ static int arm(struct dump *d, const struct task *t, struct err *e)
 {
 	struct track k = { .pid = t->pid, .start_time = t->stat.start_time, .task = t };
 
-	if (keeper_end_of_memory(t->pid, e) < 0 || proc_open(k.pid, &k.proc_fd, e) < 0)
+	if (tracking_end_of_memory(t->pid, e) < 0 || proc_open(k.pid, &k.proc_fd, e) < 0)
 		return e->code;
 	soft_track_put(d, &k, -1, 0);
 	if (track_add(d, &k, e) == 0)
