@@ -246,6 +246,9 @@ static int refuse_combinations(const struct invocation *inv, struct err *e)
 		return err_say(e,
 			       "options '--stream' and '--dry-run' exclude each other: plans are "
 			       "made of images in a folder");
+	if (restore && opt->stream && opt->track_mem)
+		return err_say(e, "options '--stream' and '--track-mem' exclude each other: there "
+				  "is no folder that the next dump could stand on");
 	if (opt->dry_run && !restore)
 		return err_say(e, "option '--dry-run' is for 'restore' only");
 	if (opt->exec_cmd && !restore)

@@ -174,6 +174,11 @@ int intact_begin(struct restore *r, struct err *e)
 	return background_add(in->images, check_newest, in, e);
 }
 
+bool intact_lists(const struct restore *r)
+{
+	return r->intact && r->intact->chain.folders[0].manifest.count;
+}
+
 static int finish(struct background **b, struct err *e)
 {
 	struct background *was = *b;

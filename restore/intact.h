@@ -10,6 +10,8 @@
 
 /* Reads the manifest, and begins to look at all images but the pages. */
 must_check int intact_begin(struct restore *r, struct err *e);
+/* Whether there is a manifest: the images were written by stasis, and are told from any others. */
+bool intact_lists(const struct restore *r);
 /* Waits for that. What it has found goes before what else went wrong with the images. */
 must_check int intact_images(struct restore *r, struct err *e);
 /* stored_pages_load() for pages that are going to be read: begins to look at them, too. */

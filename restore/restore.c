@@ -22,6 +22,7 @@
 #include "restore/spawn.h"
 #include "restore/stages.h"
 #include "restore/stream.h"
+#include "restore/track.h"
 
 static int root_pid(const struct restore *r)
 {
@@ -42,9 +43,10 @@ static int load(struct restore *r, struct err *e)
 {
 	if (r->opt->cpu_cap_image && cpuinfo_image_check(r->images, r->opt->cpu_cap, e) < 0)
 		return err_hint(e, "--cpu-cap=none takes any processor");
-	if (load_tree(r, e) < 0 || memory_load(r, e) < 0)
+	if (load_tree(r, e) < 0 || memory_load(r, e) < 0 || births_decide(r, e) < 0)
 		return e->code;
-	return births_decide(r, e);
+	rtrack_ask(r);
+	return 0;
 }
 
 /* That a file is damaged says more than what it then seems to say. */
@@ -117,6 +119,12 @@ static int step_memory(void *job, struct err *e)
 		if (vma_restore_kinds[i]->done && vma_restore_kinds[i]->done(r, e) < 0)
 			return err_on(e, "%s", vma_restore_kinds[i]->name);
 	return 0;
+}
+
+/* The sooner the better: whatever is written from here on is marked, by whomsoever. */
+static int step_protect(void *job, struct err *e)
+{
+	return rtrack_begin(job, e);
 }
 
 static int step_files(void *job, struct err *e)
@@ -198,6 +206,18 @@ static void undo_finish(void *job)
 	foreground_take(job);
 }
 
+static int step_track(void *job, struct err *e)
+{
+	(void)e;
+	rtrack_keep(job);
+	return 0;
+}
+
+static void undo_track(void *job)
+{
+	rtrack_unkeep(job);
+}
+
 static int step_commit(void *job, struct err *e)
 {
 	return finish_commit(job, e);
@@ -223,6 +243,7 @@ static const struct step steps[] = {
 	{ .name = "make", .run = step_make, .undo = undo_make, .always = 1 },
 	{ .name = "tree", .run = step_tree, .undo = undo_tree },
 	{ .name = "memory", .run = step_memory },
+	{ .name = "protect", .run = step_protect },
 	{ .name = "files", .run = step_files },
 	{ .name = "threads", .run = step_threads },
 	{ .name = "state", .run = step_state },
@@ -234,6 +255,7 @@ static const struct step steps[] = {
 	{ .name = "post-restore scripts", .run = step_post_scripts, .undo = undo_post_scripts },
 	{ .name = "last", .run = step_last },
 	{ .name = "finish", .run = step_finish, .undo = undo_finish },
+	{ .name = "track", .run = step_track, .undo = undo_track },
 	{ .name = "commit", .run = step_commit },
 	{ .name = "go", .run = step_go, .final = 1 },
 };
@@ -245,6 +267,7 @@ static const struct step dry_steps[] = {
 	{ .name = "make", .run = step_make, .undo = undo_make, .always = 1 },
 	{ .name = "tree", .run = step_tree },
 	{ .name = "memory", .run = step_memory },
+	{ .name = "protect", .run = step_protect },
 	{ .name = "files", .run = step_files },
 	{ .name = "threads", .run = step_threads },
 	{ .name = "state", .run = step_state },
@@ -278,6 +301,7 @@ int restore_run(const struct options *opt, struct err *e)
 	spawn_close(&r);
 	runs_close(&r);
 	rfiles_close(&r);
+	rtrack_close(&r);
 	memory_close(&r, res < 0);
 	rstream_close(&r);
 	intact_close(&r);

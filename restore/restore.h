@@ -27,6 +27,7 @@
 struct rfiles;
 struct rshmem;
 struct rsysv;
+struct rtracks;
 
 struct rthread {
 	int tid;
@@ -92,6 +93,7 @@ struct restore {
 	struct runs *runs;	       /* restore/run.h */
 	struct fetched *fetched;       /* restore/memory_fetch.c */
 	struct intact *intact;	       /* restore/intact.c */
+	struct rtracks *tracks;	       /* restore/track.h; NULL: nothing is tracked */
 	struct restore_stream *stream; /* restore/stream.h; NULL: images come from a folder */
 	struct SeccompEntry *seccomp;  /* restore/task/seccomp.c */
 	struct xstate_layout *xstate;  /* images/xstate.h, of this processor */

@@ -239,13 +239,19 @@ is_gone()
 	! runs "$PID"
 }
 
-# carry_over: saved, gone, started again; a program with little left to do may be done by now.
+# carry_over: saved, gone, started again; a program with little left to do may be done by now. What is tracked is so up to the
+# dump; a test that wants it from the restore on says so there.
 carry_over()
 {
+	local option for_restore=()
+
 	[ -z "${PLAIN:-}" ] || return 0
 	dump "$@"
 	until_true is_gone || fail "pid $PID still runs after the dump"
-	restore "$@"
+	for option in "$@"; do
+		[ "$option" = --track-mem ] || for_restore+=("$option")
+	done
+	restore "${for_restore[@]}"
 }
 
 dump_and_restore()

@@ -2,7 +2,7 @@
 load ../lib
 
 # The ways to dump; MOMENT_WAYS='--freeze=stop|--freeze=cow|pre=2' tries others. See before_dump().
-FREEZE_WAYS=(--freeze=stop --freeze=precopy "pre=2")
+FREEZE_WAYS=(--freeze=stop --freeze=precopy "pre=2" restored "restored pre=1")
 [ -z "${MOMENT_WAYS:-}" ] || IFS='|' read -r -a FREEZE_WAYS <<<"$MOMENT_WAYS"
 # The memory of all together, about, in MiB.
 MOMENT_SIZE=${MOMENT_SIZE:-32}
@@ -35,7 +35,7 @@ each_way_alone()
 
 	FREEZE_WAYS=()
 	for way in "${all[@]}"; do
-		[[ $way == pre=* ]] || FREEZE_WAYS+=("$way")
+		[[ $way == pre=* || $way == restored* ]] || FREEZE_WAYS+=("$way")
 	done
 	each_way "$@"
 }
@@ -94,13 +94,35 @@ carry_moment()
 	check
 }
 
-# before_dump: a way that begins with "pre=COUNT" has so many dumps of what was written before it, each an increment.
+# The program is started from images, which the dumps that come are increments upon.
+start_from_images()
+{
+	next_images base
+	dump
+	until_true is_gone || fail "pid $PID still runs after the dump"
+	restore --track-mem
+	[ -e /run/stasis/tracking-"$PID" ] || fail "nothing is tracked after the restore"
+	sleep 0.1
+	next_images "$ROUND"
+}
+
+# before_dump: "restored" is a way of dumps that go on from a restore; "pre=COUNT" has so many dumps of what was written
+# before it, each an increment.
 before_dump()
 {
-	[[ ${FREEZE_OPTIONS[0]:-} == pre=* ]] || return 0
-	[ -z "${PLAIN:-}" ] || return 0
-	local i count=${FREEZE_OPTIONS[0]#pre=} last=()
+	local i count=0 last=()
 
+	[[ ${FREEZE_OPTIONS[0]:-} == pre=* || ${FREEZE_OPTIONS[0]:-} == restored ]] || return 0
+	[ -z "${PLAIN:-}" ] || return 0
+	if [ "${FREEZE_OPTIONS[0]}" = restored ]; then
+		start_from_images
+		last=(--prev-images-dir ../images.base)
+		FREEZE_OPTIONS=("${FREEZE_OPTIONS[@]:1}")
+	fi
+	if [[ ${FREEZE_OPTIONS[0]:-} == pre=* ]]; then
+		count=${FREEZE_OPTIONS[0]#pre=}
+		FREEZE_OPTIONS=("${FREEZE_OPTIONS[@]:1}")
+	fi
 	for ((i = 1; i <= count; i++)); do
 		mkdir "$TEST_DIR/images.pre.$i"
 		quietly "$STASIS" pre-dump -t "$PID" -D "$TEST_DIR/images.pre.$i" --track-mem \
@@ -108,7 +130,7 @@ before_dump()
 		last=(--prev-images-dir "../images.pre.$i")
 		sleep 0.1
 	done
-	FREEZE_OPTIONS=("${FREEZE_OPTIONS[@]:1}" --track-mem "${last[@]}")
+	FREEZE_OPTIONS+=(--track-mem "${last[@]}")
 }
 
 # disturbed WHAT [PACE]
