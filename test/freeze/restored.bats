@@ -279,7 +279,39 @@ nothing_is_left()
 		! "$STASIS" restore -d -D "$IMAGES" --track-mem --inject-fault "$step" >"$TEST_DIR"/said 2>&1 3>&- ||
 			fail "it did not fail at '$step'"
 		grep -q "a fault was asked for" "$TEST_DIR"/said || fail "$(cat "$TEST_DIR"/said)"
-		until_true nothing_is_left || fail "after '$step' something is left: $(ls /run/stasis)"
+		nothing_is_left || fail "after '$step' something is left: $(ls /run/stasis)"
+	done
+	restore --track-mem
+	carry_on
+	check
+}
+
+# It may be on its way to its end.
+whole_or_gone()
+{
+	! runs "$PID" || runs "$(keeper 2>/dev/null)"
+}
+
+@test "restored: a restore that is killed leaves nothing, or all of it" {
+	local delay
+
+	tracks
+	skip_if_emulated
+	setup_folder
+	start freeze/restored 1
+	dump
+	until_true is_gone
+	for delay in $(seq 0.002 0.002 0.060); do
+		"$STASIS" restore -d -D "$IMAGES" --track-mem >>"$TEST_DIR"/out 2>&1 3>&- &
+		sleep "$delay"
+		kill -KILL $! 2>/dev/null || true
+		wait $! || true
+		sleep 0.1
+		if runs "$PID"; then
+			until_true whole_or_gone || fail "it runs without a keeper, when killed after $delay s"
+			ended
+		fi
+		until_true nothing_is_left || fail "after $delay s something is left: $(ls /run/stasis)"
 	done
 	restore --track-mem
 	carry_on

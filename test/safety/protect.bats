@@ -108,6 +108,25 @@ load protect.bash
 	all_well "after the restore"
 }
 
+@test "protect: after a restore with --track-mem it goes on with an increment" {
+	local first
+
+	protect_setup
+	protect --every 100ms
+	increments 3
+	kill_tree
+	ended 0
+	quietly "$STASIS" restore -d -D "$SAVED" --track-mem -v4 -o restore.log
+	protect --every 100ms
+	increments 2
+	stop_protecting
+	first=$(sed -n '2s/.*, \([0-9]*\) pages,.*/\1/p' "$SAID")
+	[ "$first" -lt 1500 ] || fail "$(cat "$SAID")"
+	kill_tree
+	start_again
+	all_well "after the restore"
+}
+
 @test "protect: an interval that is too short for an increment is said so" {
 	protect_setup
 	protect --every 1ms
