@@ -2,7 +2,7 @@
 load ../lib
 
 # The ways to dump; MOMENT_WAYS='--freeze=stop|--freeze=cow|pre=2' tries others. See before_dump().
-FREEZE_WAYS=(--freeze=stop --freeze=precopy "pre=2" restored "restored pre=1")
+FREEZE_WAYS=(--freeze=stop --freeze=precopy "pre=2" restored)
 [ -z "${MOMENT_WAYS:-}" ] || IFS='|' read -r -a FREEZE_WAYS <<<"$MOMENT_WAYS"
 # The memory of all together, about, in MiB.
 MOMENT_SIZE=${MOMENT_SIZE:-32}

@@ -43,3 +43,9 @@ load moment.bash
 @test "moment: all at once" {
 	disturbed all
 }
+
+@test "moment: all at once, from a restore on in pre-dumps" {
+	# shellcheck disable=SC2034 # of moment.bash
+	FREEZE_WAYS=("restored pre=2" "restored --freeze=precopy")
+	disturbed all
+}

@@ -185,12 +185,16 @@ of()
 	of task/threads
 	of mm/file
 	of mm/aio
-	of mm/guard
 	of mm/grow
 	of mm/cow
 	of mm/advice
 	of mm/vdso
 	of mm/shmem
+}
+
+@test "restored: guard regions" {
+	tracks
+	of mm/guard
 }
 
 @test "restored: when the keeper was killed, all counts as written" {

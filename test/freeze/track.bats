@@ -9,7 +9,7 @@ by_soft_dirty()
 	skip_unless page_frames
 	export STASIS_LACKS=uffd_wp_async
 	# shellcheck disable=SC2034 # of moment.bash
-	FREEZE_WAYS=(--freeze=precopy pre=2)
+	FREEZE_WAYS=(--freeze=precopy pre=2 restored)
 }
 
 pre_dump()
