@@ -1,7 +1,7 @@
 /*
  * 'stasis protect': an increment of a running tree every interval, for as long as it lives. Each is complete and on disk
  * before it counts (dump/chain.h); what was written in between is told by the tracking that the increment before has left
- * (dump/keeper.h).
+ * (images/tracking.h).
  */
 #ifndef STASIS_DUMP_PROTECT_H
 #define STASIS_DUMP_PROTECT_H
