@@ -191,7 +191,7 @@ static struct background *take_background(struct dump *d)
 
 static int step_pages(void *job, struct err *e)
 {
-	return for_living(job, memory_save, e);
+	return memory_save_all(job, e);
 }
 
 /* Killed meanwhile, it has lost its memory, which then looked like memory without pages. */

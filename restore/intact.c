@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +17,7 @@
 #include "lib/background.h"
 #include "lib/io.h"
 #include "lib/log.h"
+#include "lib/thread.h"
 
 enum {
 	READERS = 4,
@@ -145,8 +145,7 @@ static int read_ancestors(struct intact *in, struct err *e)
 /* Half of the processors; the other half is for the tasks, which read at the same time. */
 static int count_readers(void)
 {
-	cpu_set_t cpus;
-	int count = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) / 2 : 1;
+	int count = thread_processors() / 2;
 
 	return count < 1 ? 1 : count > READERS ? READERS : count;
 }
