@@ -41,7 +41,7 @@ int unpack_add(struct unpack *u, const struct unpack_piece *piece, struct err *e
 	uint64_t left = p.bytes;
 
 	u->bytes += p.bytes;
-	u->at_the_disk |= p.file->plain != NULL;
+	u->at_the_disk |= p.file->passes_cache;
 	while (left) {
 		uint64_t room = p.file->chunk_size - p.offset % p.file->chunk_size;
 
