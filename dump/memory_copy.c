@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 
 #include "lib/io.h"
+#include "lib/pagemap.h"
 
 enum { VECTORS = 64 };
 
@@ -37,17 +38,6 @@ static size_t seek_run(const struct copying *c, size_t run, uint64_t at)
 	return run;
 }
 
-#define PM_PRESENT (1ULL << 63)
-#define PM_SWAPPED (1ULL << 62)
-#define PM_FILE (1ULL << 61)
-#define PM_EXCLUSIVE (1ULL << 56) /* mapped once */
-
-/* Whether process_vm_readv() might give the task a copy of its own. Pages of files are never copied for that. */
-static bool may_unshare(uint64_t word)
-{
-	return word & (PM_PRESENT | PM_SWAPPED) && !(word & (PM_FILE | PM_EXCLUSIVE));
-}
-
 /* Looks at the pages from here to where this thread goes on with something else, if there are no gaps. */
 static int look(const struct copying *c, struct page_piece *p, uint64_t vaddr, struct err *e)
 {
@@ -62,7 +52,7 @@ static int look(const struct copying *c, struct page_piece *p, uint64_t vaddr, s
 	pages = got / sizeof(*words);
 	p->view = (struct page_view){ vaddr, vaddr + pages * PAGE_SIZE, {} };
 	for (uint64_t i = 0; i < pages; i++)
-		if (may_unshare(words[i]))
+		if (pagemap_is_common(words[i]))
 			p->view.bits[i / 64] |= 1ULL << i % 64;
 	return 0;
 }
