@@ -382,6 +382,7 @@ static int work(struct guard *g, void *arg, struct err *e)
 	int r;
 
 	d->guard = g;
+	io_allow_descriptors();
 	r = steps_run(steps, ARRAY_SIZE(steps), d, d->opt->inject_fault, e);
 	cow_free(d);
 	track_drop(d);

@@ -19,7 +19,7 @@ enum {
 	/* Bytes: a mapping for which it pays to look only at what is not protected. */
 	LARGE = 4 << 20,
 	/* Tasks whose pages are copied together, each with some descriptors of ours; or fewer, with so many runs. */
-	TASKS_AT_ONCE = 32,
+	TASKS_AT_ONCE = 16,
 	RUNS_AT_ONCE = 1 << 17,
 };
 

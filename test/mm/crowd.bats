@@ -34,6 +34,14 @@ load ../lib
 	check
 }
 
+@test "crowd: more of them than descriptors are usually allowed" {
+	start mm/crowd
+	(ulimit -Sn 40 && dump --freeze=stop)
+	until_true is_gone
+	restore
+	check
+}
+
 @test "crowd: a damaged byte of a large file is found before anybody goes on" {
 	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
 	start mm/crowd
