@@ -21,11 +21,6 @@ load killed.bash
 	rounds command
 }
 
-@test "killed: the process that dumps, while its threads save several processes" {
-	start mm/crowd
-	rounds child --freeze=stop
-}
-
 @test "killed: the process that dumps, filters" {
 	start task/seccomp_filter
 	rounds child
