@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "dump/cow_space.h"
 #include "lib/io.h"
+#include "lib/pagemap.h"
 #include "lib/uffd.h"
 #include "lib/written.h"
 
@@ -49,16 +51,32 @@ static size_t pieces_of(const struct cow_space *s, const struct cow_unit *u, str
 	return n;
 }
 
-/* A mapping that its owner may not read (any more) is read all the same. */
+/* Whether any page of a piece might be copied for its owner if it was pinned (lib/pagemap.h). */
+static bool is_common(const struct cow_space *s, const struct iovec *piece)
+{
+	uint64_t words[VECTORS];
+	ssize_t got = pread(s->pagemap_fd, words, piece->iov_len / PAGE_SIZE * sizeof(*words),
+			    (uint64_t)piece->iov_base / PAGE_SIZE * sizeof(*words));
+
+	for (size_t i = 0; got > 0 && i < got / sizeof(*words); i++)
+		if (pagemap_is_common(words[i]))
+			return true;
+	return false;
+}
+
+/* A mapping that its owner may not read (any more) is read all the same, and what is shared copy-on-write stays so. */
 static int read_pieces(struct cow_space *s, char *buf, const struct iovec *from, size_t count,
 		       struct err *e)
 {
+	bool common = false;
 	size_t size = 0;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		size += from[i].iov_len;
+		common = common || is_common(s, &from[i]);
+	}
 	struct iovec to = { buf, size };
-	if (process_vm_readv(s->pid, &to, 1, from, count, 0) == (ssize_t)size)
+	if (!common && process_vm_readv(s->pid, &to, 1, from, count, 0) == (ssize_t)size)
 		return 0;
 	for (size_t i = 0; i < count; i++) {
 		if (io_pread(s->mem_fd, buf, from[i].iov_len, (uint64_t)from[i].iov_base, e) < 0)

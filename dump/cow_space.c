@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "lib/thread.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/maps.h"
@@ -173,7 +174,7 @@ static int protect(struct cow_space *s, const struct ranges *what, bool early, s
 
 	for (int i = 0; i < 2; i++)
 		p[i] = (struct protecting){ s, what->all, what->count, &next, early, { 0 }, 0 };
-	two = two && pthread_create(&p[1].thread, NULL, protect_slices, &p[1]) == 0;
+	two = two && thread_start(&p[1].thread, protect_slices, &p[1]) == 0;
 	protect_slices(&p[0]);
 	if (two)
 		pthread_join(p[1].thread, NULL);

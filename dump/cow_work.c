@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/thread.h"
 #include "lib/io.h"
 #include "lib/log.h"
 
@@ -57,13 +58,8 @@ struct cow_work {
 
 int cow_thread_start(pthread_t *ret, void *(*run)(void *arg), void *arg, struct err *e)
 {
-	sigset_t all, mask;
-	int r;
+	int r = thread_start(ret, run, arg);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &mask);
-	r = pthread_create(ret, NULL, run, arg);
-	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 	return r ? err_code(e, r, "start a thread: %s", strerror(r)) : 0;
 }
 

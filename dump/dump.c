@@ -191,7 +191,7 @@ static struct background *take_background(struct dump *d)
 
 static int step_pages(void *job, struct err *e)
 {
-	return for_living(job, memory_save, e);
+	return memory_save_all(job, e);
 }
 
 /* Killed meanwhile, it has lost its memory, which then looked like memory without pages. */
@@ -382,6 +382,7 @@ static int work(struct guard *g, void *arg, struct err *e)
 	int r;
 
 	d->guard = g;
+	io_allow_descriptors();
 	r = steps_run(steps, ARRAY_SIZE(steps), d, d->opt->inject_fault, e);
 	cow_free(d);
 	track_drop(d);

@@ -45,8 +45,8 @@ extern const size_t vma_kind_count;
 enum vma_pages memory_pages_of(const struct task *t, const struct vma *v);
 /* Reads and classifies the mappings of a task. */
 must_check int memory_read(struct task *t, struct err *e);
-/* Writes the private pages of a task: pagemap-PID.img and pages-N.img; counts in opt->dump_stats. */
-must_check int memory_save(struct task *t, struct err *e);
+/* Writes the private pages of all tasks: pagemap-PID.img and pages-N.img; counts in opt->dump_stats. */
+must_check int memory_save_all(struct dump *d, struct err *e);
 /*
  * The same while it runs, a round of pre-copy: saves what its track counts as written, and says of the rest what the
  * parent of the folder knows. What could not be read is suspect afterwards, and nothing else.
@@ -71,9 +71,13 @@ struct page_copy {
 	size_t count;
 	struct page_sink *sink;
 	bool runs_on; /* the task does: pages may be gone, their place is left as it is */
+	struct ranges *lost; /* what could not be read of one that runs on; else NULL */
 };
-/* Copies all runs. lost: what could not be read; only if the task runs on. */
-must_check int memory_copy(const struct page_copy *what, struct ranges *lost, struct err *e);
+/* Copies all runs. */
+must_check int memory_copy(const struct page_copy *what, struct err *e);
+/* Those of several tasks at once. ret_failed: whose copy the error is about. */
+must_check int memory_copy_all(const struct page_copy *what, size_t count, size_t *ret_failed,
+			       struct err *e);
 
 /* All of one run, whose offset is 0. */
 must_check int memory_read_run(int pid, const struct page_run *run, char *buf, struct err *e);

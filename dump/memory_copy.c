@@ -1,14 +1,21 @@
-/* Copying pages out of a task: process_vm_readv into the buffer of whoever stores them (images/page_pump.c). */
+/*
+ * Copying pages out of tasks, into the buffer of whoever stores them (images/page_pump.c): with process_vm_readv, which
+ * takes half the time of /proc/PID/mem. But it pins what it reads, and before that the kernel gives the task a copy of its own
+ * of a page that it shares copy-on-write with others: a dump would make the tree larger. /proc/PID/mem does not pin, so
+ * such pages, which /proc/PID/pagemap tells, and those that the task itself may not read go through there.
+ */
 #include "dump/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 
 #include "lib/io.h"
+#include "lib/pagemap.h"
 
 enum { VECTORS = 64 };
 
@@ -18,6 +25,7 @@ struct copying {
 	const struct page_run *runs;
 	size_t count;
 	int mem_fd;	     /* /proc/PID/mem, -1: not needed */
+	int pagemap_fd;	     /* /proc/PID/pagemap, -1: how pages are shared does not matter */
 	struct ranges *lost; /* of all threads, one at a time */
 	pthread_mutex_t *lock;
 };
@@ -28,6 +36,51 @@ static size_t seek_run(const struct copying *c, size_t run, uint64_t at)
 	while (run < c->count && c->runs[run].offset + c->runs[run].bytes <= at)
 		run++;
 	return run;
+}
+
+/* Looks at the pages from here to where this thread goes on with something else, if there are no gaps. */
+static int look(const struct copying *c, struct page_piece *p, uint64_t vaddr, struct err *e)
+{
+	uint64_t words[PAGE_VIEW], pages = (p->next - p->at + PAGE_SIZE - 1) / PAGE_SIZE;
+	ssize_t got;
+
+	pages = pages < PAGE_VIEW ? pages : PAGE_VIEW;
+	got = pread(c->pagemap_fd, words, pages * sizeof(*words),
+		    vaddr / PAGE_SIZE * sizeof(*words));
+	if (got < (ssize_t)sizeof(*words))
+		return err_sys(e, "read the page map of the task at %lx", (unsigned long)vaddr);
+	pages = got / sizeof(*words);
+	p->view = (struct page_view){ vaddr, vaddr + pages * PAGE_SIZE, {} };
+	for (uint64_t i = 0; i < pages; i++)
+		if (pagemap_is_common(words[i]))
+			p->view.bits[i / 64] |= 1ULL << i % 64;
+	return 0;
+}
+
+static bool is_shared(const struct page_view *v, uint64_t vaddr)
+{
+	uint64_t n = (vaddr - v->start) / PAGE_SIZE;
+
+	return v->bits[n / 64] >> n % 64 & 1;
+}
+
+/* How many bytes from here on, up to size, are to be read the same way, and whether that is through /proc/PID/mem. */
+static int same_way(const struct copying *c, struct page_piece *p, struct iovec *part,
+		    bool *ret_forced, struct err *e)
+{
+	uint64_t vaddr = (uint64_t)part->iov_base, end;
+
+	if (*ret_forced || c->pagemap_fd < 0)
+		return 0;
+	if ((vaddr < p->view.start || vaddr >= p->view.end) && look(c, p, vaddr, e) < 0)
+		return e->code;
+	end = vaddr + part->iov_len < p->view.end ? vaddr + part->iov_len : p->view.end;
+	*ret_forced = is_shared(&p->view, vaddr);
+	for (uint64_t at = vaddr; at < end; at += PAGE_SIZE)
+		if (is_shared(&p->view, at) != *ret_forced)
+			end = at;
+	part->iov_len = end - vaddr;
+	return 0;
 }
 
 static int read_forced(const struct copying *c, char *buf, uint64_t from, size_t size,
@@ -54,36 +107,58 @@ static int read_remote(const struct copying *c, char *buf, const struct iovec *f
 	return 0;
 }
 
-/* Gathers a piece of the file: one call for all runs of one sort in a row. */
+/* A piece of the file on its way into buf: one call for all runs of one sort in a row. */
+struct gathering {
+	const struct copying *c;
+	char *buf;
+	size_t done, pending; /* read; in the vectors */
+	struct iovec from[VECTORS];
+	size_t count;
+};
+
+static int flush(struct gathering *g, struct err *e)
+{
+	if (g->count && read_remote(g->c, g->buf + g->done, g->from, g->count, e) < 0)
+		return e->code;
+	g->done += g->pending;
+	g->count = g->pending = 0;
+	return 0;
+}
+
+static int add_part(struct gathering *g, struct iovec part, bool forced, struct err *e)
+{
+	if ((g->count == VECTORS || forced) && flush(g, e) < 0)
+		return e->code;
+	if (!forced) {
+		g->from[g->count++] = part;
+		g->pending += part.iov_len;
+		return 0;
+	}
+	if (read_forced(g->c, g->buf + g->done, (uint64_t)part.iov_base, part.iov_len, e) < 0)
+		return e->code;
+	g->done += part.iov_len;
+	return 0;
+}
+
 static int gather(const struct copying *c, struct page_piece *p, char *buf, struct err *e)
 {
-	struct iovec from[VECTORS];
-	size_t n = 0, done = 0, pending = 0;
+	struct gathering g = { .c = c, .buf = buf };
 
 	p->place = seek_run(c, p->place, p->at);
-	for (size_t run = p->place; done + pending < p->size; run++) {
+	for (size_t run = p->place, at = 0; at < p->size;) {
 		const struct page_run *r = &c->runs[run];
-		uint64_t skip = p->at + done + pending - r->offset;
-		size_t part = r->bytes - skip;
+		uint64_t skip = p->at + at - r->offset, size = r->bytes - skip;
+		struct iovec part = { (void *)(r->vaddr + skip), size };
+		bool forced = r->forced;
 
-		if (part > p->size - done - pending)
-			part = p->size - done - pending;
-		if (n == VECTORS || (r->forced && n)) {
-			if (read_remote(c, buf + done, from, n, e) < 0)
-				return e->code;
-			done += pending;
-			n = pending = 0;
-		}
-		if (r->forced) {
-			if (read_forced(c, buf + done, r->vaddr + skip, part, e) < 0)
-				return e->code;
-			done += part;
-		} else {
-			from[n++] = (struct iovec){ (void *)(r->vaddr + skip), part };
-			pending += part;
-		}
+		if (part.iov_len > p->size - at)
+			part.iov_len = p->size - at;
+		if (same_way(c, p, &part, &forced, e) < 0 || add_part(&g, part, forced, e) < 0)
+			return e->code;
+		at += part.iov_len;
+		run += part.iov_len == size;
 	}
-	return n ? read_remote(c, buf + done, from, n, e) : 0;
+	return flush(&g, e);
 }
 
 static int add_lost(const struct copying *c, const struct ranges *lost, struct err *e)
@@ -133,46 +208,81 @@ static int take_piece(const struct page_source *source, struct page_piece *p, ch
 	return gather(c, p, buf, &why) < 0 ? gather_gently(c, p, buf, e) : 0;
 }
 
-static int open_mem(int pid, int *ret, struct err *e)
+static int open_of(int pid, const char *name, int *ret, struct err *e)
 {
 	char path[32];
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
 	*ret = open(path, O_RDONLY | O_CLOEXEC);
 	return *ret < 0 ? err_sys(e, "open '%s'", path) : 0;
 }
 
-int memory_copy(const struct page_copy *what, struct ranges *lost, struct err *e)
+/* What is copied goes into the pages file from its beginning to the end of the last run. */
+static uint64_t size_of(const struct page_copy *what)
+{
+	const struct page_run *last = what->count ? &what->runs[what->count - 1] : NULL;
+
+	return last ? last->offset + last->bytes : 0;
+}
+
+static int begin(struct copying *c, const struct page_copy *what, struct err *e)
+{
+	c->source.read = take_piece;
+	c->what = what;
+	c->runs = what->runs;
+	c->count = what->count;
+	if (what->count && open_of(what->pid, "pagemap", &c->pagemap_fd, e) < 0)
+		return e->code;
+	return what->count ? open_of(what->pid, "mem", &c->mem_fd, e) : 0;
+}
+
+int memory_copy_all(const struct page_copy *what, size_t count, size_t *ret_failed, struct err *e)
 {
 	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	struct copying c = { .source = { take_piece },
-			     .what = what,
-			     .runs = what->runs,
-			     .count = what->count,
-			     .mem_fd = -1,
-			     .lost = lost,
-			     .lock = &lock };
-	uint64_t total = 0;
-	own_fd mem = -1;
+	own_mem struct copying *all = calloc(count, sizeof(*all));
+	own_mem struct page_transfer *transfers = calloc(count, sizeof(*transfers));
+	int r = 0;
 
-	for (size_t i = 0; i < c.count; i++) {
-		total = c.runs[i].offset + c.runs[i].bytes;
-		if ((c.runs[i].forced || what->runs_on) && mem < 0 &&
-		    open_mem(what->pid, &mem, e) < 0)
-			return e->code;
+	*ret_failed = 0;
+	if (!all || !transfers)
+		return err_sys(e, "memory for copying");
+	for (size_t i = 0; i < count; i++) {
+		all[i] = (struct copying){
+			.mem_fd = -1, .pagemap_fd = -1, .lost = what[i].lost, .lock = &lock
+		};
+		transfers[i] =
+			(struct page_transfer){ &all[i].source, size_of(&what[i]), what[i].sink };
 	}
-	c.mem_fd = mem;
-	return page_pump(&c.source, total, what->sink, e);
+	for (size_t i = 0; i < count && r == 0; i++) {
+		r = begin(&all[i], &what[i], e);
+		*ret_failed = i;
+	}
+	if (r == 0)
+		r = page_pump_all(transfers, count, ret_failed, e);
+	for (size_t i = 0; i < count; i++) {
+		own_close(&all[i].mem_fd);
+		own_close(&all[i].pagemap_fd);
+	}
+	return r;
+}
+
+int memory_copy(const struct page_copy *what, struct err *e)
+{
+	size_t failed;
+
+	return memory_copy_all(what, 1, &failed, e);
 }
 
 int memory_read_run(int pid, const struct page_run *run, char *buf, struct err *e)
 {
 	struct page_copy what = { .pid = pid, .runs = run, .count = 1 };
-	struct copying c = { .what = &what, .runs = run, .count = 1, .mem_fd = -1 };
+	struct copying c = {
+		.what = &what, .runs = run, .count = 1, .mem_fd = -1, .pagemap_fd = -1
+	};
 	struct page_piece p = { .size = run->bytes };
 	own_fd mem = -1;
 
-	if (run->forced && open_mem(pid, &mem, e) < 0)
+	if (run->forced && open_of(pid, "mem", &mem, e) < 0)
 		return e->code;
 	c.mem_fd = mem;
 	return gather(&c, &p, buf, e);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "dump/cow.h"
+#include "dump/guard.h"
 #include "dump/stream.h"
 #include "dump/track.h"
 #include "images/vma.h"
@@ -15,8 +16,12 @@
 #include "lib/stats.h"
 
 enum {
-	LARGE = 4 << 20
-}; /* bytes: a mapping for which it pays to look only at what is not protected */
+	/* Bytes: a mapping for which it pays to look only at what is not protected. */
+	LARGE = 4 << 20,
+	/* Tasks whose pages are copied together, each with some descriptors of ours; or fewer, with so many runs. */
+	TASKS_AT_ONCE = 16,
+	RUNS_AT_ONCE = 1 << 17,
+};
 
 struct compression memory_how(const struct dump *d)
 {
@@ -275,36 +280,15 @@ static int add_vma(struct saving *s, size_t number, struct err *e)
 	return add_pages(s, v, e);
 }
 
-static int save_runs(struct saving *s, struct ranges *lost, struct err *e)
+static int find_runs(struct saving *s, struct err *e)
 {
-	struct dump_stats *stats = s->t->dump->opt->dump_stats;
-	uint64_t start = io_now_us(), copied;
+	uint64_t start = io_now_us();
 
 	for (size_t i = 0; i < s->maps.count; i++)
 		if (add_vma(s, i, e) < 0)
 			return e->code;
-	copied = io_now_us();
-	if (s->later) {
-		stats->pages_written += s->w.size / PAGE_SIZE;
-		stats->memdump_time += copied - start;
-		return cow_take(s->t, s->runs, s->count, &s->w, e);
-	}
-	if (s->t->dump->stream)
-		return dstream_task(s->t->dump, s->t->pid,
-				    &(struct page_list){ &s->runs, s->count, &s->w }, e);
-	struct page_copy c = { .pid = s->t->pid,
-			       .runs = s->runs,
-			       .count = s->count,
-			       .sink = &s->w.sink,
-			       .runs_on = s->runs_on };
-	if (memory_copy(&c, lost, e) < 0)
-		return e->code;
-	stats->pages_written += s->w.size / PAGE_SIZE - s->w.sink.zero_pages;
-	stats->pages_zero += s->w.sink.zero_pages;
-	stats->pages_skipped_parent += s->runs_on ? 0 : s->parent_pages;
-	stats->memdump_time += copied - start;
-	stats->memwrite_time += io_now_us() - copied;
-	return pagemap_writer_finish(&s->w, e);
+	s->t->dump->opt->dump_stats->memdump_time += io_now_us() - start;
+	return 0;
 }
 
 /* What is saved in the stop is protected in the stop, if the next dump wants to know what was written since. */
@@ -313,7 +297,17 @@ static bool counts_on(const struct dump *d)
 	return d->track_mem && d->opt->leave_running;
 }
 
-static int save(struct saving *s, int proc_fd, struct ranges *lost, struct err *e)
+static void drop(struct saving *s)
+{
+	pagemap_writer_drop(&s->w);
+	protected_free(&s->pages);
+	pagemap_close(&s->pm);
+	free(s->runs);
+	s->runs = NULL;
+}
+
+/* Which pages there are; the page map says so already. */
+static int begin(struct saving *s, int proc_fd, struct err *e)
 {
 	int r = pagemap_open(proc_fd, &s->pm, e);
 
@@ -322,33 +316,149 @@ static int save(struct saving *s, int proc_fd, struct ranges *lost, struct err *
 	if (r == 0)
 		r = pagemap_writer_begin(&s->w, e);
 	if (r == 0)
-		r = save_runs(s, lost, e);
-	pagemap_writer_drop(&s->w);
+		r = find_runs(s, e);
 	protected_free(&s->pages);
 	pagemap_close(&s->pm);
-	free(s->runs);
-	return r < 0 ? err_on(e, "memory of pid %d", s->t->pid) : 0;
+	return r;
 }
 
-int memory_save(struct task *t, struct err *e)
+/* What is not copied now: 1, and all is done that can be done yet. */
+static int leave_for_later(struct saving *s, struct err *e)
 {
-	struct saving s = { .t = t,
-			    .maps = { t->vmas, t->vma_count },
-			    .w = { .dir_fd = t->dump->images,
-				   .kind = IMG_PAGEMAP,
-				   .id = t->pid,
-				   .pages_id = memory_pages_id(t->dump),
-				   .how = memory_how(t->dump),
-				   .manifest = &t->dump->manifest } };
-	int r = track_settle(t, counts_on(t->dump), &s.track, e);
+	if (s->later) {
+		s->t->dump->opt->dump_stats->pages_written += s->w.size / PAGE_SIZE;
+		return cow_take(s->t, s->runs, s->count, &s->w, e) < 0 ? e->code : 1;
+	}
+	if (!s->t->dump->stream)
+		return 0;
+	if (dstream_task(s->t->dump, s->t->pid, &(struct page_list){ &s->runs, s->count, &s->w },
+			 e) < 0)
+		return e->code;
+	return 1;
+}
 
+static struct page_copy copy_of(struct saving *s, struct ranges *lost)
+{
+	return (struct page_copy){ .pid = s->t->pid,
+				   .runs = s->runs,
+				   .count = s->count,
+				   .sink = &s->w.sink,
+				   .runs_on = s->runs_on,
+				   .lost = lost };
+}
+
+static int finish(struct saving *s, struct err *e)
+{
+	struct dump_stats *stats = s->t->dump->opt->dump_stats;
+
+	stats->pages_written += s->w.size / PAGE_SIZE - s->w.sink.zero_pages;
+	stats->pages_zero += s->w.sink.zero_pages;
+	stats->pages_skipped_parent += s->runs_on ? 0 : s->parent_pages;
+	return pagemap_writer_finish(&s->w, e);
+}
+
+/* Some tasks of the tree, whose pages are copied together. */
+struct batch {
+	struct dump *d;
+	struct saving all[TASKS_AT_ONCE];
+	size_t count, runs;
+};
+
+static int add_task(struct batch *b, struct task *t, struct err *e)
+{
+	struct saving *s = &b->all[b->count++];
+	int r;
+
+	*s = (struct saving){ .t = t,
+			      .maps = { t->vmas, t->vma_count },
+			      .pm.fd = -1,
+			      .w = { .dir_fd = t->dump->images,
+				     .kind = IMG_PAGEMAP,
+				     .id = t->pid,
+				     .pages_id = memory_pages_id(t->dump),
+				     .how = memory_how(t->dump),
+				     .manifest = &t->dump->manifest } };
+	r = track_settle(t, counts_on(t->dump), &s->track, e);
 	if (r == 0)
 		r = cow_begin(t, e);
+	if (r > 0)
+		s->later = cow_pages(t);
+	if (r >= 0)
+		r = begin(s, t->proc_fd, e);
+	if (r == 0)
+		r = leave_for_later(s, e);
 	if (r < 0)
 		return err_on(e, "memory of pid %d", t->pid);
+	b->runs += s->count;
 	if (r > 0)
-		s.later = cow_pages(t);
-	return save(&s, t->proc_fd, NULL, e);
+		drop(&b->all[--b->count]);
+	return 0;
+}
+
+static int copy_batch(struct batch *b, struct err *e)
+{
+	struct page_copy copies[TASKS_AT_ONCE];
+	uint64_t start = io_now_us();
+	size_t failed;
+	int r;
+
+	for (size_t i = 0; i < b->count; i++)
+		copies[i] = copy_of(&b->all[i], NULL);
+	r = memory_copy_all(copies, b->count, &failed, e);
+	for (size_t i = 0; i < b->count && r == 0; i++) {
+		failed = i;
+		r = finish(&b->all[i], e);
+	}
+	b->d->opt->dump_stats->memwrite_time += io_now_us() - start;
+	return r < 0 ? err_on(e, "memory of pid %d", b->all[failed].t->pid) : 0;
+}
+
+static void drop_batch(struct batch *b)
+{
+	while (b->count)
+		drop(&b->all[--b->count]);
+	b->runs = 0;
+}
+
+static int flush(struct batch *b, struct err *e)
+{
+	int r = b->count ? copy_batch(b, e) : 0;
+
+	drop_batch(b);
+	return r;
+}
+
+int memory_save_all(struct dump *d, struct err *e)
+{
+	struct batch b = { .d = d };
+	int r = 0;
+
+	for (size_t i = 0; i < d->task_count && r == 0; i++) {
+		r = guard_check(d->guard, e);
+		if (r == 0 && d->tasks[i]->state != TASK_DEAD)
+			r = add_task(&b, d->tasks[i], e);
+		if (r == 0 && (b.count == TASKS_AT_ONCE || b.runs >= RUNS_AT_ONCE))
+			r = flush(&b, e);
+	}
+	if (r == 0)
+		r = flush(&b, e);
+	drop_batch(&b);
+	return r;
+}
+
+static int save_round(struct saving *s, int proc_fd, struct ranges *lost, struct err *e)
+{
+	struct page_copy copy;
+	uint64_t start;
+	int r = begin(s, proc_fd, e);
+
+	if (r < 0)
+		return r;
+	start = io_now_us();
+	copy = copy_of(s, lost);
+	r = memory_copy(&copy, e);
+	s->t->dump->opt->dump_stats->memwrite_time += io_now_us() - start;
+	return r < 0 ? r : finish(s, e);
 }
 
 int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct manifest *m,
@@ -359,16 +469,19 @@ int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct man
 			    .track = k,
 			    .maps = k->maps,
 			    .runs_on = true,
+			    .pm.fd = -1,
 			    .w = { .dir_fd = dir_fd,
 				   .kind = IMG_PAGEMAP,
 				   .id = k->pid,
 				   .pages_id = pages_id,
 				   .how = k->task->dump->opt->compress,
 				   .manifest = m } };
+	int r = save_round(&s, k->proc_fd, &lost, e);
 
-	if (save(&s, k->proc_fd, &lost, e) < 0) {
+	drop(&s);
+	if (r < 0) {
 		ranges_free(&s.kept);
-		return e->code;
+		return err_on(e, "memory of pid %d", k->pid);
 	}
 	ranges_free(&k->known);
 	k->known = s.kept;

@@ -157,7 +157,7 @@ static int send_task(const struct dump *d, const struct later *l, struct page_si
 		     struct err *e)
 {
 	struct page_copy c = { .pid = l->pid, .runs = l->runs, .count = l->count, .sink = sink };
-	int r = memory_copy(&c, NULL, e);
+	int r = memory_copy(&c, e);
 
 	return r < 0 && !d->stream->out.failed ? err_on(e, "memory of pid %d", l->pid) : r;
 }

@@ -66,6 +66,7 @@ struct packed {
 	struct packed_chunk *index;
 	struct unpacker *own; /* for packed_page and packed_read; comes with the first call */
 	const struct plain_file *plain; /* not NULL: it is none, but read as if it were (plain.h) */
+	bool passes_cache;		/* that, with O_DIRECT */
 };
 
 /* Opens stasis-pages-ID.img and checks all but the chunks. -ENOENT when there is none. */

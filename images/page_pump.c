@@ -1,6 +1,7 @@
 /*
- * The pump between a source of pages and a sink: each thread takes the next piece, reads it into a buffer that stays in
- * the cache, and puts it from there; neither call alone keeps a processor from waiting for memory.
+ * The pump between sources of pages and sinks: each thread takes the next piece, reads it into a buffer that stays in
+ * the cache, and puts it from there; neither call alone keeps a processor from waiting for memory. A file can be written by
+ * one at a time, so threads keep to different ones as long as there are enough.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -8,103 +9,233 @@
 
 #include "images/manifest.h"
 #include "images/page_sink.h"
+#include "lib/io.h"
 #include "lib/own.h"
+#include "lib/thread.h"
 
-struct copying {
-	const struct page_source *source;
-	struct page_sink *sink;
-	uint64_t total, next; /* not taken yet */
-	size_t piece;
+enum {
+	STRETCH = PAGE_VIEW * PAGE_SIZE, /* bytes that one thread takes in a row */
+	STRETCHES = 8,			 /* each has so many, if there is not enough for all */
+};
+
+struct transfer {
+	const struct page_transfer *what;
+	uint64_t next;	      /* not taken yet */
+	unsigned int threads; /* that are at it */
+};
+
+struct pump {
+	struct transfer *all;
+	size_t count, piece;
+	uint64_t stretch;
 	pthread_mutex_t lock;
 	bool failed;
+	size_t failed_at;
+	struct err err;
 };
 
 struct copier {
-	struct copying *c;
+	struct pump *pump;
+	struct transfer *at; /* NULL: nothing yet */
 	struct page_hand hand;
+	struct page_piece piece;
 	char *buf;
-	struct err err;
 	pthread_t thread;
 };
 
-/* The next piece; size 0: there is none. */
-static void take(struct copying *c, struct page_piece *p)
+static uint64_t left(const struct transfer *t)
 {
-	pthread_mutex_lock(&c->lock);
-	p->at = c->next;
-	p->size = c->total - p->at < c->piece ? c->total - p->at : c->piece;
-	if (c->failed)
-		p->size = 0;
-	c->next += p->size;
-	pthread_mutex_unlock(&c->lock);
+	return t->what->bytes - t->next;
+}
+
+/* Where fewest are, and of these the one with most to do; NULL: nobody is needed any more. */
+static struct transfer *choose(const struct pump *p)
+{
+	struct transfer *best = NULL;
+
+	for (size_t i = 0; i < p->count; i++) {
+		struct transfer *t = &p->all[i];
+
+		if (!left(t) || t->threads >= page_sink_most(t->what->sink))
+			continue;
+		if (!best || t->threads < best->threads ||
+		    (t->threads == best->threads && left(t) > left(best)))
+			best = t;
+	}
+	return best;
+}
+
+static void forget(struct copier *me)
+{
+	if (me->piece.unpacker)
+		unpacker_end(me->piece.unpacker);
+	free(me->piece.unpacker);
+	me->piece = (struct page_piece){};
+}
+
+static void begin_stretch(struct copier *me)
+{
+	struct transfer *t = me->at;
+	uint64_t size = left(t) < me->pump->stretch ? left(t) : me->pump->stretch;
+
+	me->piece.at = t->next;
+	me->piece.next = t->next += size;
+}
+
+/* The next stretch, of another transfer if there is none in this one. */
+static bool take_stretch(struct copier *me)
+{
+	struct pump *p = me->pump;
+	struct transfer *was = me->at;
+
+	pthread_mutex_lock(&p->lock);
+	if (!was || !left(was)) {
+		if (was)
+			was->threads--;
+		me->at = choose(p);
+		if (me->at)
+			me->at->threads++;
+	}
+	if (me->at != was)
+		forget(me);
+	if (me->at)
+		begin_stretch(me);
+	pthread_mutex_unlock(&p->lock);
+	return me->at;
+}
+
+static bool take(struct copier *me)
+{
+	struct page_piece *p = &me->piece;
+
+	if (__atomic_load_n(&me->pump->failed, __ATOMIC_RELAXED))
+		return false;
+	p->at += p->size;
+	if (p->at == p->next && !take_stretch(me))
+		return false;
+	p->size = p->next - p->at < me->pump->piece ? p->next - p->at : me->pump->piece;
+	return true;
+}
+
+/* What came first is kept; the others stop because of it, or have the same to say. */
+static void fail(struct copier *me, const struct err *e)
+{
+	struct pump *p = me->pump;
+
+	pthread_mutex_lock(&p->lock);
+	if (!p->failed) {
+		p->err = *e;
+		p->failed_at = me->at - p->all;
+	}
+	__atomic_store_n(&p->failed, true, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&p->lock);
 }
 
 static void *copy_pieces(void *arg)
 {
 	struct copier *me = arg;
-	struct copying *c = me->c;
-	struct page_piece p = {};
+	struct err e = { 0 };
 
-	for (;;) {
-		take(c, &p);
-		if (p.size == 0)
-			break;
-		if (c->source->read(c->source, &p, me->buf, &me->err) < 0 ||
-		    page_sink_put(c->sink, &me->hand, &p, me->buf, &me->err) < 0) {
-			pthread_mutex_lock(&c->lock);
-			c->failed = true;
-			pthread_mutex_unlock(&c->lock);
+	while (take(me)) {
+		const struct page_transfer *t = me->at->what;
+
+		if (t->source->read(t->source, &me->piece, me->buf, &e) < 0 ||
+		    page_sink_put(t->sink, &me->hand, &me->piece, me->buf, &e) < 0) {
+			fail(me, &e);
 			break;
 		}
 	}
-	if (p.unpacker)
-		unpacker_end(p.unpacker);
-	free(p.unpacker);
+	forget(me);
 	return NULL;
 }
 
-static int prepare(struct copier *me, struct copying *c, struct err *e)
+static int prepare(struct copier *me, struct pump *p, struct err *e)
 {
-	me->c = c;
-	me->buf = malloc(c->piece);
+	me->pump = p;
+	me->buf = malloc(p->piece);
 	if (!me->buf)
 		return err_sys(e, "memory for copying");
-	return page_hand_begin(&me->hand, c->sink, e);
+	return page_hand_begin(&me->hand, p->all[0].what->sink, e);
+}
+
+static int run(struct pump *p, struct copier *all, unsigned int threads, struct err *e)
+{
+	unsigned int started = 1;
+
+	for (unsigned int i = 0; i < threads; i++)
+		if (prepare(&all[i], p, e) < 0)
+			return e->code;
+	for (; started < threads; started++)
+		if (thread_start(&all[started].thread, copy_pieces, &all[started]) != 0)
+			break; /* then those that are there do it */
+	copy_pieces(&all[0]);
+	for (unsigned int i = 1; i < started; i++)
+		pthread_join(all[i].thread, NULL);
+	if (p->failed)
+		*e = p->err;
+	return p->failed ? e->code : 0;
+}
+
+static uint64_t begin(struct pump *p, const struct page_transfer *all)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < p->count; i++) {
+		struct page_sink *s = all[i].sink;
+
+		p->all[i].what = &all[i];
+		bytes += all[i].bytes;
+		/* Without memory for them they are made later, by reading the file again. */
+		if (!s->packer && !s->stream && !s->sums && all[i].bytes)
+			s->sums = malloc(manifest_chunks(all[i].bytes) * sizeof(*s->sums));
+	}
+	return bytes;
+}
+
+/* Frames of a stream go out in their order; what is small is shared out evenly. */
+static uint64_t stretch_for(const struct pump *p, uint64_t bytes, unsigned int threads)
+{
+	uint64_t share = bytes / threads / STRETCHES / p->piece * p->piece;
+
+	if (p->all[0].what->sink->stream || share < p->piece)
+		return p->piece;
+	return share < STRETCH ? share : STRETCH;
+}
+
+int page_pump_all(const struct page_transfer *all, size_t count, size_t *ret_failed, struct err *e)
+{
+	own_mem struct transfer *transfers = calloc(count, sizeof(*transfers));
+	struct pump p = { .all = transfers, .count = count, .lock = PTHREAD_MUTEX_INITIALIZER };
+	own_mem struct copier *copiers = NULL;
+	unsigned int threads;
+	uint64_t bytes;
+	int r;
+
+	*ret_failed = 0;
+	if (!transfers)
+		return err_sys(e, "memory for copying");
+	bytes = begin(&p, all);
+	if (bytes == 0)
+		return 0;
+	threads = page_sink_threads(all[0].sink, bytes, count);
+	copiers = calloc(threads, sizeof(*copiers));
+	if (!copiers)
+		return err_sys(e, "memory for copying");
+	p.piece = page_sink_piece(all[0].sink);
+	p.stretch = stretch_for(&p, bytes, threads);
+	r = run(&p, copiers, threads, e);
+	for (unsigned int i = 0; i < threads; i++) {
+		free(copiers[i].buf);
+		page_hand_end(&copiers[i].hand, all[0].sink);
+	}
+	*ret_failed = p.failed_at;
+	return r;
 }
 
 int page_pump(const struct page_source *s, uint64_t bytes, struct page_sink *sink, struct err *e)
 {
-	struct copying c = { .source = s,
-			     .sink = sink,
-			     .total = bytes,
-			     .piece = page_sink_piece(sink),
-			     .lock = PTHREAD_MUTEX_INITIALIZER };
-	unsigned int threads = page_sink_threads(sink, bytes), started = 1;
-	own_mem struct copier *all = calloc(threads, sizeof(*all));
-	int r = 0;
+	const struct page_transfer one = { s, bytes, sink };
+	size_t failed;
 
-	if (bytes == 0)
-		return 0;
-	if (!all)
-		return err_sys(e, "memory for copying");
-	if (!sink->packer && !sink->stream && !sink->sums)
-		sink->sums = malloc(manifest_chunks(bytes) * sizeof(*sink->sums));
-	for (unsigned int i = 0; i < threads && r == 0; i++)
-		r = prepare(&all[i], &c, e);
-	for (; started < threads && r == 0; started++)
-		if (pthread_create(&all[started].thread, NULL, copy_pieces, &all[started]) != 0)
-			break; /* then those that are there do it */
-	if (r == 0)
-		copy_pieces(&all[0]);
-	for (unsigned int i = 1; i < started; i++)
-		pthread_join(all[i].thread, NULL);
-	for (unsigned int i = 0; i < threads; i++) {
-		if (r == 0 && all[i].err.code) {
-			*e = all[i].err;
-			r = e->code;
-		}
-		free(all[i].buf);
-		page_hand_end(&all[i].hand, sink);
-	}
-	return r;
+	return page_pump_all(&one, 1, &failed, e);
 }

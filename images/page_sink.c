@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +13,7 @@
 #include "lib/checksum.h"
 #include "lib/io.h"
 #include "lib/own.h"
+#include "lib/thread.h"
 #include "lib/zero.h"
 
 enum {
@@ -21,9 +21,10 @@ enum {
 	PLAIN_PIECE = MANIFEST_CHUNK,
 	/* A file can be written by one at a time: one reads while the other writes. */
 	PLAIN_THREADS = 2,
-	PACKED_THREADS = 64,
-	WORTH_THREADS = 8 << 20, /* below, starting a thread costs more than it gains */
-	PACKED_WORTH_THREADS = 512 << 10,
+	THREADS = 64,
+	/* Bytes that each is to have: below, starting one costs more than it gains. */
+	WORTH_THREAD = 4 << 20,
+	PACKED_WORTH_THREAD = 512 << 10,
 };
 
 static int remove_other(int dir_fd, enum image_kind kind, uint64_t id, struct err *e)
@@ -73,15 +74,24 @@ size_t page_sink_piece(const struct page_sink *s)
 	return s->packer || s->stream ? PACKED_CHUNK : PLAIN_PIECE;
 }
 
-unsigned int page_sink_threads(const struct page_sink *s, uint64_t bytes)
+unsigned int page_sink_most(const struct page_sink *s)
 {
-	uint64_t worth = bytes / PACKED_WORTH_THREADS, most = PACKED_THREADS;
-	cpu_set_t set;
+	return s->packer || s->how.codec ? THREADS : PLAIN_THREADS;
+}
 
-	if (!s->packer && !s->how.codec)
-		return bytes >= WORTH_THREADS ? PLAIN_THREADS : 1;
-	if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) < PACKED_THREADS)
-		most = CPU_COUNT(&set);
+unsigned int page_sink_threads(const struct page_sink *s, uint64_t bytes, uint64_t files)
+{
+	bool plain = page_sink_most(s) == PLAIN_THREADS;
+	uint64_t worth = bytes / (plain ? WORTH_THREAD : PACKED_WORTH_THREAD);
+	uint64_t most = thread_processors();
+
+	/* Two that take turns at one file do not need a processor each. */
+	if (plain && most < PLAIN_THREADS)
+		most = PLAIN_THREADS;
+	if (plain && most > files * PLAIN_THREADS)
+		most = files * PLAIN_THREADS;
+	if (most > THREADS)
+		most = THREADS;
 	return worth < 1 ? 1 : worth < most ? worth : most;
 }
 

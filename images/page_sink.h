@@ -24,13 +24,22 @@ struct page_sink {
 	uint64_t taken, zero_pages;
 };
 
+/* Something that is known of pages in a row, a bit for each. */
+enum { PAGE_VIEW = 512 };
+struct page_view {
+	uint64_t start, end; /* addresses */
+	uint64_t bits[PAGE_VIEW / 64];
+};
+
 /* So much is copied at once. */
 struct page_piece {
 	uint64_t at; /* a multiple of page_sink_piece() */
 	size_t size;
-	/* For the source: what one thread remembers from one piece to the next. */
+	uint64_t next; /* the same thread goes on with what follows, up to here */
+	/* For the source: what one thread remembers from one piece to the next. Zeroed when another source is begun. */
 	size_t place;
 	struct unpacker *unpacker;
+	struct page_view view;
 };
 
 /* What one thread puts pages with. */
@@ -46,8 +55,10 @@ void page_sink_to_stream(struct page_sink *s, struct stream_out *stream, uint32_
 			 struct compression how);
 /* How many bytes are put at once, at a multiple of that; only the last ones may be fewer. */
 size_t page_sink_piece(const struct page_sink *s);
-/* How many threads pay for so much. */
-unsigned int page_sink_threads(const struct page_sink *s, uint64_t bytes);
+/* How many threads can put pages at once, to some purpose. */
+unsigned int page_sink_most(const struct page_sink *s);
+/* How many threads pay for so much in so many files. */
+unsigned int page_sink_threads(const struct page_sink *s, uint64_t bytes, uint64_t files);
 
 must_check int page_hand_begin(struct page_hand *h, const struct page_sink *s, struct err *e);
 void page_hand_end(struct page_hand *h, const struct page_sink *s);
@@ -65,7 +76,20 @@ struct page_source {
 	int (*read)(const struct page_source *s, struct page_piece *p, char *buf, struct err *e);
 };
 
-/* Copies bytes from the source to the sink, in several threads if that pays. */
+/* Bytes that are to go from the source to the sink. */
+struct page_transfer {
+	const struct page_source *source;
+	uint64_t bytes;
+	struct page_sink *sink; /* all that are copied together store pages the same way */
+};
+
+/*
+ * Copies, in several threads if that pays: each takes a file of its own while there are some, and helps with another one
+ * then. ret_failed: the transfer that the error is about.
+ */
+must_check int page_pump_all(const struct page_transfer *all, size_t count, size_t *ret_failed,
+			     struct err *e);
+/* The same for one. */
 must_check int page_pump(const struct page_source *s, uint64_t bytes, struct page_sink *sink,
 			 struct err *e);
 

@@ -2,22 +2,42 @@
 #include "images/plain.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "lib/io.h"
 #include "lib/own.h"
 #include "lib/page_cache.h"
 
-enum { WORTH_IT = 1 << 20 }; /* bytes */
+enum {
+	WORTH_IT = 1 << 20, /* bytes; what is in the page cache is worth it later */
+	WORTH_IT_CACHED = 8 << 20,
+};
+
+/* tmpfs counts nothing but pages, and looks at each of them to find a hole. */
+static bool has_no_holes(int fd, const struct stat *st)
+{
+	struct statfs fs;
+
+	return st->st_blocks * 512 >= st->st_size && fstatfs(fd, &fs) == 0 &&
+	       fs.f_type == TMPFS_MAGIC;
+}
 
 /* Pages in holes are zero, and need not be put where zeros are. */
-static void find_holes(struct packed *p, int fd)
+static void find_holes(struct packed *p, int fd, const struct stat *st)
 {
 	off_t end = 0;
 
+	if (has_no_holes(fd, st)) {
+		for (uint64_t n = 0; n < p->chunk_count; n++)
+			p->index[n].present = UINT64_MAX;
+		return;
+	}
 	for (;;) {
 		off_t start = lseek(fd, end, SEEK_DATA);
 
@@ -30,24 +50,36 @@ static void find_holes(struct packed *p, int fd)
 	}
 }
 
+/* -1: neither is worth it. */
+static int open_again(int fd, const struct stat *st, uint64_t wanted, bool *ret_passes)
+{
+	*ret_passes = page_cache_lacks(fd, st->st_size);
+	if (*ret_passes)
+		return page_cache_pass(fd);
+	if (st->st_size < WORTH_IT_CACHED || wanted < (uint64_t)st->st_size / 2)
+		return -1;
+	return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
 int plain_open(struct packed **ret, int fd, const struct plain_file *plain, struct err *e)
 {
+	bool passes;
 	own_packed *p = NULL;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, "stat a pages file");
-	if (!S_ISREG(st.st_mode) || st.st_size < WORTH_IT || st.st_size % PAGE_SIZE ||
-	    !page_cache_lacks(fd, st.st_size))
+	if (!S_ISREG(st.st_mode) || st.st_size < WORTH_IT || st.st_size % PAGE_SIZE)
 		return 0;
-	own_fd direct = page_cache_pass(fd);
-	if (direct < 0)
+	own_fd again = open_again(fd, &st, plain->wanted, &passes);
+	if (again < 0)
 		return 0;
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return err_sys(e, "memory for pages");
-	p->fd = take_fd(&direct);
+	p->fd = take_fd(&again);
 	p->plain = plain;
+	p->passes_cache = passes;
 	p->chunk_size = PACKED_CHUNK_MAX;
 	p->bytes = st.st_size;
 	p->chunk_count = (p->bytes + p->chunk_size - 1) / p->chunk_size;
@@ -55,7 +87,7 @@ int plain_open(struct packed **ret, int fd, const struct plain_file *plain, stru
 	if (!p->index)
 		return err_sys(e, "memory for pages");
 	strcpy(p->name, plain->listed ? plain->listed->name : "a pages file");
-	find_holes(p, fd);
+	find_holes(p, fd, &st);
 	*ret = take_mem(p);
 	return 1;
 }

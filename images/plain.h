@@ -1,6 +1,7 @@
 /*
  * A pages file that is not compressed, read as if it were (packed.h): in chunks, each held against the manifest when it
- * is read, past the page cache. For one that is not in there: to bring it in costs more than to read it from the disk.
+ * is read. So several threads can read it, and nobody has to read it a second time for its checksums. One that is not in the
+ * page cache is read past that: to bring it in costs more than to read it from the disk.
  */
 #ifndef STASIS_IMAGES_PLAIN_H
 #define STASIS_IMAGES_PLAIN_H
@@ -12,6 +13,7 @@
 struct plain_file {
 	const struct chain_folder *folder;
 	const struct listed_file *listed; /* NULL: no manifest lists it */
+	uint64_t wanted;		  /* bytes of it that are going to be read */
 };
 
 /* 1: it is worth it. fd stays the caller's; plain->listed has the size of the file. */

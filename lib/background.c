@@ -2,11 +2,11 @@
 #include "lib/background.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "lib/io.h"
+#include "lib/thread.h"
 
 struct job {
 	int (*run)(void *arg, struct err *e);
@@ -51,19 +51,12 @@ static void *work(void *arg)
 struct background *background_start(void)
 {
 	struct background *b = calloc(1, sizeof(*b));
-	sigset_t all, was;
-	int r;
 
 	if (!b)
 		return NULL;
 	pthread_mutex_init(&b->lock, NULL);
 	pthread_cond_init(&b->more, NULL);
-	/* Signals are for the thread that has asked for them. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &was);
-	r = pthread_create(&b->thread, NULL, work, b);
-	pthread_sigmask(SIG_SETMASK, &was, NULL);
-	if (r != 0) {
+	if (thread_start(&b->thread, work, b) != 0) {
 		free(b);
 		return NULL;
 	}

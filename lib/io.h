@@ -27,6 +27,9 @@ must_check int io_put(int dir_fd, const char *path, const char *text, struct err
 /* Grows *array (elements of size each) so that it has room for one more than count. Doubles. */
 must_check int io_grow(void *array, size_t count, size_t size, struct err *e);
 
+/* As many as we may have: those of a whole tree go through our table. */
+void io_allow_descriptors(void);
+
 /* Microseconds of CLOCK_MONOTONIC. */
 uint64_t io_now_us(void);
 

@@ -50,6 +50,16 @@ void pagemap_range(struct pagemap *p, uint64_t start, uint64_t end, enum pagemap
 /* The words of /proc/PID/pagemap, one for each page of [start,end). */
 must_check int pagemap_words(const struct pagemap *p, uint64_t start, uint64_t end, uint64_t *ret,
 			     struct err *e);
+/*
+ * Of such a word: a page that others may have as well, copy-on-write. The kernel gives a process a copy of its own of such a
+ * page before it lets somebody pin it, as process_vm_readv() does, even for reading. Pages of files are not copied for that.
+ */
+static inline bool pagemap_is_common(uint64_t word)
+{
+	const uint64_t there = 3ULL << 62, of_file = 1ULL << 61, mapped_once = 1ULL << 56;
+
+	return word & there && !(word & (of_file | mapped_once));
+}
 /* 1: the mapping at this address is registered with a userfaultfd that marks. */
 must_check int pagemap_watched(const struct pagemap *p, uint64_t at, struct err *e);
 /* The next run, ascending. 1 when there was one, 0 at the end. */

@@ -11,9 +11,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "lib/io.h"
 #include "restore/files_table.h"
 #include "restore/load.h"
 
@@ -32,17 +32,6 @@ int rfiles_fd(const struct restore *r, uint32_t id)
 	const struct rfile *f = rfiles_find(r, id);
 
 	return f ? f->fd : -1;
-}
-
-/* Our own table has to hold everybody's descriptions. */
-static void raise_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
 }
 
 /* Files below /proc/PID of the tree itself can be opened only when that process is there. */
@@ -94,7 +83,7 @@ int rfiles_make(struct restore *r, struct err *e)
 {
 	if (check_sharers(r, e) < 0)
 		return e->code;
-	raise_limit();
+	io_allow_descriptors();
 	if (r->opt->root) {
 		r->files->root = open(r->opt->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (r->files->root < 0)

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +17,7 @@
 #include "lib/background.h"
 #include "lib/io.h"
 #include "lib/log.h"
+#include "lib/thread.h"
 
 enum {
 	READERS = 4,
@@ -145,8 +145,7 @@ static int read_ancestors(struct intact *in, struct err *e)
 /* Half of the processors; the other half is for the tasks, which read at the same time. */
 static int count_readers(void)
 {
-	cpu_set_t cpus;
-	int count = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) / 2 : 1;
+	int count = thread_processors() / 2;
 
 	return count < 1 ? 1 : count > READERS ? READERS : count;
 }
@@ -275,37 +274,77 @@ static int add_run(struct stretch *s, const struct stored_run *run, struct err *
 	return 0;
 }
 
-/* 1: it is not in the page cache, and will be read past it; whoever reads it then looks at its chunks. */
-static int pass_cache(struct intact *in, struct stored_pages *p, int fd, const struct pages_file *f,
+/* A pages file that runs lie in, and how much of it. */
+struct source {
+	int fd;
+	uint64_t wanted;
+};
+
+static int find_sources(struct source **ret, size_t *count, const struct stored_pages *p,
+			struct err *e)
+{
+	struct source *s = NULL;
+
+	for (size_t n = 0; n < p->count; n++) {
+		const struct stored_run *run = &p->runs[n];
+
+		if (!(run->flags & PE_PRESENT) || run->packed)
+			continue;
+		for (size_t i = 0; i < *count && !(s && s->fd == run->fd); i++)
+			s = &(*ret)[i];
+		if (!s || s->fd != run->fd) {
+			if (io_grow(ret, *count, sizeof(**ret), e) < 0)
+				return e->code;
+			s = &(*ret)[(*count)++];
+			*s = (struct source){ .fd = run->fd };
+		}
+		s->wanted += run->nr_pages * PAGE_SIZE;
+	}
+	return 0;
+}
+
+/* The pages file behind fd: *ret is NULL if nobody has to look at it. */
+static int find_open(struct intact *in, int fd, struct pages_file **ret, struct err *e)
+{
+	if (find_file(in, fd, ret, e) < 0)
+		return e->code;
+	return *ret ? open_file(*ret, e) : 0;
+}
+
+/* In chunks, if that pays; whoever reads them then looks at them. */
+static int choose_way(struct intact *in, struct stored_pages *p, const struct source *s,
 		      struct err *e)
 {
 	struct plain_file *plain = pool_new(&in->r->pool, struct plain_file);
 	struct packed *packed = NULL;
+	struct pages_file *f;
 	int r;
 
-	if (f)
-		*plain = (struct plain_file){ .folder = f->folder, .listed = f->listed };
-	r = plain_open(&packed, fd, plain, e);
+	if (find_open(in, s->fd, &f, e) < 0)
+		return e->code;
+	*plain = (struct plain_file){ f ? f->folder : NULL, f ? f->listed : NULL, s->wanted };
+	r = plain_open(&packed, s->fd, plain, e);
 	if (r <= 0)
 		return r;
-	log_debug("'%s' is read past the page cache", packed->name);
-	return stored_pages_reroute(p, fd, &packed, e) < 0 ? e->code : 1;
+	log_debug("'%s' is read %s", packed->name,
+		  packed->passes_cache ? "past the page cache" : "in chunks");
+	return stored_pages_reroute(p, s->fd, &packed, e);
 }
 
-/* The pages file whose runs come next: *ret is NULL if nobody has to look at it. */
-static int begin_file(struct intact *in, struct stored_pages *p, int fd, struct pages_file **ret,
-		      struct err *e)
+static int choose_ways(struct intact *in, struct stored_pages *p, struct err *e)
 {
-	int r;
+	own_mem struct source *sources = NULL;
+	size_t count = 0;
 
-	if (find_file(in, fd, ret, e) < 0 || (*ret && open_file(*ret, e) < 0))
+	if (find_sources(&sources, &count, p, e) < 0)
 		return e->code;
-	r = pass_cache(in, p, fd, *ret, e);
-	if (r > 0)
-		*ret = NULL;
-	return r < 0 ? r : 0;
+	for (size_t i = 0; i < count; i++)
+		if (choose_way(in, p, &sources[i], e) < 0)
+			return e->code;
+	return 0;
 }
 
+/* Pages that tasks read by themselves are looked at by the readers. */
 static int check_pages(struct intact *in, struct stored_pages *p, struct err *e)
 {
 	struct stretch s = { .in = in };
@@ -318,7 +357,7 @@ static int check_pages(struct intact *in, struct stored_pages *p, struct err *e)
 			continue;
 		if (p->runs[n].fd != fd) {
 			fd = p->runs[n].fd;
-			if (give_stretch(&s, e) < 0 || begin_file(in, p, fd, &f, e) < 0)
+			if (give_stretch(&s, e) < 0 || find_open(in, fd, &f, e) < 0)
 				return e->code;
 			s = (struct stretch){ .in = in, .file = f };
 		}
@@ -326,6 +365,11 @@ static int check_pages(struct intact *in, struct stored_pages *p, struct err *e)
 			return e->code;
 	}
 	return give_stretch(&s, e);
+}
+
+static int look_at_pages(struct intact *in, struct stored_pages *p, struct err *e)
+{
+	return choose_ways(in, p, e) < 0 ? e->code : check_pages(in, p, e);
 }
 
 int intact_load(struct restore *r, struct stored_pages *ret, enum image_kind kind, uint64_t id,
@@ -338,7 +382,7 @@ int intact_load(struct restore *r, struct stored_pages *ret, enum image_kind kin
 		return e->code;
 	}
 	/* Pages of a stream are not in the files, and have checksums in the stream. */
-	return r->intact && !r->stream ? check_pages(r->intact, ret, e) : 0;
+	return r->intact && !r->stream ? look_at_pages(r->intact, ret, e) : 0;
 }
 
 int intact_wait(struct restore *r, struct err *e)

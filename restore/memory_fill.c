@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "images/vma.h"
 #include "lib/io.h"
@@ -76,6 +77,7 @@ struct gather {
 	struct iovec vec[VECTORS];
 	size_t count;
 	struct window ours, theirs; /* of an heir */
+	bool differed;		    /* the last page that was compared did */
 };
 
 static int flush(struct gather *g, struct err *e)
@@ -222,6 +224,26 @@ static struct piece piece_of(const struct stored_run *run, uint64_t from, uint64
 			       .bytes = to - from };
 }
 
+enum { FIRST = 64 };
+
+/* The first bytes of a page. false: not to be had that way. */
+static bool glance(const struct stored_run *run, uint64_t offset, char *ret)
+{
+	int fd = run->packed && run->packed->plain ? run->packed->fd : run->fd;
+
+	return fd >= 0 && pread(fd, ret, FIRST, offset) == FIRST;
+}
+
+/* Where the page before was different, this one mostly is, too, and its first bytes tell it without mapping it. */
+static bool differs_at_once(struct gather *g, const struct stored_run *ours,
+			    const struct stored_run *its, uint64_t vaddr)
+{
+	char a[FIRST], b[FIRST];
+
+	return g->differed && glance(ours, ours->offset + (vaddr - ours->vaddr), a) &&
+	       glance(its, its->offset + (vaddr - its->vaddr), b) && memcmp(a, b, FIRST) != 0;
+}
+
 /* 1: the parent's page at this address is the same, 0: it is not, or is not stored. */
 static int equal(struct gather *g, const struct stored_run *ours, const struct stored_run *its,
 		 uint64_t vaddr, struct err *e)
@@ -230,11 +252,14 @@ static int equal(struct gather *g, const struct stored_run *ours, const struct s
 
 	if (!its || its->vaddr > vaddr || !(its->flags & PE_PRESENT))
 		return 0;
+	if (differs_at_once(g, ours, its, vaddr))
+		return 0;
 	a = look(&g->ours, ours, ours->offset + (vaddr - ours->vaddr), e);
 	b = a ? look(&g->theirs, its, its->offset + (vaddr - its->vaddr), e) : NULL;
 	if (!b)
 		return e->code;
-	return memcmp(a, b, PAGE_SIZE) == 0;
+	g->differed = memcmp(a, b, PAGE_SIZE) != 0;
+	return !g->differed;
 }
 
 static int fill_different(struct gather *g, const struct stored_run *run, uint64_t from,

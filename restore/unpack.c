@@ -2,13 +2,13 @@
 #include "restore/unpack.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 
 #include "lib/io.h"
 #include "lib/own.h"
+#include "lib/thread.h"
 
 enum {
 	THREADS = 64,
@@ -41,7 +41,7 @@ int unpack_add(struct unpack *u, const struct unpack_piece *piece, struct err *e
 	uint64_t left = p.bytes;
 
 	u->bytes += p.bytes;
-	u->at_the_disk |= p.file->plain != NULL;
+	u->at_the_disk |= p.file->passes_cache;
 	while (left) {
 		uint64_t room = p.file->chunk_size - p.offset % p.file->chunk_size;
 
@@ -187,11 +187,10 @@ static void *work(void *arg)
 
 static unsigned int threads_for(const struct unpack *u)
 {
-	uint64_t worth = u->bytes / WORTH_THREADS, most = THREADS;
-	cpu_set_t set;
+	uint64_t worth = u->bytes / WORTH_THREADS, most = thread_processors();
 
-	if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) < THREADS)
-		most = CPU_COUNT(&set);
+	if (most > THREADS)
+		most = THREADS;
 	if (u->at_the_disk && most < AT_THE_DISK)
 		most = AT_THE_DISK;
 	return worth < 1 ? 1 : worth < most ? worth : most;
@@ -214,7 +213,7 @@ int unpack_run(struct unpack *u, struct err *e)
 		r = unpacker_begin(&all[i].unpacker, e);
 	}
 	for (; started < threads && r == 0; started++)
-		if (pthread_create(&all[started].thread, NULL, work, &all[started]) != 0)
+		if (thread_start(&all[started].thread, work, &all[started]) != 0)
 			break; /* then those that are there do it */
 	if (r == 0)
 		work(&all[0]);

@@ -1,5 +1,5 @@
 /*
- * Pages that a task does not read by itself: compressed ones, and those that are read past the page cache. When its plan has
+ * Pages that a task does not read by itself: compressed ones, and those of large files (images/plain.h). When its plan has
  * mapped everything, they are put into place from outside by several threads, each chunk taken once. No more memory is needed
  * than a chunk or two for each thread.
  */

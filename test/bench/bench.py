@@ -7,7 +7,7 @@ wrong is one. All numbers go into build/bench.json.
 
     test/bench/bench.py [--runs N] [--json FILE] [FIGURE...]
 
-Figures: small threads tasks mappings descriptors memory disk compress cow precopy increment
+Figures: small threads tasks mappings descriptors memory crowd disk compress cow precopy increment
 """
 import argparse
 import json
@@ -123,7 +123,7 @@ class Subject:
 def once(folder, *having, options=()):
     """{'dump': us, 'frozen': us, 'restore': us} of one subject's life."""
     subject = Subject(folder, *having)
-    mib = having[1] * 9 // 8 if having[0] in ("memory", "zeros", "text", "random") else 64
+    mib = having[1] * 9 // 8 if having[0] in ("memory", "crowd", "zeros", "text", "random") else 64
     try:
         tool("floor", "touch", mib)
         dump, frozen = subject.dump(*options)
@@ -197,6 +197,22 @@ def memory(report, folder, runs):
                    pick(took, "frozen", "write", "dump"))
         report.add(f"{gib} GiB: restore / read", ratios(took, "restore", "read"), "x", 1.15,
                    pick(took, "restore", "read"))
+
+
+def crowd(report, folder, runs):
+    """Four processes, against one thread that writes or reads as much."""
+    def measure(mib):
+        file = os.path.join(folder, "floor")
+        took = {"write": microseconds(tool("floor", "write", file, mib)),
+                "read": microseconds(tool("floor", "read", file, mib))}
+        os.unlink(file)
+        return took | once(folder, "crowd", mib)
+
+    took = several(runs, lambda: measure(1024))
+    report.add("4 processes, 256 MiB each: frozen / write", ratios(took, "frozen", "write"), "x", 1.0,
+               pick(took, "frozen", "write", "dump"))
+    report.add("4 processes, 256 MiB each: restore / read", ratios(took, "restore", "read"), "x", 1.5,
+               pick(took, "restore", "read"))
 
 
 def drop_cached(path):
@@ -453,7 +469,7 @@ def protect(report, folder, runs):
 
 
 FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, memory,
-                                                    disk, compress, cow, precopy, increment, protect)}
+                                                    crowd, disk, compress, cow, precopy, increment, protect)}
 
 
 def main():

@@ -2,7 +2,7 @@
  * What the benchmark saves and restores: a process that has much of one thing and waits. It says that it
  * is ready by creating a file.
  *
- *   subject READY memory MIB | zeros MIB | text MIB | random MIB | threads N | tasks N | mappings N | descriptors N
+ *   subject READY memory MIB | crowd MIB (of four processes) | zeros MIB | text MIB | random MIB | threads N | tasks N | mappings N | descriptors N
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -32,19 +32,14 @@ static char *map(size_t size)
 	return at;
 }
 
-/* No page is zero, and no two are equal. */
+/* No page is zero, and no two are equal, here or in another process. */
 static void have_memory(size_t mib)
 {
+	size_t seed = (size_t)getpid() << 32;
 	char *at = map(mib << 20);
 
 	for (size_t i = 0; i < mib << 20; i += 512)
-		*(size_t *)(at + i) = i + 1;
-}
-
-static void have_contents(const char *sort, size_t size)
-{
-	if (strcmp(sort, "zeros") == 0 || strcmp(sort, "text") == 0 || strcmp(sort, "random") == 0)
-		contents_fill(map(size), size, sort);
+		*(size_t *)(at + i) = seed + i + 1;
 }
 
 static void *wait_forever(void *arg)
@@ -52,6 +47,41 @@ static void *wait_forever(void *arg)
 	for (;;)
 		pause();
 	return arg;
+}
+
+/* None of it is from before the others were born. */
+static void have_crowd(size_t mib)
+{
+	enum { PROCESSES = 4 };
+	int done[2];
+	char one = 0;
+
+	if (pipe(done) < 0)
+		die("pipe");
+	for (int i = 1; i < PROCESSES; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			die("fork");
+		if (pid == 0) {
+			have_memory(mib / PROCESSES);
+			if (write(done[1], &one, 1) != 1)
+				die("write");
+			close_range(3, ~0U, 0);
+			wait_forever(NULL);
+		}
+	}
+	have_memory(mib / PROCESSES);
+	for (int i = 1; i < PROCESSES; i++)
+		if (read(done[0], &one, 1) != 1)
+			die("read");
+	close_range(3, ~0U, 0);
+}
+
+static void have_contents(const char *sort, size_t size)
+{
+	if (strcmp(sort, "zeros") == 0 || strcmp(sort, "text") == 0 || strcmp(sort, "random") == 0)
+		contents_fill(map(size), size, sort);
 }
 
 static void have_threads(size_t n)
@@ -105,7 +135,8 @@ static const struct {
 	const char *name;
 	void (*have)(size_t n);
 } subjects[] = {
-	{ "memory", have_memory },     { "threads", have_threads },	    { "tasks", have_tasks },
+	{ "memory", have_memory },     { "crowd", have_crowd },
+	{ "threads", have_threads },   { "tasks", have_tasks },
 	{ "mappings", have_mappings }, { "descriptors", have_descriptors },
 };
 

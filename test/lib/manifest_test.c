@@ -130,14 +130,14 @@ static void damage_is_named(void)
 	}
 }
 
-/* So much that others read it, several at once where there are processors. */
+/* So much that others read it, several at once where there are processors; of more it is those who put it in place. */
 static void damage_is_found_by_threads(void)
 {
 	own_folder f = folder_make();
 
-	make_dump(&f, NULL, 0, 3000);
+	make_dump(&f, NULL, 0, 2000);
 	assert(take_pages(&f) == 0);
-	for (off_t at = 4095; at < 3000 * 4096; at += 2000000) {
+	for (off_t at = 4095; at < 2000 * 4096; at += 2000000) {
 		char want[64];
 
 		flip(&f, "pages-1.img", at);
