@@ -18,11 +18,18 @@ enum {
 	LARGE = 4 << 20
 }; /* bytes: a mapping for which it pays to look only at what is not protected */
 
+int memory_folder(struct dump *d, int dir_fd, struct err *e)
+{
+	seen_end(&d->seen);
+	return d->opt->compress.once ? seen_begin(&d->seen, dir_fd, e) : 0;
+}
+
 struct compression memory_how(const struct dump *d)
 {
-	struct compression none = { 0 };
+	struct compression none = { 0 }, how = d->opt->compress;
 
-	return d->stream ? none : d->opt->compress;
+	how.seen = d->seen;
+	return d->stream ? none : how;
 }
 
 uint32_t memory_pages_id(struct dump *d)
@@ -299,12 +306,15 @@ static int save_runs(struct saving *s, struct ranges *lost, struct err *e)
 			       .runs_on = s->runs_on };
 	if (memory_copy(&c, lost, e) < 0)
 		return e->code;
-	stats->pages_written += s->w.size / PAGE_SIZE - s->w.sink.zero_pages;
+	if (pagemap_writer_finish(&s->w, e) < 0)
+		return e->code;
+	stats->pages_written += s->w.size / PAGE_SIZE - s->w.sink.zero_pages - s->w.sink.twin_pages;
 	stats->pages_zero += s->w.sink.zero_pages;
+	stats->pages_equal += s->w.sink.twin_pages;
 	stats->pages_skipped_parent += s->runs_on ? 0 : s->parent_pages;
 	stats->memdump_time += copied - start;
 	stats->memwrite_time += io_now_us() - copied;
-	return pagemap_writer_finish(&s->w, e);
+	return 0;
 }
 
 /* What is saved in the stop is protected in the stop, if the next dump wants to know what was written since. */
@@ -363,7 +373,7 @@ int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct man
 				   .kind = IMG_PAGEMAP,
 				   .id = k->pid,
 				   .pages_id = pages_id,
-				   .how = k->task->dump->opt->compress,
+				   .how = memory_how(k->task->dump),
 				   .manifest = m } };
 
 	if (save(&s, k->proc_fd, &lost, e) < 0) {
