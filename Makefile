@@ -187,14 +187,16 @@ bench: deps
 	$(MAKE) --no-print-directory all $(BENCHES)
 	$(AS_ROOT) test/bench/bench.py
 
-# With coverage of what reads images, so another compilation of just that.
-FUZZ_SRCS := test/fuzz/image_fuzz.c $(wildcard images/*.c lib/*.c cli/show*.c) cli/json.c
+# With coverage of what reads images, so another compilation of just that; each fuzzer for SECONDS.
+FUZZERS := image_fuzz packed_fuzz
+FUZZ_SRCS := $(wildcard images/*.c lib/*.c cli/show*.c) cli/json.c
 SECONDS ?= 60
-fuzz: $(B)/cli/formats.inc $(PB_HDRS)
-	mkdir -p $(B)/test/fuzz/corpus
+fuzz: $(FUZZERS:%=fuzz-%)
+fuzz-%: $(B)/cli/formats.inc $(PB_HDRS)
+	mkdir -p $(B)/test/fuzz/corpus-$*
 	clang $(BASE_CFLAGS) $(PKG_CFLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		-o $(B)/test/fuzz/image_fuzz $(FUZZ_SRCS) $(PB_SRCS) $(PKG_LIBS) -lpthread
-	cd $(B)/test/fuzz && ./image_fuzz -max_total_time=$(SECONDS) -max_len=4096 corpus
+		-o $(B)/test/fuzz/$* test/fuzz/$*.c $(FUZZ_SRCS) $(PB_SRCS) $(PKG_LIBS) -lpthread
+	cd $(B)/test/fuzz && ./$* -max_total_time=$(SECONDS) -max_len=4096 corpus-$*
 
 N ?= 50
 soak: SOAK = 1

@@ -4,6 +4,9 @@
  *
  * In place, each new file is finished in a folder of its own and renamed before the old one goes: whenever that
  * is cut off, the set is complete. Into another folder, the inventory comes last, as in a dump.
+ *
+ * Of pages that are stored once, files lead to others, which stay until the last one is converted. That one of them is
+ * compressed already does not matter, as it has all pages in the same places then.
  */
 #include "cli/convert.h"
 
@@ -37,6 +40,11 @@ struct conversion {
 	bool has_manifest;
 	int work; /* where new files are written: to, or a folder in it */
 };
+
+static bool is_packed(const struct conversion *c)
+{
+	return c->how.codec || c->how.once;
+}
 
 /* One file of pages, as it is. */
 struct pages_source {
@@ -74,7 +82,8 @@ static int open_source(struct pages_source *s, int dir_fd, enum image_kind kind,
 
 	*s = (struct pages_source){ .source = { read_piece }, .fd = -1 };
 	if (kind == IMG_PACKED) {
-		if (packed_open(&s->packed, dir_fd, id, e) < 0)
+		if (packed_open(&s->packed, dir_fd, id, e) < 0 ||
+		    packed_link(s->packed, dir_fd, NULL, e) < 0)
 			return e->code;
 		s->size = s->packed->bytes;
 		return 0;
@@ -135,23 +144,17 @@ static int exchange(struct conversion *c, const char *old, uint64_t id, struct e
 {
 	char new[IMAGE_NAME_MAX];
 
-	image_name(new, c->how.codec ? IMG_PACKED : IMG_PAGES, id);
+	image_name(new, is_packed(c) ? IMG_PACKED : IMG_PAGES, id);
 	if (sync_name(c->work, new, e) < 0 || unlist(c, old, new, e) < 0)
 		return e->code;
 	if (renameat(c->work, new, c->to, new) < 0)
 		return err_sys(e, "rename '%s/%s'", PART, new);
 	if (sync_name(c->to, ".", e) < 0)
 		return e->code;
-	if (strcmp(old, new) != 0 && unlinkat(c->to, old, 0) < 0)
+	/* Others may lead to compressed ones: these go when nothing is compressed any more. */
+	if (is_packed(c) && strcmp(old, new) != 0 && unlinkat(c->to, old, 0) < 0)
 		return err_sys(e, "remove '%s'", old);
 	return list(c, new, e);
-}
-
-static int remove_left_over(struct conversion *c, const char *name, struct err *e)
-{
-	if (unlist(c, name, name, e) < 0)
-		return e->code;
-	return unlinkat(c->from, name, 0) < 0 ? err_sys(e, "remove '%s'", name) : 0;
 }
 
 static int convert_pages(struct conversion *c, const char *name, enum image_kind kind, uint64_t id,
@@ -161,11 +164,10 @@ static int convert_pages(struct conversion *c, const char *name, enum image_kind
 	char plain[IMAGE_NAME_MAX];
 	int r;
 
-	/* If both are there, pages-N.img counts (images/pages.c); the other one is left over. */
 	image_name(plain, IMG_PAGES, id);
 	if (kind == IMG_PACKED && faccessat(c->from, plain, F_OK, 0) == 0)
-		return c->in_place ? remove_left_over(c, name, e) : 0;
-	if (c->in_place && kind == IMG_PAGES && !c->how.codec)
+		return 0;
+	if (c->in_place && kind == IMG_PAGES && !is_packed(c))
 		return 0;
 	r = open_source(&s, c->from, kind, id, e);
 	if (r == 0)
@@ -174,7 +176,7 @@ static int convert_pages(struct conversion *c, const char *name, enum image_kind
 		r = exchange(c, name, id, e);
 	else if (r == 0)
 		r = manifest_list(&c->manifest,
-				  image_name(plain, c->how.codec ? IMG_PACKED : IMG_PAGES, id), e);
+				  image_name(plain, is_packed(c) ? IMG_PACKED : IMG_PAGES, id), e);
 	own_close(&s.fd);
 	packed_close(&s.packed);
 	return r;
@@ -308,7 +310,9 @@ static int anything(const struct dirent *d)
 	return 1;
 }
 
-static int take_all(struct conversion *c, struct err *e)
+typedef int (*entry_fn)(struct conversion *c, const char *name, struct err *e);
+
+static int for_all(struct conversion *c, entry_fn fn, struct err *e)
 {
 	struct dirent **names = NULL;
 	int count = scandirat(c->from, ".", &names, anything, versionsort), r = 0;
@@ -317,10 +321,59 @@ static int take_all(struct conversion *c, struct err *e)
 		return err_sys(e, "read the image folder");
 	for (int n = 0; n < count; n++) {
 		if (r == 0)
-			r = take_entry(c, names[n]->d_name, e);
+			r = fn(c, names[n]->d_name, e);
 		free(names[n]);
 	}
 	free(names);
+	return r;
+}
+
+/* If both sorts are there, pages-N.img counts (images/pages.c); the other one is left over. */
+static int remove_left_over(struct conversion *c, const char *name, struct err *e)
+{
+	char plain[IMAGE_NAME_MAX];
+	enum image_kind kind;
+	uint64_t id;
+
+	if (!image_name_parse(name, &kind, &id) || kind != IMG_PACKED ||
+	    faccessat(c->from, image_name(plain, IMG_PAGES, id), F_OK, 0) < 0)
+		return 0;
+	if (unlist(c, name, name, e) < 0)
+		return e->code;
+	return unlinkat(c->from, name, 0) < 0 ? err_sys(e, "remove '%s'", name) : 0;
+}
+
+/* A page that others lead to might become one that leads elsewhere, while they still are what they were. */
+static int refuse_once(struct conversion *c, const char *name, struct err *e)
+{
+	own_packed *packed = NULL;
+	enum image_kind kind;
+	uint64_t id;
+
+	if (!image_name_parse(name, &kind, &id) || kind != IMG_PACKED)
+		return 0;
+	if (packed_open(&packed, c->from, id, e) < 0)
+		return e->code;
+	if (!packed->once)
+		return 0;
+	err_say(e, "the pages of '%s' are stored once already, and cannot be found anew in place",
+		name);
+	return err_hint(e, "expand them first ('stasis convert DIR'), or name another folder");
+}
+
+static int convert_all(struct conversion *c, struct err *e)
+{
+	int r = 0;
+
+	if (c->how.once && c->in_place &&
+	    (for_all(c, refuse_once, e) < 0 || for_all(c, remove_left_over, e) < 0))
+		return e->code;
+	if (c->how.once && seen_begin(&c->how.seen, c->to, e) < 0)
+		return e->code;
+	r = for_all(c, take_entry, e);
+	seen_end(&c->how.seen);
+	if (r == 0 && c->in_place && !is_packed(c))
+		r = for_all(c, remove_left_over, e);
 	return r;
 }
 
@@ -349,7 +402,7 @@ static int in_place(struct conversion *c, struct err *e)
 	if (work < 0)
 		return err_sys(e, "open the folder '%s'", PART);
 	c->work = work;
-	r = take_all(c, e);
+	r = convert_all(c, e);
 	clear_part(c->to);
 	manifest_free(&c->manifest);
 	return r;
@@ -375,7 +428,7 @@ static int into_other(struct conversion *c, struct err *e)
 	r = manifest_load(&before, c->from, e);
 	c->manifest.lent = before.lent;
 	if (r >= 0)
-		r = take_all(c, e);
+		r = convert_all(c, e);
 	if (r == 0)
 		r = image_set_finish(c->to, inventory, &c->manifest, e);
 	manifest_free(&c->manifest);

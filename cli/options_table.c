@@ -89,6 +89,8 @@ const struct option_entry option_table[] = {
 	  .help = "find the holes of deleted files by FIEMAP (default)" },
 	{ "compress", 0, MAY_HAVE("CODEC[:N]"), .set = set_compress, .on = ON_DUMPS | ON_CONVERT,
 	  IN(DUMP), .help = "store pages compressed: zstd (default) or lz4, at level N (1)" },
+	{ "dedup-pages", 0, NO, FLAG(compress.once), .on = ON_DUMPS | ON_CONVERT,
+	  IN(DUMP), .help = "store equal pages once" },
 	{ "stream", 0, NO, FLAG(stream), .on = ON_BOTH | ON_VERIFY, IN(DUMP),
 	  .help = "the images go to standard output; restore, verify: come from standard input" },
 	{ "external", 0, NEEDS("TYPE[ID]"), .set = set_external, .on = ON_BOTH | ON_PROTECT, IN(DUMP),

@@ -232,7 +232,7 @@ static int show_paths(const struct view *v, uint32_t pid, unsigned int depth, st
 	return 0;
 }
 
-/* CODEC, if the pages of a map are compressed. */
+/* Whether the pages of a map are compressed, or stored once. */
 static void show_codec(const struct view *v, uint64_t pages_id)
 {
 	own_message PackedHead *head = NULL;
@@ -240,8 +240,12 @@ static void show_codec(const struct view *v, uint64_t pages_id)
 	struct err none = {};
 
 	if (image_open(&i, v->dir, IMG_PACKED, pages_id, &none) == 0 &&
-	    image_read(&i, &packed_head__descriptor, &head, &none) > 0 && codec_find(head->codec))
-		fprintf(v->out, ", compressed with %s", codec_find(head->codec)->name);
+	    image_read(&i, &packed_head__descriptor, &head, &none) > 0) {
+		if (codec_find(head->codec))
+			fprintf(v->out, ", compressed with %s", codec_find(head->codec)->name);
+		if (head->version == PACKED_ONCE)
+			fputs(", equal pages stored once", v->out);
+	}
 }
 
 /* Counted from the map alone, so that it works where the pages are not. */

@@ -31,6 +31,8 @@ void print_dump_stats(const struct dump_stats *s)
 	print_count("Memory pages skipped from parent", s->pages_skipped_parent);
 	print_count("Memory pages written", s->pages_written);
 	print_count("Memory pages all zero", s->pages_zero);
+	if (s->pages_equal)
+		print_count("Memory pages equal to others", s->pages_equal);
 	print_count("Lazy memory pages", s->pages_lazy);
 	printf("Memory saved: %s\n", freeze_word(s->freeze));
 	printf("Stops: %" PRIu32 "\n", s->stops);
@@ -63,6 +65,7 @@ void print_dump_json(const struct dump_stats *s)
 	json_number(&j, "bytes_skipped_parent",
 		    (s->pages_skipped_parent + s->shpages_skipped_parent) * PAGE_SIZE);
 	json_number(&j, "bytes_skipped_zero", s->pages_zero * PAGE_SIZE);
+	json_number(&j, "bytes_skipped_equal", s->pages_equal * PAGE_SIZE);
 	json_end(&j, '}');
 }
 

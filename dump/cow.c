@@ -54,9 +54,10 @@ static int check(const struct options *opt, struct err *e)
 				   "--freeze=precopy");
 	}
 	/* Where a page will lie has to be known before its contents are. */
-	if (opt->compress.codec) {
+	if (opt->compress.codec || opt->compress.once) {
 		err_say(e, "--freeze=cow saves pages as they are");
-		return err_hint(e, "leave --compress out, or use --freeze=precopy");
+		return err_hint(e, "leave %s out, or use --freeze=precopy",
+				opt->compress.codec ? "--compress" : "--dedup-pages");
 	}
 	if (opt->action_scripts.count) {
 		err_say(e, "with --freeze=cow an action script would find the tree running");

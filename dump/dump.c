@@ -191,7 +191,9 @@ static struct background *take_background(struct dump *d)
 
 static int step_pages(void *job, struct err *e)
 {
-	return memory_save_all(job, e);
+	struct dump *d = job;
+
+	return memory_folder(d, d->images, e) < 0 ? e->code : memory_save_all(d, e);
 }
 
 /* Killed meanwhile, it has lost its memory, which then looked like memory without pages. */
@@ -386,6 +388,7 @@ static int work(struct guard *g, void *arg, struct err *e)
 	r = steps_run(steps, ARRAY_SIZE(steps), d, d->opt->inject_fault, e);
 	cow_free(d);
 	track_drop(d);
+	seen_end(&d->seen);
 	return r;
 }
 

@@ -34,6 +34,7 @@ struct tracks;
 struct cow;
 struct cow_task;
 struct dump_stream;
+struct seen_pages;
 
 /* Values of task_core_entry.task_state. */
 enum task_state { TASK_ALIVE = 1, TASK_DEAD = 2, TASK_STOPPED = 3 };
@@ -93,6 +94,7 @@ struct dump {
 	char *name;		       /* of this set of images: dump_criu_run_id */
 	struct manifest manifest;      /* page maps and pages files as they are completed */
 	uint32_t pages_id;	       /* last used number of a pages-N.img */
+	struct seen_pages *seen;       /* of the folder being written; NULL: without --dedup-pages */
 	struct guard *guard;	       /* dump/guard.h */
 	uint64_t frozen_at;	       /* io_now_us(); 0: the tree runs */
 	bool track_mem;		       /* --track-mem, or a pre-dump */

@@ -82,6 +82,8 @@ must_check int memory_copy_all(const struct page_copy *what, size_t count, size_
 /* All of one run, whose offset is 0. */
 must_check int memory_read_run(int pid, const struct page_run *run, char *buf, struct err *e);
 
+/* With --dedup-pages: equal pages are those of this folder from here on. */
+must_check int memory_folder(struct dump *d, int dir_fd, struct err *e);
 /* How pages are stored; those of a stream are compressed on their way. */
 struct compression memory_how(const struct dump *d);
 /* Number for a new pages-N.img. */

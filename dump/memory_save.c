@@ -23,11 +23,18 @@ enum {
 	RUNS_AT_ONCE = 1 << 17,
 };
 
+int memory_folder(struct dump *d, int dir_fd, struct err *e)
+{
+	seen_end(&d->seen);
+	return d->opt->compress.once ? seen_begin(&d->seen, dir_fd, e) : 0;
+}
+
 struct compression memory_how(const struct dump *d)
 {
-	struct compression none = { 0 };
+	struct compression none = { 0 }, how = d->opt->compress;
 
-	return d->stream ? none : d->opt->compress;
+	how.seen = d->seen;
+	return d->stream ? none : how;
 }
 
 uint32_t memory_pages_id(struct dump *d)
@@ -351,8 +358,9 @@ static int finish(struct saving *s, struct err *e)
 {
 	struct dump_stats *stats = s->t->dump->opt->dump_stats;
 
-	stats->pages_written += s->w.size / PAGE_SIZE - s->w.sink.zero_pages;
+	stats->pages_written += s->w.size / PAGE_SIZE - s->w.sink.zero_pages - s->w.sink.twin_pages;
 	stats->pages_zero += s->w.sink.zero_pages;
+	stats->pages_equal += s->w.sink.twin_pages;
 	stats->pages_skipped_parent += s->runs_on ? 0 : s->parent_pages;
 	return pagemap_writer_finish(&s->w, e);
 }
@@ -437,7 +445,9 @@ int memory_save_all(struct dump *d, struct err *e)
 		r = guard_check(d->guard, e);
 		if (r == 0 && d->tasks[i]->state != TASK_DEAD)
 			r = add_task(&b, d->tasks[i], e);
-		if (r == 0 && (b.count == TASKS_AT_ONCE || b.runs >= RUNS_AT_ONCE))
+		/* Pages that are stored once are looked for in files that have been written. */
+		if (r == 0 &&
+		    (b.count == TASKS_AT_ONCE || b.runs >= RUNS_AT_ONCE || d->opt->compress.once))
 			r = flush(&b, e);
 	}
 	if (r == 0)
@@ -474,7 +484,7 @@ int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct man
 				   .kind = IMG_PAGEMAP,
 				   .id = k->pid,
 				   .pages_id = pages_id,
-				   .how = k->task->dump->opt->compress,
+				   .how = memory_how(k->task->dump),
 				   .manifest = m } };
 	int r = save_round(&s, k->proc_fd, &lost, e);
 

@@ -52,6 +52,8 @@ static uint64_t collected(const struct dump *d)
 
 static int save_all(struct dump *d, int dir_fd, struct manifest *m, struct err *e)
 {
+	if (memory_folder(d, dir_fd, e) < 0)
+		return e->code;
 	for (size_t i = 0; i < d->tracks->count; i++) {
 		struct track *k = &d->tracks->all[i];
 

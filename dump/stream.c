@@ -39,6 +39,10 @@ int dstream_check_options(const struct options *opt, struct err *e)
 		err_say(e, "a stream is whole: it holds no increments");
 		return err_hint(e, "leave --prev-images-dir, --track-mem and --auto-dedup out");
 	}
+	if (opt->compress.once) {
+		err_say(e, "a stream cannot lead back to pages that were sent before");
+		return err_hint(e, "leave --dedup-pages out, or save into a folder");
+	}
 	/* What is saved in rounds, or behind the moment, would have to be kept until it is known where it belongs. */
 	if (opt->freeze == FREEZE_PRECOPY || opt->freeze == FREEZE_COW) {
 		err_say(e,

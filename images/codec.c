@@ -49,6 +49,7 @@ int compression_parse(struct compression *ret, const char *text, struct err *e)
 			return err_say(e, "'%s' is not a level of %s: %d to %d are", colon + 1,
 				       codec->name, codec->level_min, codec->level_max);
 	}
-	*ret = (struct compression){ codec, level };
+	ret->codec = codec;
+	ret->level = level;
 	return 0;
 }

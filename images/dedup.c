@@ -70,7 +70,8 @@ static int check_common(const struct stored_pages *, const struct stored_pages *
 {
 	if (!older->packed_count)
 		return 0;
-	err_code(e, ENOTSUP, "its pages are compressed, and none can be taken out of them");
+	err_code(e, ENOTSUP, "its pages are %s, and none can be taken out of them",
+		 older->packed[0]->once ? "stored once" : "compressed");
 	return err_hint(e, "'stasis convert' expands them");
 }
 

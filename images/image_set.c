@@ -41,8 +41,9 @@ static int remove_file(int dir_fd, const char *name, void *arg, struct err *e)
 	uint64_t id;
 
 	(void)arg;
+	/* A page server fills no compressed pages, and those left over may lead to others that are gone. */
 	if (strcmp(name, INVENTORY_PART) != 0 &&
-	    (!image_name_parse(name, &kind, &id) || !is_stale(kind)))
+	    (!image_name_parse(name, &kind, &id) || !(is_stale(kind) || kind == IMG_PACKED)))
 		return 0;
 	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
 		return err_sys(e, "remove '%s' of an earlier dump", name);

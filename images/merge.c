@@ -143,7 +143,7 @@ static int copy_pages(struct pagemap_writer *w, const struct stored_pages *pages
 
 static int copy_map(struct merging *m, enum image_kind kind, uint64_t id, struct err *e)
 {
-	const struct stored_map which = { m->from, kind, id, m->has_base ? &m->base : NULL };
+	const struct stored_map which = { m->from, kind, id, m->has_base ? &m->base : NULL, NULL };
 	own_stored_pages pages = {};
 	own_pagemap_writer w = {
 		.dir_fd = m->to, .kind = kind, .id = id, .how = m->how, .manifest = &m->manifest
@@ -195,12 +195,15 @@ int merge_folder(int from, int to, struct compression how, struct err *e)
 
 	if (r == 0)
 		r = image_load(from, IMG_INVENTORY, 0, &inventory, e);
+	if (r == 0 && how.once)
+		r = seen_begin(&m.how.seen, to, e);
 	if (r == 0)
 		r = check_sources(&m, e);
 	if (r == 0)
 		r = take_files(&m, e);
 	if (r == 0)
 		r = image_set_finish(to, inventory, &m.manifest, e);
+	seen_end(&m.how.seen);
 	manifest_free(&m.manifest);
 	return r;
 }

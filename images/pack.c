@@ -23,8 +23,8 @@ static int write_head(struct packer *p, struct err *e)
 	PackedHead head = PACKED_HEAD__INIT;
 	own_mem char *bytes = NULL;
 
-	head.version = PACKED_VERSION;
-	head.codec = (char *)p->how.codec->name;
+	head.version = p->how.seen ? PACKED_ONCE : PACKED_VERSION;
+	head.codec = (char *)(p->how.codec ? p->how.codec->name : PACKED_NO_CODEC);
 	head.level = p->how.level;
 	head.chunk_size = PACKED_CHUNK;
 	if (image_write(&p->image, &head, e) < 0 || image_flush(&p->image, e) < 0)
@@ -53,14 +53,20 @@ int packer_begin(struct packer *p, int dir_fd, uint64_t id, struct compression h
 		return err_sys(e, "create '%s'", name);
 	if (image_create_fd(&p->image, fd, IMG_PACKED, name, e) < 0)
 		return e->code;
+	if (how.seen && seen_add_file(how.seen, id, fd, &p->seen_file, e) < 0) {
+		p->how.seen = NULL;
+		return e->code;
+	}
 	return write_head(p, e);
 }
 
 int pack_hand_begin(struct pack_hand *h, const struct compression *how, struct err *e)
 {
+	*h = (struct pack_hand){};
+	if (!how->codec)
+		return 0;
 	h->compressor = how->codec->begin(how->level);
 	h->out = malloc(PACKED_CHUNK);
-	h->raw = 0;
 	if (h->compressor && h->out)
 		return 0;
 	pack_hand_end(h, how);
@@ -72,18 +78,24 @@ void pack_hand_end(struct pack_hand *h, const struct compression *how)
 	if (h->compressor)
 		how->codec->end(h->compressor);
 	free(h->out);
+	seen_hand_end(&h->seen);
 	*h = (struct pack_hand){};
 }
 
-/* Squeezes the zero pages out. Returns what is left. */
-static size_t squeeze(char *data, size_t size, uint64_t *ret_present)
+/* Squeezes the pages out that are zero or stored elsewhere. Returns what is left. */
+static size_t squeeze(struct pack_piece *piece, uint64_t *ret_present)
 {
+	char *data = piece->data;
 	uint64_t present = 0;
 	size_t left = 0;
 
-	for (size_t at = 0; at < size; at += PAGE_SIZE) {
-		if (page_is_zero(data + at))
+	for (size_t at = 0; at < piece->size; at += PAGE_SIZE) {
+		if (piece->twins >> at / PAGE_SIZE & 1)
 			continue;
+		if (page_is_zero(data + at)) {
+			piece->zero_pages++;
+			continue;
+		}
 		present |= 1ULL << (at / PAGE_SIZE);
 		if (left != at)
 			memcpy(data + left, data + at, PAGE_SIZE);
@@ -145,28 +157,40 @@ const char *pack_piece(const struct codec *codec, struct pack_hand *h, struct pa
 		       struct packed_chunk *ret)
 {
 	struct packed_chunk c = {};
-	size_t left = squeeze(piece->data, piece->size, &c.present);
+	size_t left = squeeze(piece, &c.present);
 	size_t n = compress(codec, h, piece->data, left);
 	const char *from = n ? h->out : piece->data;
 
 	c.size = n ? n : left;
 	c.flags = !n && left ? PACKED_RAW : 0;
 	c.checksum = checksum(from, c.size);
-	piece->zero_pages = (piece->size - left) / PAGE_SIZE;
 	*ret = c;
 	return from;
+}
+
+static int write_piece(struct packer *p, struct pack_hand *h, struct pack_piece *piece,
+		       struct packed_chunk *ret, struct err *e)
+{
+	const char *from = pack_piece(p->how.codec, h, piece, ret);
+
+	if (take_place(p, piece->chunk, ret, e) < 0)
+		return e->code;
+	if (ret->size && io_pwrite(image_fd(&p->image), from, ret->size, ret->at, e) < 0)
+		return err_on(e, "'%s'", p->image.name);
+	return 0;
 }
 
 int packer_put(struct packer *p, struct pack_hand *h, struct pack_piece *piece, struct err *e)
 {
 	struct packed_chunk c;
-	const char *from = pack_piece(p->how.codec, h, piece, &c);
+	int r;
 
-	if (take_place(p, piece->chunk, &c, e) < 0)
+	if (p->how.seen && packer_find_twins(p, h, piece, e) < 0)
 		return e->code;
-	if (c.size && io_pwrite(image_fd(&p->image), from, c.size, c.at, e) < 0)
-		return err_on(e, "'%s'", p->image.name);
-	return 0;
+	r = write_piece(p, h, piece, &c, e);
+	if (p->how.seen)
+		seen_done(p->how.seen, &h->seen, r == 0 ? &c : NULL);
+	return r;
 }
 
 int packer_finish(struct packer *p, uint64_t bytes, struct err *e)
@@ -174,20 +198,35 @@ int packer_finish(struct packer *p, uint64_t bytes, struct err *e)
 	struct packed_tail tail = {
 		.index_at = p->at, .chunks = p->count, .bytes = bytes, .end = PACKED_END
 	};
-	size_t size = p->count * sizeof(*p->index);
+	size_t size = p->count * sizeof(*p->index), refs;
 	int fd = image_fd(&p->image);
 
+	packer_sort_refs(p);
+	refs = p->ref_count * sizeof(*p->refs);
 	tail.checksum = checksum_on(p->index, size, p->head_checksum);
+	if (p->how.seen)
+		tail.checksum = checksum_on(p->refs, refs, tail.checksum);
 	tail.checksum = checksum_on(&tail, offsetof(struct packed_tail, checksum), tail.checksum);
 	if (io_pwrite(fd, p->index, size, p->at, e) < 0 ||
-	    io_pwrite(fd, &tail, sizeof(tail), p->at + size, e) < 0)
+	    io_pwrite(fd, p->refs, refs, p->at + size, e) < 0 ||
+	    io_pwrite(fd, &tail, sizeof(tail), p->at + size + refs, e) < 0)
 		return err_on(e, "'%s'", p->image.name);
-	return image_close(&p->image, e);
+	if (image_close(&p->image, e) < 0)
+		return e->code;
+	if (p->how.seen)
+		seen_end_file(p->how.seen, p->seen_file, true);
+	p->how.seen = NULL;
+	return 0;
 }
 
 void packer_drop(struct packer *p)
 {
 	image_drop(&p->image);
+	if (p->how.seen)
+		seen_end_file(p->how.seen, p->seen_file, false);
+	p->how.seen = NULL;
 	free(p->index);
+	free(p->refs);
 	p->index = NULL;
+	p->refs = NULL;
 }

@@ -23,12 +23,13 @@ static int read_head(struct packed *p, struct image *i, struct err *e)
 		return r;
 	if (r == 0)
 		return err_code(e, ENODATA, "'%s' is cut short: it holds no record", p->name);
-	if (head->version != PACKED_VERSION)
+	if (head->version != PACKED_VERSION && head->version != PACKED_ONCE)
 		return err_code(e, ENOTSUP,
 				"'%s' is of version %u, which this program does not know", p->name,
 				head->version);
+	p->once = head->version == PACKED_ONCE;
 	p->codec = codec_find(head->codec);
-	if (!p->codec)
+	if (!p->codec && !(p->once && strcmp(head->codec, PACKED_NO_CODEC) == 0))
 		return err_code(e, ENOTSUP, "'%s' is compressed with '%.32s', which is not known",
 				p->name, head->codec);
 	if (head->chunk_size < PAGE_SIZE || head->chunk_size > PACKED_CHUNK_MAX ||
@@ -45,12 +46,27 @@ static int read_part(const struct packed *p, void *buf, size_t size, uint64_t at
 	return io_pread(p->fd, buf, size, at, e) < 0 ? err_on(e, "'%s'", p->name) : 0;
 }
 
-/* The tail has to lead to an index that fills what is between the chunks and itself. */
+/* The tail has to lead to an index that fills, with the references, what is between the chunks and itself. */
+static int find_index(struct packed *p, const struct packed_tail *tail, uint64_t head_size,
+		      uint64_t end, struct err *e)
+{
+	uint64_t room = end - head_size, index = tail->chunks * sizeof(*p->index);
+
+	if (tail->chunks <= room / sizeof(*p->index) && tail->index_at >= head_size &&
+	    tail->index_at <= end - index) {
+		p->refs_at = tail->index_at + index;
+		p->ref_count = (end - p->refs_at) / sizeof(*p->refs);
+		if (p->once ? (end - p->refs_at) % sizeof(*p->refs) == 0 : p->refs_at == end)
+			return 0;
+	}
+	return err_say(e, "'%s' is damaged: its index is not where it should be", p->name);
+}
+
 static int read_index(struct packed *p, uint64_t head_size, uint64_t size, struct err *e)
 {
 	struct packed_tail tail;
 	own_mem char *head = malloc(head_size);
-	uint64_t room, sum;
+	uint64_t sum;
 
 	if (size < head_size + sizeof(tail))
 		return err_code(e, ENODATA, "'%s' is cut short: it does not say where its index is",
@@ -61,16 +77,18 @@ static int read_index(struct packed *p, uint64_t head_size, uint64_t size, struc
 	if (tail.end != PACKED_END)
 		return err_code(e, ENODATA, "'%s' is cut short: it does not say where its index is",
 				p->name);
-	room = size - sizeof(tail) - head_size;
-	if (tail.chunks > room / sizeof(*p->index) ||
-	    tail.index_at != size - sizeof(tail) - tail.chunks * sizeof(*p->index))
-		return err_say(e, "'%s' is damaged: its index is not where it should be", p->name);
+	if (find_index(p, &tail, head_size, size - sizeof(tail), e) < 0)
+		return e->code;
 	p->index = calloc(tail.chunks + 1, sizeof(*p->index));
-	if (!p->index)
+	p->refs = calloc(p->ref_count + 1, sizeof(*p->refs));
+	if (!p->index || !p->refs)
 		return err_sys(e, "memory for the index of '%s'", p->name);
-	if (read_part(p, p->index, tail.chunks * sizeof(*p->index), tail.index_at, e) < 0)
+	if (read_part(p, p->index, tail.chunks * sizeof(*p->index), tail.index_at, e) < 0 ||
+	    read_part(p, p->refs, p->ref_count * sizeof(*p->refs), p->refs_at, e) < 0)
 		return e->code;
 	sum = checksum_on(p->index, tail.chunks * sizeof(*p->index), checksum(head, head_size));
+	if (p->once)
+		sum = checksum_on(p->refs, p->ref_count * sizeof(*p->refs), sum);
 	if (checksum_on(&tail, offsetof(struct packed_tail, checksum), sum) != tail.checksum)
 		return err_say(e, "'%s' is damaged: the checksum of its index is another one",
 			       p->name);
@@ -103,6 +121,8 @@ static const char *wrong_with(const struct packed *p, uint64_t number)
 		return "is empty, or not, against what its index says";
 	if (c->flags & PACKED_RAW && c->size != packed_full_size(c))
 		return "is stored as it is, and of another size";
+	if (!(c->flags & PACKED_RAW) && c->size && !p->codec)
+		return "is compressed, and the file says that nothing is";
 	if (!(c->flags & PACKED_RAW) && c->present && c->size >= packed_full_size(c))
 		return "is larger than what it expands to";
 	return NULL;
@@ -147,18 +167,23 @@ static int check(const struct packed *p, uint64_t from, uint64_t to, struct err 
 		if (wrong)
 			return err_say(e, "'%s' is damaged: chunk %lu %s", p->name, n, wrong);
 	}
-	return check_places(p, from, to, e);
+	return check_places(p, from, to, e) < 0 ? e->code : packed_refs_check(p, e);
 }
 
 void packed_close(struct packed **p)
 {
-	if (!*p)
-		return;
-	packed_forget(*p);
-	own_close(&(*p)->fd);
-	free((*p)->index);
-	free(*p);
+	struct packed *was = *p;
+
 	*p = NULL;
+	if (!was || was->shared)
+		return;
+	packed_forget(was);
+	own_close(&was->fd);
+	free(was->index);
+	free(was->refs);
+	free(was->sources);
+	packed_files_close(&was->own_files);
+	free(was);
 }
 
 int packed_open(struct packed **ret, int dir_fd, uint64_t id, struct err *e)
@@ -169,6 +194,7 @@ int packed_open(struct packed **ret, int dir_fd, uint64_t id, struct err *e)
 	if (!p)
 		return err_sys(e, "memory for compressed pages");
 	p->fd = -1;
+	p->id = id;
 	image_name(p->name, IMG_PACKED, id);
 	if (image_open(&i, dir_fd, IMG_PACKED, id, e) < 0 || read_head(p, &i, e) < 0)
 		return e->code;
@@ -176,8 +202,7 @@ int packed_open(struct packed **ret, int dir_fd, uint64_t id, struct err *e)
 	if (p->fd < 0)
 		return err_sys(e, "open '%s'", p->name);
 	if (read_index(p, i.at, i.size, e) < 0 ||
-	    check(p, i.at, i.size - sizeof(struct packed_tail) - p->chunk_count * sizeof(*p->index),
-		  e) < 0)
+	    check(p, i.at, p->refs_at - p->chunk_count * sizeof(*p->index), e) < 0)
 		return e->code;
 	*ret = take_mem(p);
 	return 0;
@@ -198,7 +223,7 @@ uint64_t packed_zero_pages(const struct packed *p)
 
 	for (uint64_t n = 0; n < p->chunk_count; n++)
 		pages -= packed_full_size(&p->index[n]) / PAGE_SIZE;
-	return pages;
+	return pages - packed_ref_pages(p);
 }
 
 int unpacker_begin(struct unpacker *u, struct err *e)
@@ -221,6 +246,7 @@ static void leave_codec(struct unpacker *u)
 void unpacker_end(struct unpacker *u)
 {
 	leave_codec(u);
+	unpack_cache_free(&u->cache);
 	free(u->data);
 	free(u->stored);
 	*u = (struct unpacker){};
@@ -295,17 +321,42 @@ int unpacker_take(struct unpacker *u, const struct packed *p, uint64_t chunk, st
 	return 0;
 }
 
+/* The pages at w, or those of them that are in its first chunk. Those of other chunks than p's own are kept elsewhere. */
+static const char *take_pages(struct unpacker *u, const struct packed *p, struct packed_where *w,
+			      struct err *e)
+{
+	uint64_t per_chunk = w->file->chunk_size / PAGE_SIZE, chunk = w->page / per_chunk;
+	uint64_t from = w->page % per_chunk;
+	struct unpack_slot *slot;
+
+	w->count = w->is_same ? 1 : w->count < per_chunk - from ? w->count : per_chunk - from;
+	if (w->file == p && !w->is_ref)
+		return unpacker_take(u, p, chunk, e) < 0 ? NULL : u->data + from * PAGE_SIZE;
+	slot = unpack_cache_find(&u->cache, w->file, chunk, e);
+	if (!slot)
+		return NULL;
+	if (!slot->file && unpacker_take(&slot->unpacker, w->file, chunk, e) < 0)
+		return NULL;
+	slot->file = w->file;
+	slot->chunk = chunk;
+	return slot->unpacker.data + from * PAGE_SIZE;
+}
+
 int unpacker_copy(struct unpacker *u, const struct packed *p, struct packed_part part,
 		  struct err *e)
 {
 	for (size_t done = 0; done < part.size;) {
-		uint64_t at = part.at + done;
-		size_t skip = at % p->chunk_size, size = p->chunk_size - skip;
+		uint64_t at = part.at + done, left = part.size - done;
+		size_t skip = at % PAGE_SIZE, size;
+		struct packed_where w =
+			packed_where(p, at / PAGE_SIZE, (skip + left + PAGE_SIZE - 1) / PAGE_SIZE);
+		const char *data = take_pages(u, p, &w, e);
 
-		size = size < part.size - done ? size : part.size - done;
-		if (unpacker_take(u, p, at / p->chunk_size, e) < 0)
+		if (!data)
 			return e->code;
-		memcpy(part.to + done, u->data + skip, size);
+		size = w.count * PAGE_SIZE - skip;
+		size = size < left ? size : left;
+		memcpy(part.to + done, data + skip, size);
 		done += size;
 	}
 	return 0;
@@ -332,9 +383,8 @@ const char *packed_page(struct packed *p, uint64_t offset, struct err *e)
 			return NULL;
 		}
 	}
-	if (unpacker_take(p->own, p, offset / p->chunk_size, e) < 0)
-		return NULL;
-	return p->own->data + (offset % p->chunk_size & ~(PAGE_SIZE - 1));
+	struct packed_where w = packed_where(p, offset / PAGE_SIZE, 1);
+	return take_pages(p->own, p, &w, e);
 }
 
 int packed_read(struct packed *p, void *buf, size_t size, uint64_t offset, struct err *e)

@@ -54,7 +54,7 @@ int page_sink_begin(struct page_sink *s, int dir_fd, uint64_t id, struct compres
 	char name[IMAGE_NAME_MAX];
 
 	*s = (struct page_sink){ .open = true, .fd = -1 };
-	if (how.codec)
+	if (how.codec || how.seen)
 		return begin_packed(s, dir_fd, id, how, e);
 	image_name(name, IMG_PAGES, id);
 	s->fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -145,7 +145,7 @@ static int put_plain(struct page_sink *s, const struct page_piece *p, const char
 static int put_packed(struct page_sink *s, struct page_hand *h, struct page_piece *p, char *data,
 		      struct err *e)
 {
-	struct pack_piece piece = { data, p->size, p->at / PACKED_CHUNK, 0 };
+	struct pack_piece piece = { data, p->size, p->at / PACKED_CHUNK, 0, 0 };
 	int r = packer_put(s->packer, &h->pack, &piece, e);
 
 	__atomic_add_fetch(&s->zero_pages, piece.zero_pages, __ATOMIC_RELAXED);
@@ -155,7 +155,7 @@ static int put_packed(struct page_sink *s, struct page_hand *h, struct page_piec
 static int put_stream(struct page_sink *s, struct page_hand *h, struct page_piece *p, char *data,
 		      struct err *e)
 {
-	struct pack_piece piece = { data, p->size, 0, 0 };
+	struct pack_piece piece = { data, p->size, 0, 0, 0 };
 	struct packed_chunk c;
 	const char *from = pack_piece(s->how.codec, &h->pack, &piece, &c);
 	struct stream_frame f = { .kind = STREAM_PAGES,
@@ -197,6 +197,7 @@ int page_sink_finish(struct page_sink *s, uint64_t bytes, const char *name, stru
 	if ((uint64_t)st.st_size != bytes)
 		return err_say(e, "the pages of '%s' have %lu bytes where %lu belong", name,
 			       (unsigned long)st.st_size, bytes);
+	s->twin_pages = s->packer ? s->packer->ref_pages : 0;
 	return s->packer ? packer_finish(s->packer, bytes, e) : 0;
 }
 

@@ -13,7 +13,7 @@ struct stream_out;
 struct page_sink {
 	bool open;
 	int fd;		       /* of pages-N.img; -1: compressed */
-	struct packer *packer; /* NULL: as they are */
+	struct packer *packer; /* NULL: as they are, and as often as they come */
 	struct stream_out *stream;
 	uint32_t stream_id;
 	struct compression how; /* of a stream */
@@ -22,6 +22,7 @@ struct page_sink {
 		sums; /* of pages-N.img, as images/manifest.h wants them, if all went through page_pump() */
 	/* Counted while pages are put. */
 	uint64_t taken, zero_pages;
+	uint64_t twin_pages; /* stored elsewhere; known when it is finished */
 };
 
 /* Something that is known of pages in a row, a bit for each. */

@@ -200,13 +200,30 @@ static void set_file(struct stored_pages *p, int fd, struct packed *packed)
 	}
 }
 
-static int open_packed(struct stored_pages *p, int dir_fd, const char *map, uint64_t size,
-		       struct err *e)
+/* A map as it is in one folder. */
+struct map_here {
+	int dir_fd;
+	const char *name;
+	uint64_t size; /* of its pages */
+	struct packed_files *files;
+};
+
+static int open_linked(struct packed **ret, const struct map_here *m, uint64_t id, struct err *e)
 {
+	if (m->files)
+		return packed_files_open(ret, m->files, m->dir_fd, id, e);
+	return packed_open(ret, m->dir_fd, id, e) < 0 ? e->code :
+							packed_link(*ret, m->dir_fd, NULL, e);
+}
+
+static int open_packed(struct stored_pages *p, const struct map_here *m, struct err *e)
+{
+	const char *map = m->name;
+	uint64_t size = m->size;
 	own_packed *packed = NULL;
 	char name[IMAGE_NAME_MAX];
 
-	if (packed_open(&packed, dir_fd, p->pages_id, e) < 0) {
+	if (open_linked(&packed, m, p->pages_id, e) < 0) {
 		if (e->code != -ENOENT)
 			return e->code;
 		return size == 0 ? 0 :
@@ -221,26 +238,25 @@ static int open_packed(struct stored_pages *p, int dir_fd, const char *map, uint
 }
 
 /* A map that lost its last records would go unnoticed, were it not for the size of the pages file. */
-static int open_pages(struct stored_pages *p, int dir_fd, const char *map, uint64_t size,
-		      struct err *e)
+static int open_pages(struct stored_pages *p, const struct map_here *m, struct err *e)
 {
 	char name[IMAGE_NAME_MAX];
 	struct stat st;
 
 	image_name(name, IMG_PAGES, p->pages_id);
-	own_fd fd = openat(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	own_fd fd = openat(m->dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	/* If both are there, somebody who does not know the other has written this one. */
 	if (fd < 0 && errno == ENOENT)
-		return open_packed(p, dir_fd, map, size, e);
+		return open_packed(p, m, e);
 	if (fd < 0)
 		return err_sys(e, "open '%s'", name);
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, "stat '%s'", name);
 	if (!S_ISREG(st.st_mode))
 		return err_say(e, "'%s' is not a regular file", name);
-	if ((uint64_t)st.st_size != size)
+	if ((uint64_t)st.st_size != m->size)
 		return err_say(e, "'%s' has %lu bytes, but by '%s' it has %lu", name,
-			       (unsigned long)st.st_size, map, size);
+			       (unsigned long)st.st_size, m->name, m->size);
 	set_file(p, fd, NULL);
 	return append_fd(p, &fd, e);
 }
@@ -248,17 +264,16 @@ static int open_pages(struct stored_pages *p, int dir_fd, const char *map, uint6
 static int load_folder(struct stored_pages *p, int dir_fd, const struct stored_map *which,
 		       struct err *e)
 {
+	struct map_here m = { .dir_fd = dir_fd, .files = which->files };
 	own_image i = {};
-	uint64_t size = 0;
 	int r;
 
 	r = image_open(&i, dir_fd, which->kind, which->id, e);
 	if (r < 0)
 		return r;
-	r = read_runs(&i, p, &size, e);
-	if (r < 0)
-		return r;
-	return open_pages(p, dir_fd, i.name, size, e);
+	m.name = i.name;
+	r = read_runs(&i, p, &m.size, e);
+	return r < 0 ? r : open_pages(p, &m, e);
 }
 
 /* The part of one run that the parent holds, in the pieces in which it holds it. */
@@ -396,7 +411,7 @@ int stored_pages_load_upon(struct stored_pages *ret, const struct stored_map *wh
 int stored_pages_load(struct stored_pages *ret, int dir_fd, enum image_kind kind, uint64_t id,
 		      struct err *e)
 {
-	return stored_pages_load_upon(ret, &(struct stored_map){ dir_fd, kind, id, NULL }, e);
+	return stored_pages_load_upon(ret, &(struct stored_map){ dir_fd, kind, id, NULL, NULL }, e);
 }
 
 int stored_pages_load_folder(struct stored_pages *ret, int dir_fd, enum image_kind kind,
@@ -404,7 +419,7 @@ int stored_pages_load_folder(struct stored_pages *ret, int dir_fd, enum image_ki
 {
 	own_stored_pages p = {};
 
-	if (load_folder(&p, dir_fd, &(struct stored_map){ dir_fd, kind, id, NULL }, e) < 0)
+	if (load_folder(&p, dir_fd, &(struct stored_map){ dir_fd, kind, id, NULL, NULL }, e) < 0)
 		return e->code;
 	return hand_over(ret, &p);
 }

@@ -47,7 +47,8 @@ struct stored_map {
 	int dir_fd;
 	enum image_kind kind;
 	uint64_t id;
-	const struct stat *base; /* no further than this ancestor; NULL: to the end */
+	const struct stat *base;    /* no further than this ancestor; NULL: to the end */
+	struct packed_files *files; /* outlives what is loaded; NULL: nobody else reads them */
 };
 
 /* The same; what is the base's stays the parent's, without a file. */

@@ -24,6 +24,7 @@ struct dump_stats {
 	uint64_t pages_skipped_parent;
 	uint64_t pages_written;
 	uint64_t pages_zero; /* all zero, so not written; of shared memory too */
+	uint64_t pages_equal; /* stored elsewhere (--dedup-pages); of shared memory too */
 	uint64_t pages_lazy;
 	uint64_t shpages_scanned;
 	uint64_t shpages_skipped_parent;

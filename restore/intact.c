@@ -375,7 +375,9 @@ static int look_at_pages(struct intact *in, struct stored_pages *p, struct err *
 int intact_load(struct restore *r, struct stored_pages *ret, enum image_kind kind, uint64_t id,
 		struct err *e)
 {
-	if (stored_pages_load(ret, r->images, kind, id, e) < 0) {
+	struct stored_map which = { r->images, kind, id, NULL, &r->packed_files };
+
+	if (stored_pages_load_upon(ret, &which, e) < 0) {
 		/* An ancestor that is not what it was says more than a map that does not fit it. */
 		if (r->intact && r->intact->ancestors.code)
 			*e = r->intact->ancestors;

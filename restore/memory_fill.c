@@ -244,6 +244,18 @@ static bool differs_at_once(struct gather *g, const struct stored_run *ours,
 	       glance(its, its->offset + (vaddr - its->vaddr), b) && memcmp(a, b, FIRST) != 0;
 }
 
+/* Both are stored once, in one place, so nobody needs to look. */
+static bool same_place(const struct stored_run *a, const struct stored_run *b, uint64_t vaddr)
+{
+	struct packed_where x, y;
+
+	if (!a->packed || !b->packed || (!a->packed->ref_count && !b->packed->ref_count))
+		return false;
+	x = packed_where(a->packed, (a->offset + (vaddr - a->vaddr)) / PAGE_SIZE, 1);
+	y = packed_where(b->packed, (b->offset + (vaddr - b->vaddr)) / PAGE_SIZE, 1);
+	return x.file == y.file && x.page == y.page;
+}
+
 /* 1: the parent's page at this address is the same, 0: it is not, or is not stored. */
 static int equal(struct gather *g, const struct stored_run *ours, const struct stored_run *its,
 		 uint64_t vaddr, struct err *e)
@@ -254,6 +266,8 @@ static int equal(struct gather *g, const struct stored_run *ours, const struct s
 		return 0;
 	if (differs_at_once(g, ours, its, vaddr))
 		return 0;
+	if (same_place(ours, its, vaddr))
+		return 1;
 	a = look(&g->ours, ours, ours->offset + (vaddr - ours->vaddr), e);
 	b = a ? look(&g->theirs, its, its->offset + (vaddr - its->vaddr), e) : NULL;
 	if (!b)

@@ -305,6 +305,7 @@ int restore_run(const struct options *opt, struct err *e)
 	memory_close(&r, res < 0);
 	rstream_close(&r);
 	intact_close(&r);
+	packed_files_close(&r.packed_files);
 	load_close(&r);
 	pool_free(&r.pool);
 	return res;

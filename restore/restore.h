@@ -16,6 +16,7 @@
 #include "images/file.pb-c.h"
 #include "images/inventory.pb-c.h"
 #include "images/mm/mm.pb-c.h"
+#include "images/packed.h"
 #include "images/task/fs.pb-c.h"
 #include "images/task/ids.pb-c.h"
 #include "lib/err.h"
@@ -94,6 +95,7 @@ struct restore {
 	struct fetched *fetched;       /* restore/memory_fetch.c */
 	struct intact *intact;	       /* restore/intact.c */
 	struct rtracks *tracks;	       /* restore/track.h; NULL: nothing is tracked */
+	struct packed_files packed_files; /* with compressed pages, or those that are stored once */
 	struct restore_stream *stream; /* restore/stream.h; NULL: images come from a folder */
 	struct SeccompEntry *seccomp;  /* restore/task/seccomp.c */
 	struct xstate_layout *xstate;  /* images/xstate.h, of this processor */

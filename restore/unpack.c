@@ -15,6 +15,8 @@ enum {
 	WORTH_THREADS = 512 << 10, /* bytes */
 	AT_THE_DISK = 8,	   /* that wait for it at the same time */
 	VECTORS = 64,
+	PIECES_AT_ONCE = 1024,	/* far more than a chunk has pages */
+	SAME_AT_ONCE = 4 << 20, /* bytes */
 };
 
 struct unpacking {
@@ -35,23 +37,47 @@ struct worker {
 	pthread_t thread;
 };
 
-int unpack_add(struct unpack *u, const struct unpack_piece *piece, struct err *e)
+/* A piece that is where it says. */
+static int add_stored(struct unpack *u, struct unpack_piece p, struct err *e)
 {
-	struct unpack_piece p = *piece;
 	uint64_t left = p.bytes;
 
-	u->bytes += p.bytes;
-	u->at_the_disk |= p.file->passes_cache;
 	while (left) {
 		uint64_t room = p.file->chunk_size - p.offset % p.file->chunk_size;
 
+		room = p.is_same ? SAME_AT_ONCE : room;
 		p.bytes = left < room ? left : room;
 		if (io_grow(&u->pieces, u->count, sizeof(p), e) < 0)
 			return e->code;
 		u->pieces[u->count++] = p;
-		p.offset += p.bytes;
+		p.offset += p.is_same ? 0 : p.bytes;
 		p.to += p.bytes;
 		left -= p.bytes;
+	}
+	return 0;
+}
+
+/* References are followed here, so that a chunk that many lead to is expanded once for all of them. */
+int unpack_add(struct unpack *u, const struct unpack_piece *piece, struct err *e)
+{
+	struct unpack_piece p = *piece;
+	uint64_t at = p.offset, end = p.offset + p.bytes;
+
+	u->bytes += p.bytes;
+	u->at_the_disk |= p.file->passes_cache;
+	while (at < end) {
+		struct packed_where w = packed_where(piece->file, at / PAGE_SIZE,
+						     (end - at + PAGE_SIZE - 1) / PAGE_SIZE);
+		uint64_t bytes = w.count * PAGE_SIZE;
+
+		p.file = w.file;
+		p.is_same = w.is_same;
+		p.offset = w.page * PAGE_SIZE;
+		p.bytes = bytes < end - at ? bytes : end - at;
+		if (add_stored(u, p, e) < 0)
+			return e->code;
+		at += p.bytes;
+		p.to += p.bytes;
 	}
 	return 0;
 }
@@ -102,7 +128,7 @@ static int flush(struct worker *w, struct err *e)
 static int put(struct worker *w, const struct unpack_piece *p, uint64_t at, size_t size,
 	       struct err *e)
 {
-	char *data = w->unpacker.data + p->offset % p->file->chunk_size + at;
+	char *data = w->unpacker.data + p->offset % p->file->chunk_size + (p->is_same ? 0 : at);
 	uint64_t to = p->to + at;
 
 	if (p->pid == 0 && p->fd < 0) {
@@ -119,12 +145,26 @@ static int put(struct worker *w, const struct unpack_piece *p, uint64_t at, size
 	return 0;
 }
 
+/* One page, again and again. */
+static int put_same(struct worker *w, const struct unpack_piece *p, struct err *e)
+{
+	for (uint64_t done = 0; done < p->bytes; done += PAGE_SIZE) {
+		uint64_t left = p->bytes - done;
+
+		if (put(w, p, done, left < PAGE_SIZE ? left : PAGE_SIZE, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
 /* Pages that are to be written, in a row. */
 static int put_piece(struct worker *w, const struct unpack_piece *p, struct err *e)
 {
 	uint64_t skip = p->offset % p->file->chunk_size / PAGE_SIZE, done = 0;
 	uint64_t present = p->file->index[chunk_of(p)].present >> skip;
 
+	if (p->is_same)
+		return put_same(w, p, e);
 	if (!p->fresh)
 		present = UINT64_MAX;
 	while (done < p->bytes) {
@@ -152,7 +192,7 @@ static int do_chunk(struct worker *w, const struct unpack_piece *first, size_t c
 	return flush(w, e);
 }
 
-/* All pieces of the next chunk; 0: there is none. */
+/* All pieces of the next chunk, or of one that many pages lead to as many as one thread takes; 0: there is none. */
 static size_t take(struct unpacking *job, const struct unpack_piece **ret)
 {
 	const struct unpack *u = job->all;
@@ -160,7 +200,8 @@ static size_t take(struct unpacking *job, const struct unpack_piece **ret)
 
 	pthread_mutex_lock(&job->lock);
 	first = next = job->next;
-	while (!job->failed && next < u->count && u->pieces[next].file == u->pieces[first].file &&
+	while (!job->failed && next < u->count && next - first < PIECES_AT_ONCE &&
+	       u->pieces[next].file == u->pieces[first].file &&
 	       chunk_of(&u->pieces[next]) == chunk_of(&u->pieces[first]))
 		next++;
 	job->next = next;

@@ -18,6 +18,7 @@ struct unpack_piece {
 	const struct packed *file;
 	uint64_t offset, bytes; /* in the pages file */
 	bool fresh;		/* what is there is zero: pages that are zero need not be written */
+	bool is_same;		/* all are the one page at offset */
 	pid_t pid; /* into the memory of this task, at 'to'; 0: into fd, or at a pointer of ours */
 	int fd;	   /* at this offset; -1: neither */
 	uint64_t to;

@@ -146,8 +146,10 @@ int shmem_save(struct dump *d, const struct shmem_contents *c, struct err *e)
 	int r = save(d, &s, e);
 
 	stats->shpages_scanned += page_up(c->size) / PAGE_SIZE;
-	stats->shpages_written += d->stream ? 0 : s.w.size / PAGE_SIZE - s.w.sink.zero_pages;
+	stats->shpages_written +=
+		d->stream ? 0 : s.w.size / PAGE_SIZE - s.w.sink.zero_pages - s.w.sink.twin_pages;
 	stats->pages_zero += s.w.sink.zero_pages;
+	stats->pages_equal += s.w.sink.twin_pages;
 	pagemap_writer_drop(&s.w);
 	free(s.runs);
 	return r;

@@ -7,7 +7,7 @@ wrong is one. All numbers go into build/bench.json.
 
     test/bench/bench.py [--runs N] [--json FILE] [FIGURE...]
 
-Figures: small threads tasks mappings descriptors memory crowd disk compress cow precopy increment
+Figures: small threads tasks mappings descriptors memory crowd disk compress dedup cow precopy increment protect
 """
 import argparse
 import json
@@ -123,12 +123,15 @@ class Subject:
 def once(folder, *having, options=()):
     """{'dump': us, 'frozen': us, 'restore': us} of one subject's life."""
     subject = Subject(folder, *having)
-    mib = having[1] * 9 // 8 if having[0] in ("memory", "crowd", "zeros", "text", "random") else 64
+    large = "memory", "crowd", "zeros", "text", "random", "same", "family"
+    mib = having[1] * 9 // 8 if having[0] in large else 64
     try:
         tool("floor", "touch", mib)
         dump, frozen = subject.dump(*options)
+        pages = [os.stat(os.path.join(subject.images, name)).st_blocks * 512
+                 for name in os.listdir(subject.images) if "pages-" in name]
         tool("floor", "touch", mib)
-        return {"dump": dump, "frozen": frozen, "restore": subject.restore()}
+        return {"dump": dump, "frozen": frozen, "restore": subject.restore(), "bytes": sum(pages)}
     finally:
         subject.end()
 
@@ -258,6 +261,23 @@ def compress(report, folder, runs):
             for name in "library alone", "library fed":
                 report.add(f"{sort}, {codec}: frozen / {name}", ratios(took, "frozen", name), "x", 1.15,
                            pick(took, "frozen", name, "dump", "restore"))
+
+
+def dedup(report, folder, runs):
+    def measure(sort, mib, codec):
+        took = {}
+        for prefix, options in ("plain ", codec), ("", codec + ("--dedup-pages",)):
+            found = once(folder, sort, mib, options=options)
+            took |= {prefix + name: value for name, value in found.items()}
+        return took
+
+    for sort in "random", "same", "family":
+        for codec in (), ("--compress=lz4",):
+            took = several(runs, lambda: measure(sort, 1024, codec))
+            name = " ".join((sort,) + codec)
+            for what, target in ("frozen", 1.5), ("restore", 1.5), ("bytes", 1.05):
+                report.add(f"{name}: {what} with / without", ratios(took, what, "plain " + what), "x", target,
+                           {} if what == "bytes" else pick(took, what, "plain " + what))
 
 
 def small(report, folder, runs):
@@ -469,7 +489,8 @@ def protect(report, folder, runs):
 
 
 FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, memory,
-                                                    crowd, disk, compress, cow, precopy, increment, protect)}
+                                                    crowd, disk, compress, dedup, cow, precopy, increment,
+                                                    protect)}
 
 
 def main():

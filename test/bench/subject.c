@@ -2,7 +2,8 @@
  * What the benchmark saves and restores: a process that has much of one thing and waits. It says that it
  * is ready by creating a file.
  *
- *   subject READY memory MIB | crowd MIB (of four processes) | zeros MIB | text MIB | random MIB | threads N | tasks N | mappings N | descriptors N
+ *   subject READY memory MIB | crowd MIB (of four processes) | zeros MIB | text MIB | random MIB | same MIB | family MIB |
+ *                 threads N | tasks N | mappings N | descriptors N
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -40,6 +41,11 @@ static void have_memory(size_t mib)
 
 	for (size_t i = 0; i < mib << 20; i += 512)
 		*(size_t *)(at + i) = seed + i + 1;
+}
+
+static void have_same(size_t mib)
+{
+	memset(map(mib << 20), 'x', mib << 20);
 }
 
 static void *wait_forever(void *arg)
@@ -108,6 +114,38 @@ static void have_tasks(size_t n)
 	}
 }
 
+/* Four processes that have the same, each on pages of its own. */
+static void have_family(size_t mib)
+{
+	size_t size = (mib << 20) / 4;
+	int ready[2];
+	char byte;
+
+	if (pipe(ready) < 0)
+		die("pipe");
+	for (size_t i = 0; i < 4; i++) {
+		pid_t pid = i < 3 ? fork() : 0;
+
+		if (pid < 0)
+			die("fork");
+		if (pid > 0)
+			continue;
+		contents_fill(map(size), size, "random");
+		if (i == 3)
+			break;
+		if (write(ready[1], "", 1) != 1)
+			die("write");
+		close(ready[0]);
+		close(ready[1]);
+		wait_forever(NULL);
+	}
+	for (size_t i = 0; i < 3; i++)
+		if (read(ready[0], &byte, 1) != 1)
+			die("read");
+	close(ready[0]);
+	close(ready[1]);
+}
+
 /* Neighbours differ in protection, so that none are merged; each has a page of its own. */
 static void have_mappings(size_t n)
 {
@@ -138,6 +176,7 @@ static const struct {
 	{ "memory", have_memory },     { "crowd", have_crowd },
 	{ "threads", have_threads },   { "tasks", have_tasks },
 	{ "mappings", have_mappings }, { "descriptors", have_descriptors },
+	{ "same", have_same },	       { "family", have_family },
 };
 
 int main(int argc, char **argv)

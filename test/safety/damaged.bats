@@ -52,3 +52,8 @@ damaged()
 	start mm/compress
 	damaged --compress=lz4
 }
+
+@test "damaged: pages that are stored once" {
+	start mm/cow
+	damaged --dedup-pages
+}

@@ -61,6 +61,18 @@ load protect.bash
 	all_well "after the restore"
 }
 
+@test "protect: equal pages are stored once, in what is merged as well" {
+	protect_setup
+	protect --every 20ms --keep 2 --dedup-pages
+	increments 8
+	stop_protecting
+	"$STASIS" verify "$SAVED" || fail "checksums are not right"
+	[ -z "$(find "$SAVED" -name 'pages-*')" ] || fail "some are stored as they are"
+	kill_tree
+	start_again
+	all_well "after the restore"
+}
+
 @test "protect: memory that is saved in rounds" {
 	protect_setup
 	protect --every 20ms --keep 3 --freeze=precopy
