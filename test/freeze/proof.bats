@@ -2,26 +2,29 @@ load moment.bash
 
 # The proof of the proof: images into which a piece of another moment was put must be found out.
 
-# Of each process of the tree, in hundredths of a second: what it has had of a processor.
+# Of each thread of the tree but the first ones, which wait, in hundredths of a second: what it has had of a processor.
 processor_times()
 {
-	local p stat
+	local p task stat
 
 	for p in $(pids_of_tree); do
-		read -r stat </proc/"$p"/stat
-		read -r -a stat <<<"${stat##*) }"
-		echo "$p $((stat[11] + stat[12]))"
+		for task in /proc/"$p"/task/*; do
+			[ "${task##*/}" != "$p" ] || continue
+			{ read -r stat <"$task"/stat; } 2>/dev/null || continue
+			read -r -a stat <<<"${stat##*) }"
+			echo "${task##*/} $((stat[11] + stat[12]))"
+		done
 	done
 }
 
-# have_worked TIMES: all that there were then have written a lot since.
+# have_worked TIMES: all that there were then have written a lot since, or are gone.
 have_worked()
 {
-	local now p time
+	local now tid time
 
 	now=$(processor_times)
-	while read -r p time; do
-		[[ $now =~ (^|$'\n')"$p "([0-9]+) && ${BASH_REMATCH[2]} -ge $((time + 10)) ]] || return 1
+	while read -r tid time; do
+		[[ ! $now =~ (^|$'\n')"$tid "([0-9]+) ]] || [ "${BASH_REMATCH[2]}" -ge $((time + 5)) ] || return 1
 	done <<<"$1"
 }
 
