@@ -12,7 +12,10 @@
 #include "lib/io.h"
 #include "lib/own.h"
 
-enum { WORTH_BACKGROUND = 64 }; /* files: a thread of our own costs as much as some */
+enum {
+	WORTH_BACKGROUND = 64, /* files: a thread of our own costs as much as some */
+	WORTH_TWO = 8 << 20,   /* bytes of one file: the same */
+};
 
 static const char AS_IT_IS[] = "if it was changed on purpose, remove '" MANIFEST_NAME "'";
 
@@ -49,8 +52,48 @@ static int read_chunk(const struct listed_file *f, int fd, uint64_t chunk, void 
 	return 0;
 }
 
-static int read_file(struct listed_file *f, int dir_fd, char *buf, struct err *e)
+/* Both halves of a work, by two threads if it is worth it. */
+static int in_two(int (*run)(void *half, struct err *e), void *mine, void *other, bool worth,
+		  struct err *e)
 {
+	struct background *b = worth ? background_start() : NULL;
+	struct err later = {};
+	int r = background_add(b, run, other, e);
+
+	if (r == 0)
+		r = run(mine, e);
+	if (background_finish(b, &later) < 0 && r == 0) {
+		*e = later;
+		r = e->code;
+	}
+	return r;
+}
+
+/* Some of the chunks of a file. */
+struct stretch {
+	struct listed_file *f;
+	int fd;
+	uint64_t first, last;
+};
+
+static int read_stretch(void *arg, struct err *e)
+{
+	const struct stretch *s = arg;
+	own_mem char *buf = malloc(MANIFEST_CHUNK);
+
+	if (!buf)
+		return err_sys(e, "memory for checksums");
+	for (uint64_t n = s->first; n < s->last; n++) {
+		if (read_chunk(s->f, s->fd, n, buf, e) < 0)
+			return e->code;
+		s->f->sums[n] = checksum(buf, chunk_size(s->f, n));
+	}
+	return 0;
+}
+
+static int read_file(struct listed_file *f, int dir_fd, struct err *e)
+{
+	struct stretch mine, other;
 	own_fd fd = -1;
 
 	if (open_file(dir_fd, f->name, &fd, &f->size, e) < 0)
@@ -59,11 +102,10 @@ static int read_file(struct listed_file *f, int dir_fd, char *buf, struct err *e
 	f->sums = malloc(f->sum_count * sizeof(*f->sums) + 1);
 	if (!f->sums)
 		return err_sys(e, "memory for the checksums of '%s'", f->name);
-	for (uint64_t n = 0; n < f->sum_count; n++) {
-		if (read_chunk(f, fd, n, buf, e) < 0)
-			return e->code;
-		f->sums[n] = checksum(buf, chunk_size(f, n));
-	}
+	mine = (struct stretch){ f, fd, 0, f->sum_count / 2 };
+	other = (struct stretch){ f, fd, mine.last, f->sum_count };
+	if (in_two(read_stretch, &mine, &other, f->size >= WORTH_TWO, e) < 0)
+		return e->code;
 	f->known = true;
 	return 0;
 }
@@ -78,12 +120,9 @@ struct span {
 static int read_span(void *arg, struct err *e)
 {
 	const struct span *s = arg;
-	own_mem char *buf = malloc(MANIFEST_CHUNK);
 
-	if (!buf)
-		return err_sys(e, "memory for checksums");
 	for (size_t i = s->first; i < s->last; i++)
-		if (!s->m->files[i].known && read_file(&s->m->files[i], s->dir_fd, buf, e) < 0)
+		if (!s->m->files[i].known && read_file(&s->m->files[i], s->dir_fd, e) < 0)
 			return e->code;
 	return 0;
 }
@@ -92,17 +131,8 @@ int manifest_read(struct manifest *m, int dir_fd, struct err *e)
 {
 	size_t half = m->count / 2;
 	struct span mine = { m, dir_fd, 0, half }, other = { m, dir_fd, half, m->count };
-	struct background *b = m->count > WORTH_BACKGROUND ? background_start() : NULL;
-	struct err later = {};
-	int r = background_add(b, read_span, &other, e);
 
-	if (r == 0)
-		r = read_span(&mine, e);
-	if (background_finish(b, &later) < 0 && r == 0) {
-		*e = later;
-		r = e->code;
-	}
-	return r;
+	return in_two(read_span, &mine, &other, m->count > WORTH_BACKGROUND, e);
 }
 
 int listed_open(const struct listed_file *f, int dir_fd, int *ret_fd, struct err *e)
