@@ -12,11 +12,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "lib/thread.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/maps.h"
 #include "lib/pagemap.h"
+#include "lib/thread.h"
 #include "lib/uffd.h"
 #include "lib/written.h"
 

@@ -11,9 +11,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "lib/thread.h"
 #include "lib/io.h"
 #include "lib/log.h"
+#include "lib/thread.h"
 
 /*
  * Before the moment, whoever writes makes the stop longer by each window that has to be protected again. So these writers
