@@ -59,6 +59,20 @@ int manifest_take(struct manifest *m, const char *name, uint64_t size, uint64_t 
 	return 0;
 }
 
+int manifest_take_some(struct manifest *m, const char *name, uint64_t *sums, size_t count,
+		       struct err *e)
+{
+	struct listed_file *f = add(m, name, e);
+
+	if (!f) {
+		free(sums);
+		return e->code;
+	}
+	f->sums = sums;
+	f->sum_count = count;
+	return 0;
+}
+
 int manifest_take_data(struct manifest *m, const char *name, const void *data, size_t size,
 		       struct err *e)
 {

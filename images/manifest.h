@@ -22,7 +22,7 @@ struct listed_file {
 	char name[IMAGE_NAME_MAX];
 	bool known; /* size and checksums; else they are still to be read */
 	uint64_t size;
-	uint64_t *sums;
+	uint64_t *sums; /* 0, if not known: to be read (and one that is 0 is read in vain) */
 	size_t sum_count;
 };
 
@@ -49,7 +49,10 @@ must_check int manifest_list(struct manifest *m, const char *name, struct err *e
 /* Adds a file whose checksums are known, manifest_chunks(size) of them; takes them over, also when it fails. */
 must_check int manifest_take(struct manifest *m, const char *name, uint64_t size, uint64_t *sums,
 			     struct err *e);
-/* The same, of what it holds. */
+/* Adds a file that manifest_read is to read where the checksum of a chunk is 0, or beyond the last; takes them over. */
+must_check int manifest_take_some(struct manifest *m, const char *name, uint64_t *sums,
+				  size_t count, struct err *e);
+/* The same as manifest_take, of what it holds. */
 must_check int manifest_take_data(struct manifest *m, const char *name, const void *data,
 				  size_t size, struct err *e);
 /* Reads the files that are not known yet. */

@@ -84,10 +84,27 @@ static int read_stretch(void *arg, struct err *e)
 	if (!buf)
 		return err_sys(e, "memory for checksums");
 	for (uint64_t n = s->first; n < s->last; n++) {
+		if (s->f->sums[n])
+			continue;
 		if (read_chunk(s->f, s->fd, n, buf, e) < 0)
 			return e->code;
 		s->f->sums[n] = checksum(buf, chunk_size(s->f, n));
 	}
+	return 0;
+}
+
+/* Room for all of them; those that are known stay. */
+static int make_room(struct listed_file *f, struct err *e)
+{
+	size_t count = manifest_chunks(f->size);
+	uint64_t *sums = realloc(f->sums, count * sizeof(*sums) + 1);
+
+	if (!sums)
+		return err_sys(e, "memory for the checksums of '%s'", f->name);
+	f->sums = sums;
+	for (size_t n = f->sum_count; n < count; n++)
+		sums[n] = 0;
+	f->sum_count = count;
 	return 0;
 }
 
@@ -96,12 +113,8 @@ static int read_file(struct listed_file *f, int dir_fd, struct err *e)
 	struct stretch mine, other;
 	own_fd fd = -1;
 
-	if (open_file(dir_fd, f->name, &fd, &f->size, e) < 0)
+	if (open_file(dir_fd, f->name, &fd, &f->size, e) < 0 || make_room(f, e) < 0)
 		return e->code;
-	f->sum_count = manifest_chunks(f->size);
-	f->sums = malloc(f->sum_count * sizeof(*f->sums) + 1);
-	if (!f->sums)
-		return err_sys(e, "memory for the checksums of '%s'", f->name);
 	mine = (struct stretch){ f, fd, 0, f->sum_count / 2 };
 	other = (struct stretch){ f, fd, mine.last, f->sum_count };
 	if (in_two(read_stretch, &mine, &other, f->size >= WORTH_TWO, e) < 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "images/manifest.h"
 #include "images/packed.h"
 #include "images/packed.pb-c.h"
 #include "lib/checksum.h"
@@ -16,6 +17,7 @@ enum {
 	SURE = 4,	   /* so many chunks in a row were incompressible: the next is only tried */
 	TRIED = 8 << 10,   /* by this much of its middle */
 	ALWAYS_TRIED = 64, /* but every so many of them as a whole */
+	SUMS = PACKED_CHUNK / MANIFEST_CHUNK, /* that can lie within a chunk */
 };
 
 static int write_head(struct packer *p, struct err *e)
@@ -153,6 +155,33 @@ static int take_place(struct packer *p, uint64_t number, struct packed_chunk *c,
 	return r;
 }
 
+/*
+ * For the manifest, while the data is in the cache: to read the file again takes longer than to compress what was random. What
+ * shares its 32 KiB with a neighbour is read again.
+ */
+static int note_sums(struct packer *p, const struct packed_chunk *c, const char *from,
+		     struct err *e)
+{
+	uint64_t first = manifest_chunks(c->at), last = (c->at + c->size) / MANIFEST_CHUNK;
+	uint64_t sums[SUMS];
+	int r = 0;
+
+	for (uint64_t n = first; n < last; n++)
+		sums[n - first] = checksum(from + n * MANIFEST_CHUNK - c->at, MANIFEST_CHUNK);
+	if (first >= last)
+		return 0;
+	pthread_mutex_lock(&p->lock);
+	while (r == 0 && p->sum_count < last) {
+		r = io_grow(&p->sums, p->sum_count, sizeof(*p->sums), e);
+		if (r == 0)
+			p->sums[p->sum_count++] = 0;
+	}
+	if (r == 0)
+		memcpy(&p->sums[first], sums, (last - first) * sizeof(*sums));
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
 const char *pack_piece(const struct codec *codec, struct pack_hand *h, struct pack_piece *piece,
 		       struct packed_chunk *ret)
 {
@@ -177,7 +206,7 @@ static int write_piece(struct packer *p, struct pack_hand *h, struct pack_piece 
 		return e->code;
 	if (ret->size && io_pwrite(image_fd(&p->image), from, ret->size, ret->at, e) < 0)
 		return err_on(e, "'%s'", p->image.name);
-	return 0;
+	return note_sums(p, ret, from, e);
 }
 
 int packer_put(struct packer *p, struct pack_hand *h, struct pack_piece *piece, struct err *e)
@@ -227,6 +256,8 @@ void packer_drop(struct packer *p)
 	p->how.seen = NULL;
 	free(p->index);
 	free(p->refs);
+	free(p->sums);
 	p->index = NULL;
 	p->refs = NULL;
+	p->sums = NULL;
 }

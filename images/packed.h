@@ -204,6 +204,9 @@ struct packer {
 	uint64_t at; /* where the next chunk goes */
 	struct packed_chunk *index;
 	uint64_t count, room;
+	/* As images/manifest.h wants them; 0: not known. */
+	uint64_t *sums;
+	size_t sum_count;
 	/* With how.seen. */
 	size_t seen_file;
 	struct packed_ref *refs;

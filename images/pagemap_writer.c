@@ -73,6 +73,9 @@ static int list_files(struct pagemap_writer *w, struct err *e)
 	image_name(name, w->sink.packer ? IMG_PACKED : IMG_PAGES, w->pages_id);
 	if (manifest_list(w->manifest, w->map.name, e) < 0)
 		return e->code;
+	if (w->sink.packer)
+		return manifest_take_some(w->manifest, name, take_mem(w->sink.packer->sums),
+					  w->sink.packer->sum_count, e);
 	if (!w->sink.sums)
 		return manifest_list(w->manifest, name, e);
 	return manifest_take(w->manifest, name, w->size, take_mem(w->sink.sums), e);

@@ -1,9 +1,10 @@
 /*
  * The least that compressing memory can cost: the library alone, with as many threads as there are processors, each on
  * the next 128 KiB, and what comes out appended to a fresh file. Says how many microseconds that took. The memory is
- * its own, or that of another process, from which it has to be read first.
+ * its own, or that of another process, from which it has to be read first; that reading alone, with nothing made of it,
+ * is what no way of saving another process can do without.
  *
- *   squeeze own|other zstd|lz4 zeros|text|random FILE MIB
+ *   squeeze own|other zstd|lz4|nothing zeros|text|random FILE MIB
  */
 #include <fcntl.h>
 #include <lz4.h>
@@ -25,7 +26,7 @@ enum { CHUNK = 128 << 10, ROOM = 2 * CHUNK, THREADS = 64 };
 static char *memory;
 static size_t size, next, end;
 static int file, level = 1;
-static bool lz4;
+static bool lz4, nothing;
 static pid_t other; /* 0: none */
 
 static long long now_us(void)
@@ -60,6 +61,8 @@ static void *work(void *arg)
 		if (at >= size)
 			break;
 		data = take(buf, memory + at);
+		if (nothing)
+			continue;
 		n = lz4 ? (size_t)LZ4_compress_fast(data, out, CHUNK, ROOM, 1) :
 			  ZSTD_compress2(context, out, ROOM, data, CHUNK);
 		if (pwrite(file, out, n, __atomic_fetch_add(&end, n, __ATOMIC_RELAXED)) !=
@@ -74,6 +77,25 @@ static char *map(void)
 	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
+/* The other process fills its memory itself: what two share after a fork, the kernel copies before it is read. */
+static bool fill_there(const char *sort)
+{
+	int ready[2];
+	char word;
+
+	if (pipe(ready) < 0 || (other = fork()) < 0)
+		return false;
+	if (other == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (!contents_fill(memory, size, sort) || write(ready[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	return read(ready[0], &word, 1) == 1;
+}
+
 int main(int argc, char **argv)
 {
 	int threads = sysconf(_SC_NPROCESSORS_ONLN);
@@ -84,21 +106,15 @@ int main(int argc, char **argv)
 	if (argc != 6)
 		return 2;
 	lz4 = argv[2][0] == 'l';
+	nothing = argv[2][0] == 'n';
 	size = strtoull(argv[5], NULL, 10) << 20;
 	memory = map();
-	if (!contents_fill(memory, size, argv[3]))
+	if (argv[1][1] == 't' ? !fill_there(argv[3]) : !contents_fill(memory, size, argv[3]))
 		return 2;
 	/* See floor.c: memory that is about to be needed is touched before. */
 	warm = map();
 	memset(warm, 1, size);
 	munmap(warm, size);
-	if (argv[1][1] == 't') {
-		other = fork();
-		if (other == 0) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			pause();
-		}
-	}
 	from = now_us();
 	file = open(argv[4], O_WRONLY | O_CREAT | O_EXCL, 0600);
 	threads = threads < THREADS ? threads : THREADS;
