@@ -2,7 +2,8 @@
  * Copying pages out of tasks, into the buffer of whoever stores them (images/page_pump.c): with process_vm_readv, which
  * takes half the time of /proc/PID/mem. But it pins what it reads, and before that the kernel gives the task a copy of its own
  * of a page that it shares copy-on-write with others: a dump would make the tree larger. /proc/PID/mem does not pin, so
- * such pages, which /proc/PID/pagemap tells, and those that the task itself may not read go through there.
+ * such pages, which /proc/PID/pagemap tells, and those that the task itself may not read go through there. So do pages that lie
+ * far apart: the kernel walks to the end of a page table even for one word of pagemap, and takes longer for that than for the page.
  */
 #include "dump/memory.h"
 
@@ -17,7 +18,11 @@
 #include "lib/io.h"
 #include "lib/pagemap.h"
 
-enum { VECTORS = 64 };
+enum {
+	VECTORS = 64,
+	FEW = 8, /* runs in the part of memory that pagemap is asked about at once: not worth asking */
+	SHORT = FEW * PAGE_SIZE, /* bytes of a run */
+};
 
 struct copying {
 	struct page_source source; /* this */
@@ -64,22 +69,40 @@ static bool is_shared(const struct page_view *v, uint64_t vaddr)
 	return v->bits[n / 64] >> n % 64 & 1;
 }
 
-/* How many bytes from here on, up to size, are to be read the same way, and whether that is through /proc/PID/mem. */
-static int same_way(const struct copying *c, struct page_piece *p, struct iovec *part,
-		    bool *ret_forced, struct err *e)
+static bool is_sparse(const struct copying *c, const struct page_run *r, uint64_t vaddr)
 {
-	uint64_t vaddr = (uint64_t)part->iov_base, end;
+	const struct page_run *later = r + FEW;
 
-	if (*ret_forced || c->pagemap_fd < 0)
+	return r->bytes < SHORT && (later >= c->runs + c->count ||
+				    later->vaddr - vaddr >= (uint64_t)PAGE_VIEW * PAGE_SIZE);
+}
+
+/* Some of a run, all to be read the same way. */
+struct part {
+	const struct page_run *run;
+	struct iovec at;
+	bool forced; /* through /proc/PID/mem */
+};
+
+/* Chooses how it is read, and shortens it to what is read like that. */
+static int choose_way(const struct copying *c, struct page_piece *p, struct part *part,
+		      struct err *e)
+{
+	uint64_t vaddr = (uint64_t)part->at.iov_base, end;
+	bool seen = vaddr >= p->view.start && vaddr < p->view.end;
+
+	part->forced = part->run->forced ||
+		       (!seen && c->pagemap_fd >= 0 && is_sparse(c, part->run, vaddr));
+	if (part->forced || c->pagemap_fd < 0)
 		return 0;
-	if ((vaddr < p->view.start || vaddr >= p->view.end) && look(c, p, vaddr, e) < 0)
+	if (!seen && look(c, p, vaddr, e) < 0)
 		return e->code;
-	end = vaddr + part->iov_len < p->view.end ? vaddr + part->iov_len : p->view.end;
-	*ret_forced = is_shared(&p->view, vaddr);
+	end = vaddr + part->at.iov_len < p->view.end ? vaddr + part->at.iov_len : p->view.end;
+	part->forced = is_shared(&p->view, vaddr);
 	for (uint64_t at = vaddr; at < end; at += PAGE_SIZE)
-		if (is_shared(&p->view, at) != *ret_forced)
+		if (is_shared(&p->view, at) != part->forced)
 			end = at;
-	part->iov_len = end - vaddr;
+	part->at.iov_len = end - vaddr;
 	return 0;
 }
 
@@ -125,18 +148,20 @@ static int flush(struct gathering *g, struct err *e)
 	return 0;
 }
 
-static int add_part(struct gathering *g, struct iovec part, bool forced, struct err *e)
+static int add_part(struct gathering *g, const struct part *part, struct err *e)
 {
-	if ((g->count == VECTORS || forced) && flush(g, e) < 0)
+	const struct iovec *at = &part->at;
+
+	if ((g->count == VECTORS || part->forced) && flush(g, e) < 0)
 		return e->code;
-	if (!forced) {
-		g->from[g->count++] = part;
-		g->pending += part.iov_len;
+	if (!part->forced) {
+		g->from[g->count++] = *at;
+		g->pending += at->iov_len;
 		return 0;
 	}
-	if (read_forced(g->c, g->buf + g->done, (uint64_t)part.iov_base, part.iov_len, e) < 0)
+	if (read_forced(g->c, g->buf + g->done, (uint64_t)at->iov_base, at->iov_len, e) < 0)
 		return e->code;
-	g->done += part.iov_len;
+	g->done += at->iov_len;
 	return 0;
 }
 
@@ -148,15 +173,14 @@ static int gather(const struct copying *c, struct page_piece *p, char *buf, stru
 	for (size_t run = p->place, at = 0; at < p->size;) {
 		const struct page_run *r = &c->runs[run];
 		uint64_t skip = p->at + at - r->offset, size = r->bytes - skip;
-		struct iovec part = { (void *)(r->vaddr + skip), size };
-		bool forced = r->forced;
+		struct part part = { .run = r, .at = { (void *)(r->vaddr + skip), size } };
 
-		if (part.iov_len > p->size - at)
-			part.iov_len = p->size - at;
-		if (same_way(c, p, &part, &forced, e) < 0 || add_part(&g, part, forced, e) < 0)
+		if (part.at.iov_len > p->size - at)
+			part.at.iov_len = p->size - at;
+		if (choose_way(c, p, &part, e) < 0 || add_part(&g, &part, e) < 0)
 			return e->code;
-		at += part.iov_len;
-		run += part.iov_len == size;
+		at += part.at.iov_len;
+		run += part.at.iov_len == size;
 	}
 	return flush(&g, e);
 }

@@ -200,7 +200,10 @@ static int refresh(struct dump *d, struct track *k, struct err *e)
 {
 	int r = k->maps.count ? maps_update(k->proc_fd, &d->pool, &k->maps, e) : 0;
 
-	return r == 0 ? look(d, k, e) : r;
+	if (r == 0)
+		return look(d, k, e);
+	check_aio(k);
+	return r;
 }
 
 int track_refresh(struct dump *d, struct err *e)

@@ -22,6 +22,7 @@
 #include "lib/kernel.h"
 #include "lib/own.h"
 #include "lib/pagemap.h"
+#include "lib/vma_bits.h"
 
 /* Newer than the headers of Debian 12. */
 #define MADV_GUARD_INSTALL 102
@@ -173,6 +174,17 @@ bool probe_pagemap_scan_guard(void)
 	bool scans, guards;
 
 	return pagemap_knows(&scans, &guards) && guards;
+}
+
+bool probe_vma_iterator(void)
+{
+	own_mem struct vma_bits *bits = NULL;
+	own_fd program = -1;
+	struct err e = {};
+	size_t count;
+
+	return vma_bits_open(&program, &e) == 0 &&
+	       vma_bits_read(program, getpid(), &bits, &count, &e) == 0 && count > 0;
 }
 
 bool probe_guard_install(void)

@@ -1,6 +1,7 @@
 /*
  * Reads /proc/PID/smaps, which tells for each mapping what 'maps' tells and the flags besides. For that the kernel
- * walks through all pages, some 10 ms for each GiB.
+ * walks through all pages, 10 to 35 ms for each GiB; of large processes 'maps' is read, and the flags are had otherwise
+ * (vma_quick.h).
  *
  * The kernel hands out some five mappings a read, so ten thousand are two thousand reads; lines are taken
  * apart by hand, and only five of the two dozen of a mapping are looked at.
@@ -14,6 +15,8 @@
 
 #include "lib/io.h"
 #include "lib/own.h"
+#include "lib/vma_letters.h"
+#include "lib/vma_quick.h"
 
 enum { BUFFER_SIZE = 64 * 1024 };
 
@@ -22,33 +25,6 @@ struct reader {
 	struct vma *vmas; /* malloc'ed while it grows */
 	size_t count;
 	const char *last_name; /* neighbours share their file's name more often than not */
-};
-
-#define LETTERS(a, b) ((uint16_t)((unsigned char)(a) | (unsigned char)(b) << 8))
-
-static const struct {
-	uint16_t letters;
-	uint32_t flag;
-} flag_letters[] = {
-	{ LETTERS('r', 'd'), VMA_RD }, { LETTERS('w', 'r'), VMA_WR }, { LETTERS('e', 'x'), VMA_EX },
-	{ LETTERS('s', 'h'), VMA_SH }, { LETTERS('g', 'd'), VMA_GD }, { LETTERS('l', 'o'), VMA_LO },
-	{ LETTERS('i', 'o'), VMA_IO }, { LETTERS('s', 'r'), VMA_SR }, { LETTERS('r', 'r'), VMA_RR },
-	{ LETTERS('d', 'c'), VMA_DC }, { LETTERS('d', 'e'), VMA_DE }, { LETTERS('a', 'c'), VMA_AC },
-	{ LETTERS('n', 'r'), VMA_NR }, { LETTERS('h', 't'), VMA_HT }, { LETTERS('d', 'd'), VMA_DD },
-	{ LETTERS('m', 'g'), VMA_MG }, { LETTERS('h', 'g'), VMA_HG }, { LETTERS('n', 'h'), VMA_NH },
-	{ LETTERS('w', 'f'), VMA_WF }, { LETTERS('p', 'f'), VMA_PF }, { LETTERS('s', 's'), VMA_SS },
-	{ LETTERS('s', 'l'), VMA_SL }, { LETTERS('d', 'p'), VMA_DP }, { LETTERS('l', 'f'), VMA_LF },
-	{ LETTERS('u', 'w'), VMA_UW }, { LETTERS('u', 'm'), VMA_UM }, { LETTERS('g', 'u'), VMA_GU },
-	{ LETTERS('u', 'i'), VMA_UI },
-};
-
-static const struct {
-	uint16_t letters;
-	uint32_t may;
-} may_letters[] = {
-	{ LETTERS('m', 'r'), VMA_RD },
-	{ LETTERS('m', 'w'), VMA_WR },
-	{ LETTERS('m', 'e'), VMA_EX },
 };
 
 static uint64_t take_hex(const char **p)
@@ -148,18 +124,14 @@ static uint64_t value_of(const char *line)
 
 static void parse_flags(struct vma *v, const char *p)
 {
-	for (; p[0] && p[1]; p += p[2] == ' ' ? 3 : 2) {
-		uint16_t letters = LETTERS(p[0], p[1]);
+	const uint16_t none = '?' | '?' << 8;
+	uint16_t letters;
 
+	while ((letters = vma_next_letters(&p))) {
 		/* Older kernels (6.1) have no letters for it. */
-		if (letters == LETTERS('?', '?') && v->flags & VMA_LO && !(v->flags & AFTER_LF))
+		if (letters == none && v->flags & VMA_LO && !(v->flags & AFTER_LF))
 			v->flags |= VMA_LF;
-		for (size_t i = 0; i < ARRAY_SIZE(flag_letters); i++)
-			if (flag_letters[i].letters == letters)
-				v->flags |= flag_letters[i].flag;
-		for (size_t i = 0; i < ARRAY_SIZE(may_letters); i++)
-			if (may_letters[i].letters == letters)
-				v->may |= may_letters[i].may;
+		vma_letters_mean(letters, &v->flags, &v->may);
 	}
 }
 
@@ -175,8 +147,6 @@ static int parse_line(struct reader *r, const char *line, struct err *e)
 	v = &r->vmas[r->count - 1];
 	if (*line == 'K' && strncmp(line, "KernelPageSize:", 15) == 0)
 		v->page_size = value_of(line) * 1024;
-	else if (*line == 'L' && strncmp(line, "Locked:", 7) == 0)
-		v->locked = value_of(line) * 1024;
 	else if (*line == 'P' && strncmp(line, "ProtectionKey:", 14) == 0)
 		v->pkey = value_of(line);
 	else if (*line == 'V' && strncmp(line, "VmFlags: ", 9) == 0)
@@ -284,9 +254,27 @@ static int read_into_pool(int proc_fd, const char *name, struct pool *pool, stru
 	return res;
 }
 
+/* The same without that walk, where it can be: 1. */
+static int read_quick(int proc_fd, struct pool *pool, struct maps *ret, struct err *e)
+{
+	struct reader r = { .pool = pool };
+	int res = read_file(proc_fd, "maps", &r, e);
+
+	if (res == 0 && vma_quick_flags(proc_fd, r.vmas, r.count)) {
+		*ret = (struct maps){ keep(&r), r.count };
+		res = 1;
+	}
+	free(r.vmas);
+	return res;
+}
+
 int maps_read(int proc_fd, struct pool *pool, struct maps *ret, struct err *e)
 {
-	return read_into_pool(proc_fd, "smaps", pool, ret, e);
+	int r = vma_quick_prepare(proc_fd) ? read_quick(proc_fd, pool, ret, e) : 0;
+
+	if (r == 0)
+		r = read_into_pool(proc_fd, "smaps", pool, ret, e);
+	return r < 0 ? r : 0;
 }
 
 int maps_read_brief(int proc_fd, struct pool *pool, struct maps *ret, struct err *e)
@@ -312,7 +300,6 @@ static void take_over(struct vma *is, const struct vma *was)
 	is->flags = was->flags;
 	is->may = was->may;
 	is->page_size = was->page_size;
-	is->locked = was->locked;
 	is->pkey = was->pkey;
 }
 
@@ -334,8 +321,11 @@ static bool take_over_all(struct vma *now, size_t count, const struct maps *befo
 int maps_update(int proc_fd, struct pool *pool, struct maps *m, struct err *e)
 {
 	struct reader r = { .pool = pool };
-	int res = read_file(proc_fd, "maps", &r, e);
+	int res = vma_quick_ready() ? read_quick(proc_fd, pool, m, e) : 0;
 
+	if (res != 0)
+		return res;
+	res = read_file(proc_fd, "maps", &r, e);
 	if (res == 0 && take_over_all(r.vmas, r.count, m)) {
 		*m = (struct maps){ keep(&r), r.count };
 		res = 1;

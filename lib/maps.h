@@ -52,7 +52,6 @@ struct vma {
 	uint64_t inode;
 	const char *name;   /* path or [name], " (deleted)" included, "" if none */
 	uint64_t page_size; /* bytes: KernelPageSize */
-	uint64_t locked;    /* bytes */
 	uint32_t pkey;	    /* memory protection key, 0 for nearly everything */
 	/* For dump/mm: what dump/memory.c decided (VMA_* status bits of the image), shmid, file id. */
 	uint32_t status;
@@ -68,13 +67,13 @@ struct maps {
 
 /* Private anonymous memory, heap and stack included: neither a file nor a shared object lies under it. */
 bool maps_is_anon(const struct vma *v);
-/* Everything about the mappings of a process. proc_fd is /proc/PID. */
+/* Everything about the mappings of a process, as far as it is told with or without smaps. proc_fd is /proc/PID. */
 must_check int maps_read(int proc_fd, struct pool *pool, struct maps *ret, struct err *e);
 /* Without what only smaps tells, and so without that the kernel walks through all pages: may, and most flags. */
 must_check int maps_read_brief(int proc_fd, struct pool *pool, struct maps *ret, struct err *e);
 /*
- * Brings what maps_read gave up to date, at the price of maps_read_brief: what only smaps tells is as it was. 1: done;
- * 0: it cannot be, there are mappings that were not there before.
+ * Brings what maps_read gave up to date, at the price of maps_read_brief. Where the flags are not to be had at that price,
+ * what only smaps tells is as it was. 1: done; 0: it cannot be, there are mappings that were not there before.
  */
 must_check int maps_update(int proc_fd, struct pool *pool, struct maps *m, struct err *e);
 

@@ -4,7 +4,7 @@
  * PAGEMAP_SCAN's short cut for "written" tells what is not protected: pages that were written, and places without a page.
  * The rest is there and protected, as nothing but a page is ever protected here, with one exception: where a whole page
  * table is missing (2 MiB: never touched, given back, a huge page that was) the kernel says nothing. So the word of
- * one page is asked for in each table.
+ * one page is asked for in each table: the last one, as the kernel walks from there to the end of the table, whatever it is asked.
  */
 #include "lib/protected.h"
 
@@ -74,14 +74,14 @@ static int next_tables(struct protected_pages *p, uint64_t stop, struct page_ran
 {
 	*ret = (struct page_range){ .start = p->at, .end = p->at, .clean = true };
 	while (p->at < stop) {
-		uint64_t next = (p->at | (TABLE - 1)) + 1;
-		int there = is_there(p, p->at, e);
+		uint64_t table = (p->at | (TABLE - 1)) + 1, next = table < stop ? table : stop;
+		int there = is_there(p, next - PAGE_SIZE, e);
 
 		if (there < 0)
 			return there;
 		if (!there && ret->end > ret->start)
 			return 0;
-		p->at = next < stop ? next : stop;
+		p->at = next;
 		if (there)
 			ret->end = p->at;
 		else
