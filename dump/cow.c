@@ -297,6 +297,10 @@ int cow_take(const struct task *t, const struct page_run *runs, size_t count,
 	*w = (struct pagemap_writer){ .pages_fd = -1 };
 	ct->taken = true;
 	ct->space.pages_fd = ct->w.pages_fd;
+	/* Without memory for them they are made later, by reading the file again. */
+	ct->w.sink.sums = calloc(manifest_chunks(ct->w.size) + 1, sizeof(*ct->w.sink.sums));
+	ct->w.sink.some_sums = true;
+	ct->space.sums = ct->w.sink.sums;
 	ranges_free(&ct->pages);
 	if (cow_space_take(&ct->space, runs, count, e) < 0)
 		return e->code;

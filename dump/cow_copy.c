@@ -51,29 +51,53 @@ static size_t pieces_of(const struct cow_space *s, const struct cow_unit *u, str
 	return n;
 }
 
-/* Whether any page of a piece might be copied for its owner if it was pinned (lib/pagemap.h). */
-static bool is_common(const struct cow_space *s, const struct iovec *piece)
+/*
+ * Which pages from here on might be copied for their owner if they were pinned (lib/pagemap.h). The kernel walks to the end of
+ * a page table whatever it is asked, so that much is asked at once.
+ */
+static void look(const struct cow_space *s, uint64_t at, struct page_view *ret)
 {
-	uint64_t words[VECTORS];
-	ssize_t got = pread(s->pagemap_fd, words, piece->iov_len / PAGE_SIZE * sizeof(*words),
-			    (uint64_t)piece->iov_base / PAGE_SIZE * sizeof(*words));
+	uint64_t words[PAGE_VIEW];
+	uint64_t pages = PAGE_VIEW - at / PAGE_SIZE % PAGE_VIEW;
+	ssize_t got = pread(s->pagemap_fd, words, pages * sizeof(*words),
+			    at / PAGE_SIZE * sizeof(*words));
 
-	for (size_t i = 0; got > 0 && i < got / sizeof(*words); i++)
+	pages = got > 0 ? got / sizeof(*words) : 0;
+	*ret = (struct page_view){ at, at + pages * PAGE_SIZE, {} };
+	for (uint64_t i = 0; i < pages; i++)
 		if (pagemap_is_common(words[i]))
+			ret->bits[i / 64] |= 1ULL << i % 64;
+}
+
+/* Whether any page of a piece is one. */
+static bool is_common(const struct cow_space *s, const struct iovec *piece, struct page_view *view)
+{
+	uint64_t at = (uint64_t)piece->iov_base, end = at + piece->iov_len;
+
+	for (; at < end; at += PAGE_SIZE) {
+		uint64_t n;
+
+		if (at < view->start || at >= view->end)
+			look(s, at, view);
+		n = (at - view->start) / PAGE_SIZE;
+		if (at < view->end && view->bits[n / 64] >> n % 64 & 1)
 			return true;
+	}
 	return false;
 }
 
 /* A mapping that its owner may not read (any more) is read all the same, and what is shared copy-on-write stays so. */
-static int read_pieces(struct cow_space *s, char *buf, const struct iovec *from, size_t count,
-		       struct err *e)
+static int read_pieces(struct cow_space *s, struct cow_copy *to_copy, const struct iovec *from,
+		       size_t count, struct err *e)
 {
+	struct page_view own = {}, *view = to_copy->view ? to_copy->view : &own;
+	char *buf = to_copy->data;
 	bool common = false;
 	size_t size = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		size += from[i].iov_len;
-		common = common || is_common(s, &from[i]);
+		common = common || is_common(s, &from[i], view);
 	}
 	struct iovec to = { buf, size };
 	if (!common && process_vm_readv(s->pid, &to, 1, from, count, 0) == (ssize_t)size)
@@ -125,6 +149,7 @@ static void mark(struct cow_space *s, const size_t *units, size_t count, struct 
 
 	ret->count = 0;
 	ret->fd = s->pages_fd;
+	ret->sums = s->sums;
 	for (size_t i = 0; i < count; i++) {
 		struct cow_unit *u = &s->units[units[i]];
 		uint32_t bytes = u->pages * PAGE_SIZE;
@@ -154,7 +179,7 @@ int cow_space_copy(struct cow_space *s, size_t first, size_t last, struct cow_co
 		}
 	if (!count)
 		return 0;
-	r = read_pieces(s, ret->data, from, pieces, &why);
+	r = read_pieces(s, ret, from, pieces, &why);
 	if (r == 0)
 		r = prove(s, from, pieces, &why);
 	if (r > 0) {
@@ -177,6 +202,7 @@ int cow_space_copy(struct cow_space *s, size_t first, size_t last, struct cow_co
 			ret->parts[ret->count++].at += COW_WINDOW / 2;
 		}
 		ret->fd = s->pages_fd;
+		ret->sums = s->sums;
 		return 0;
 	}
 	if (r < 0) {
@@ -186,7 +212,7 @@ int cow_space_copy(struct cow_space *s, size_t first, size_t last, struct cow_co
 	return lost(s, s->units[units[0]].vaddr, e);
 }
 
-int cow_copy_write(const struct cow_copy *c, struct err *e)
+int cow_copy_write(const struct cow_copy *c, struct manifest_part *m, struct err *e)
 {
 	for (size_t i = 0; i < c->count;) {
 		const struct cow_part *p = &c->parts[i];
@@ -197,6 +223,7 @@ int cow_copy_write(const struct cow_copy *c, struct err *e)
 			bytes += c->parts[i].bytes;
 		if (io_pwrite(c->fd, c->data + p->at, bytes, p->offset, e) < 0)
 			return e->code;
+		manifest_part_add(m, c->sums, p->offset, c->data + p->at, bytes);
 	}
 	return 0;
 }

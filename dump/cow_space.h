@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "dump/memory.h"
+#include "images/manifest_part.h"
 #include "lib/ranges.h"
 
 enum {
@@ -38,7 +39,8 @@ struct cow_space {
 	int pid;
 	int uffd;
 	int proc_fd, pagemap_fd, mem_fd;
-	int pages_fd;	     /* where the pages go; borrowed */
+	int pages_fd;	/* where the pages go; borrowed */
+	uint64_t *sums; /* of that file, see manifest_part.h; borrowed, NULL: nobody wants them */
 	struct ranges areas; /* what can be protected */
 	struct ranges
 		seen; /* pages that were there when all had been protected, before the moment */
@@ -94,18 +96,21 @@ must_check int cow_space_take(struct cow_space *s, const struct page_run *runs, 
 /* Some units that were read into one piece of memory. */
 struct cow_copy {
 	char *data; /* room for COW_WINDOW bytes */
+	struct page_view
+		*view; /* how pages nearby are shared, or empty; NULL: it is asked each time */
 	struct cow_part {
 		uint64_t offset; /* in the pages file */
 		uint32_t at, bytes;
 	} parts[COW_WINDOW / COW_BLOCK];
 	size_t count;
 	int fd;
+	uint64_t *sums;
 };
 
 /* The units that are not saved yet among [first,last), at most a window full: read, proven, marked. */
 must_check int cow_space_copy(struct cow_space *s, size_t first, size_t last, struct cow_copy *ret,
 			      struct err *e);
-must_check int cow_copy_write(const struct cow_copy *c, struct err *e);
+must_check int cow_copy_write(const struct cow_copy *c, struct manifest_part *m, struct err *e);
 /* The first unit that ends behind an address. */
 size_t cow_space_find(const struct cow_space *s, uint64_t at);
 /* Lets go whoever waits for a page of [start,end); its units have been saved. */

@@ -266,13 +266,23 @@ static bool take_errand(struct cow_work *w, struct errand *ret)
 	return got;
 }
 
-static int save_batch(struct cow_work *w, const struct errand *errand, char *buf, struct err *e)
+/* What one saver has. */
+struct saver {
+	char buf[COW_BLOCK];
+	struct manifest_part part;
+	struct page_view view;
+};
+
+static int save_batch(struct cow_work *w, const struct errand *errand, struct saver *me,
+		      struct err *e)
 {
 	struct cow_space *s = errand->space;
-	struct cow_copy copy = { .data = buf };
+	struct cow_copy copy = { .data = me->buf, .view = &me->view };
 
+	me->view = (struct page_view){};
 	for (size_t i = errand->first; i < errand->last; i++)
-		if (cow_space_copy(s, i, i + 1, &copy, e) < 0 || cow_copy_write(&copy, e) < 0)
+		if (cow_space_copy(s, i, i + 1, &copy, e) < 0 ||
+		    cow_copy_write(&copy, &me->part, e) < 0)
 			return e->code;
 	cow_space_release(s, s->units[errand->first].vaddr,
 			  cow_space_window(s, s->units[errand->last - 1].vaddr, COW_BLOCK).end);
@@ -284,18 +294,19 @@ static int save_batch(struct cow_work *w, const struct errand *errand, char *buf
 static void *save_all(void *arg)
 {
 	struct cow_work *w = arg;
-	char buf[COW_BLOCK];
+	struct saver me = {};
 	struct errand errand;
 	struct err e = { 0 };
 
 	while (!e.code && take_errand(w, &errand)) {
 		if (!errand.parcel) {
-			(void)!save_batch(w, &errand, buf, &e);
+			(void)!save_batch(w, &errand, &me, &e);
 			continue;
 		}
-		(void)!cow_copy_write(&errand.parcel->copy, &e);
+		(void)!cow_copy_write(&errand.parcel->copy, &me.part, &e);
 		give_empty(w, errand.parcel);
 	}
+	manifest_part_free(&me.part);
 	if (e.code)
 		cow_work_fail(w, &e);
 	return NULL;

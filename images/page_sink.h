@@ -20,6 +20,7 @@ struct page_sink {
 	bool later; /* pages come some other way: there is but a file of the right size */
 	uint64_t *
 		sums; /* of pages-N.img, as images/manifest.h wants them, if all went through page_pump() */
+	bool some_sums; /* as manifest_take_some() wants them, then */
 	/* Counted while pages are put. */
 	uint64_t taken, zero_pages;
 	uint64_t twin_pages; /* stored elsewhere; known when it is finished */

@@ -78,6 +78,9 @@ static int list_files(struct pagemap_writer *w, struct err *e)
 					  w->sink.packer->sum_count, e);
 	if (!w->sink.sums)
 		return manifest_list(w->manifest, name, e);
+	if (w->sink.some_sums)
+		return manifest_take_some(w->manifest, name, take_mem(w->sink.sums),
+					  manifest_chunks(w->size), e);
 	return manifest_take(w->manifest, name, w->size, take_mem(w->sink.sums), e);
 }
 

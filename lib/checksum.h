@@ -9,4 +9,12 @@ uint64_t checksum(const void *data, size_t size);
 /* Of what comes behind something that has the checksum 'before'. */
 uint64_t checksum_on(const void *data, size_t size, uint64_t before);
 
+/* The checksum of something that comes in parts; after the end it begins anew. */
+struct checksum_parts;
+struct checksum_parts *checksum_parts_new(void); /* NULL: no memory */
+void checksum_parts_begin(struct checksum_parts *p);
+void checksum_parts_add(struct checksum_parts *p, const void *data, size_t size);
+uint64_t checksum_parts_end(struct checksum_parts *p);
+void checksum_parts_free(struct checksum_parts *p); /* NULL is fine */
+
 #endif
