@@ -351,6 +351,7 @@ void files_undo(struct dump *d)
 	if (files->queues)
 		image_drop(files->queues);
 	files_forget(files);
+	watch_forget(files);
 	free(files->entries);
 	free(files->table_of);
 	close(files->self_fd);

@@ -314,6 +314,28 @@ struct known_link {
 	uint32_t id;
 };
 
+struct each_link {
+	void (*fn)(dev_t dev, ino_t ino, uint32_t id, void *arg);
+	void *arg;
+};
+
+static void visit(const void *node, VISIT which, void *closure)
+{
+	const struct known_link *link = *(struct known_link *const *)node;
+	const struct each_link *each = closure;
+
+	if (which == postorder || which == leaf)
+		each->fn(link->dev, link->ino, link->id, each->arg);
+}
+
+void files_each_link(const struct files *files, void (*fn)(dev_t, ino_t, uint32_t id, void *arg),
+		     void *arg)
+{
+	struct each_link each = { fn, arg };
+
+	twalk_r(files->by_link, visit, &each);
+}
+
 static int compare_links(const void *va, const void *vb)
 {
 	const struct known_link *a = va, *b = vb;

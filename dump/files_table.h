@@ -8,6 +8,7 @@
 struct remap;
 struct held_lock;
 struct tty;
+struct watches;
 
 struct files {
 	struct dump *dump;
@@ -28,7 +29,8 @@ struct files {
 	uint32_t ghost_count;
 	struct held_lock *locks, *last_lock; /* dump/fd/lock.c */
 	struct tty *ttys;		     /* dump/fd/tty.c */
-	struct image *queues;		     /* dump/fd/unixsk_queue.c; NULL: nothing waited so far */
+	struct watches *watches;	     /* dump/watch.c */
+	struct image *queues; /* dump/fd/unixsk_queue.c; NULL: nothing waited so far */
 };
 
 /* The table, made when first asked for. */
@@ -39,6 +41,8 @@ must_check int files_put(struct files *files, FileEntry *entry, struct err *e);
 must_check int files_describe(struct fd_table *table, struct descriptor *ret, struct err *e);
 /* Frees the trees. */
 void files_forget(struct files *files);
+/* dump/watch.c */
+void watch_forget(struct files *files);
 /* Refuses a description that no kind knows. */
 int files_refuse(const struct file *f, struct err *e);
 

@@ -22,6 +22,11 @@ struct fd_restore_kind {
 	int (*join)(struct rtask *t, const FileEntry *f, int fd, struct plan *p, struct err *e);
 	/* With everybody stopped, as late as possible: arm timers, leave TCP repair. */
 	int (*late)(struct rtask *t, const FileEntry *f, int fd, struct plan *p, struct err *e);
+	/*
+	 * Memory, registers and descriptors are as they are to be, and everybody stands still: from outside, by our copy. No
+	 * file is opened after that.
+	 */
+	int (*settle)(struct restore *r, const FileEntry *f, int fd, struct err *e);
 	/* Entries of a task that are of no descriptor: locks, the controlling terminal. After all joins. */
 	int (*task)(struct rtask *t, struct plan *p, struct err *e);
 	/* How many entries join and late need at most for a description; NULL: none. */
@@ -58,6 +63,8 @@ must_check int rfiles_join(struct rtask *t, struct plan *p, struct err *e);
 must_check int rfiles_late(struct rtask *t, struct plan *p, struct err *e);
 /* With all tasks there, from outside: owners and signals of F_SETOWN. */
 must_check int rfiles_outside(struct restore *r, struct err *e);
+/* The last that is done from outside; see settle. */
+must_check int rfiles_settle(struct restore *r, struct err *e);
 /* The restore has succeeded: removes the links that the dump made (--link-remap). */
 void rfiles_done(struct restore *r);
 /* Closes our copies. */

@@ -57,6 +57,8 @@ static bool is_whole(const FileEntry *f)
 		return f->tfd && f->tfd->id == f->id;
 	case FD_TYPES__MEMFD:
 		return f->memfd && f->memfd->id == f->id;
+	case FD_TYPES__INOTIFY:
+		return f->ify && f->ify->id == f->id;
 	case FD_TYPES__UNIXSK:
 		return f->usk && f->usk->id == f->id;
 	default:

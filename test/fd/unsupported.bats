@@ -11,11 +11,6 @@ sentence()
 	refuse "$(sentence "socket: tcp 127.0.0.1:$((16#${port#*:})) listening")"
 }
 
-@test "unsupported: inotify" {
-	start fd/unsupported inotify
-	refuse "$(sentence "inotify 'anon_inode:inotify'")"
-}
-
 @test "unsupported: a pidfd" {
 	start fd/unsupported pidfd
 	refuse "$(sentence "pidfd 'anon_inode:[pidfd]'")"

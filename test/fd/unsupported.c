@@ -5,7 +5,6 @@
 #include <mqueue.h>
 #include <netinet/in.h>
 #include <sched.h>
-#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
@@ -18,11 +17,6 @@ static int tcp(void)
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	SYS(bind(fd, (struct sockaddr *)&at, sizeof(at)));
 	return SYS(listen(fd, 1));
-}
-
-static int own_inotify(void)
-{
-	return inotify_init1(0);
 }
 
 static int own_pidfd(void)
@@ -106,11 +100,9 @@ static const struct {
 	const char *name;
 	int (*make)(void);
 } kinds[] = {
-	{ "tcp", tcp },		{ "inotify", own_inotify },
-	{ "pidfd", own_pidfd }, { "namespace", namespace },
-	{ "secret", secret },	{ "queue", queue },
-	{ "device", device },	{ "dead", dead },
-	{ "thread", thread },	{ "fdinfo", own_descriptor },
+	{ "tcp", tcp },	      { "pidfd", own_pidfd }, { "namespace", namespace },
+	{ "secret", secret }, { "queue", queue },     { "device", device },
+	{ "dead", dead },     { "thread", thread },   { "fdinfo", own_descriptor },
 };
 
 int main(int argc, char **argv)
