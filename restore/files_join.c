@@ -53,6 +53,8 @@ static const FownEntry *owner_of(const FileEntry *f)
 		return f->usk->fown;
 	case FD_TYPES__INOTIFY:
 		return f->ify->fown;
+	case FD_TYPES__FANOTIFY:
+		return f->ffy->fown;
 	default:
 		return NULL;
 	}

@@ -59,6 +59,8 @@ static bool is_whole(const FileEntry *f)
 		return f->memfd && f->memfd->id == f->id;
 	case FD_TYPES__INOTIFY:
 		return f->ify && f->ify->id == f->id;
+	case FD_TYPES__FANOTIFY:
+		return f->ffy && f->ffy->id == f->id;
 	case FD_TYPES__UNIXSK:
 		return f->usk && f->usk->id == f->id;
 	default:
