@@ -111,6 +111,20 @@ const struct fd_table *files_table(const struct task *t)
 	return NULL;
 }
 
+bool files_has_thread(const struct dump *d, int tid)
+{
+	for (size_t i = 0; i < d->task_count; i++) {
+		const struct task *t = d->tasks[i];
+
+		if (t->pid == tid)
+			return true;
+		for (size_t k = 0; k < t->thread_count; k++)
+			if (t->threads[k].tid == tid)
+				return true;
+	}
+	return false;
+}
+
 static int by_number(const void *a, const void *b)
 {
 	return ((const struct descriptor *)a)->num - ((const struct descriptor *)b)->num;

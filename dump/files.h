@@ -116,6 +116,8 @@ must_check int files_add_node(struct file *f, uint32_t *ret_id, struct err *e);
 must_check int files_add_named(struct file *f, const char *name, uint32_t *ret_id, struct err *e);
 /* What is written for a file with a path: name, size, mode, build-id; ghosts and remaps where the path is gone. */
 must_check int files_path_entry(struct file *f, uint32_t id, RegFileEntry **ret, struct err *e);
+/* Whether this is a process or thread of the tree; zombies are. */
+bool files_has_thread(const struct dump *d, int tid);
 /* The table of a task. */
 const struct fd_table *files_table(const struct task *t);
 /* The descriptor of this number, NULL: there is none. */

@@ -55,6 +55,8 @@ static const FownEntry *owner_of(const FileEntry *f)
 		return f->ify->fown;
 	case FD_TYPES__FANOTIFY:
 		return f->ffy->fown;
+	case FD_TYPES__PIDFD:
+		return f->pidfd->fown;
 	default:
 		return NULL;
 	}

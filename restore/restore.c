@@ -134,7 +134,7 @@ static int step_files(void *job, struct err *e)
 
 static int step_threads(void *job, struct err *e)
 {
-	return stage_threads(job, e);
+	return stage_threads(job, e) < 0 ? e->code : stage_files_last(job, e);
 }
 
 static int step_state(void *job, struct err *e)

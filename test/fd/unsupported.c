@@ -19,16 +19,6 @@ static int tcp(void)
 	return SYS(listen(fd, 1));
 }
 
-static int own_pidfd(void)
-{
-	return syscall(SYS_pidfd_open, getpid(), 0);
-}
-
-static int namespace(void)
-{
-	return open("/proc/self/ns/net", O_RDONLY);
-}
-
 static int secret(void)
 {
 	return syscall(SYS_memfd_secret, 0);
@@ -53,34 +43,6 @@ static int device(void)
 	return fd;
 }
 
-/* Of a process that is gone. */
-static int dead(void)
-{
-	int ends[2];
-	char path[64];
-	pid_t pid;
-
-	SYS(pipe(ends));
-	pid = SYS(fork());
-	if (pid == 0) {
-		SYS(close(ends[1]));
-		_exit(read(ends[0], path, 1) != 0);
-	}
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	SYS(open(path, O_RDONLY));
-	SYS(close(ends[0]));
-	SYS(close(ends[1]));
-	SYS(dup2(5, 3));
-	SYS(close(5));
-	victim_reap(pid);
-	return 3;
-}
-
-static int own_descriptor(void)
-{
-	return open("/proc/self/fdinfo/0", O_RDONLY);
-}
-
 /* A table of its own for a thread. */
 static void *unshared(void *arg)
 {
@@ -100,9 +62,8 @@ static const struct {
 	const char *name;
 	int (*make)(void);
 } kinds[] = {
-	{ "tcp", tcp },	      { "pidfd", own_pidfd }, { "namespace", namespace },
-	{ "secret", secret }, { "queue", queue },     { "device", device },
-	{ "dead", dead },     { "thread", thread },   { "fdinfo", own_descriptor },
+	{ "tcp", tcp },	      { "secret", secret }, { "queue", queue },
+	{ "device", device }, { "thread", thread },
 };
 
 int main(int argc, char **argv)
