@@ -18,6 +18,7 @@
 #include "images/image.h"
 #include "lib/io.h"
 #include "lib/log.h"
+#include "lib/netlink.h"
 #include "lib/proc.h"
 
 int files_get(struct dump *d, struct files **ret, struct err *e)
@@ -366,6 +367,7 @@ void files_undo(struct dump *d)
 		image_drop(files->queues);
 	files_forget(files);
 	watch_forget(files);
+	netlink_unix_free(files->unix_all, files->unix_count);
 	free(files->entries);
 	free(files->table_of);
 	close(files->self_fd);

@@ -228,16 +228,49 @@ static bool grows_by_itself(const struct file *f)
 	return (f->flags & O_ACCMODE) == O_WRONLY && f->flags & O_APPEND;
 }
 
+/* Of files that were looked at before: many have one file open many times. */
+static struct known_path *known_path(const struct file *f)
+{
+	return &f->dump->files->paths[(f->st.st_ino ^ f->st.st_dev) % KNOWN_PATHS];
+}
+
+static bool is_known(const struct file *f)
+{
+	const struct known_path *k = known_path(f);
+
+	return k->entry && k->st.st_dev == f->st.st_dev && k->st.st_ino == f->st.st_ino &&
+	       k->st.st_ctim.tv_sec == f->st.st_ctim.tv_sec &&
+	       k->st.st_ctim.tv_nsec == f->st.st_ctim.tv_nsec && k->st.st_size == f->st.st_size &&
+	       k->num_known == (f->num >= 0) && strcmp(k->link, f->link) == 0;
+}
+
+/* Only what is found by the very path that the kernel tells; in /proc that is not all there is to it. */
+static void note_known(const struct file *f, const RegFileEntry *reg)
+{
+	if (reg->name == f->link && !reg->ext && strncmp(reg->name, "/proc/", 6) != 0)
+		*known_path(f) = (struct known_path){
+			.st = f->st, .link = f->link, .num_known = f->num >= 0, .entry = reg
+		};
+}
+
+static bool has_build_id(const struct file *f)
+{
+	return f->dump->opt->file_validation == FILE_VALIDATION_BUILDID && f->st.st_size;
+}
+
 int files_path_entry(struct file *f, uint32_t id, RegFileEntry **ret, struct err *e)
 {
 	RegFileEntry *reg = pool_new(&f->dump->pool, RegFileEntry);
+	const RegFileEntry *like = is_known(f) ? known_path(f)->entry : NULL;
 
 	reg_file_entry__init(reg);
 	reg->id = id;
 	reg->flags = f->flags;
 	reg->pos = f->pos;
 	reg->fown = f->fown;
-	if (find_name(f, reg, e) < 0)
+	if (like)
+		reg->name = like->name;
+	else if (find_name(f, reg, e) < 0)
 		return e->code;
 	*ret = reg;
 	if (reg->ext)
@@ -248,8 +281,14 @@ int files_path_entry(struct file *f, uint32_t id, RegFileEntry **ret, struct err
 		return 0;
 	reg->has_size = 1;
 	reg->size = f->st.st_size;
-	if (f->dump->opt->file_validation == FILE_VALIDATION_BUILDID && f->st.st_size)
+	if (like && has_build_id(f)) {
+		reg->n_build_id = like->n_build_id;
+		reg->build_id = like->build_id;
+	} else if (has_build_id(f)) {
 		add_build_id(f, reg);
+	}
+	if (!like)
+		note_known(f, reg);
 	return 0;
 }
 

@@ -52,14 +52,22 @@ bool watch_number(const char *line, const char *name, uint64_t *ret)
 	return true;
 }
 
+static int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* By hand: sscanf would look for the end of the whole text each time. */
 static bool parse_bytes(const char *hex, uint8_t *to, size_t size)
 {
-	for (size_t i = 0; i < size; i++) {
-		unsigned int byte;
+	for (size_t i = 0; i < size; i++, hex += 2) {
+		int high = digit(hex[0]), low = high < 0 ? -1 : digit(hex[1]);
 
-		if (sscanf(hex + 2 * i, "%2x", &byte) != 1)
+		if (low < 0)
 			return false;
-		to[i] = byte;
+		to[i] = high << 4 | low;
 	}
 	return true;
 }

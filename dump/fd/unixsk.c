@@ -72,7 +72,7 @@ static int read_state(struct unixsk *s, struct err *e)
 	struct pool *pool = &s->file->dump->pool;
 	uint32_t *waiting;
 
-	if (netlink_unix_state(s->file->st.st_ino, &s->state) < 0) {
+	if (unixsk_ask(s->file->dump->files, s->file->st.st_ino, &s->state) < 0) {
 		err_code(e, ENOTSUP,
 			 "sock_diag does not know socket %lu: it is of another network namespace",
 			 s->file->st.st_ino);
