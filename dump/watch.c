@@ -198,12 +198,12 @@ static int find_known(struct watches *all, struct watched *w, dev_t dev, ino_t i
 
 static bool take_path(struct watched *w, int fd, const struct stat *st, int mnt_id)
 {
-	char link[32], text[PATH_MAX];
+	char link[16], text[PATH_MAX];
 	struct stat there;
 	ssize_t n;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, text, sizeof(text) - 1);
+	snprintf(link, sizeof(link), "%d", fd);
+	n = readlinkat(w->by->dump->files->self_fd, link, text, sizeof(text) - 1);
 	if (n <= 0)
 		return false;
 	text[n] = 0;
