@@ -66,11 +66,12 @@ static int refuse(const struct rfile *f, int pid, struct err *e)
 {
 	if (errno != EEXIST)
 		return err_sys(e, "'%s': create process %d", f->entry->reg->name, pid);
-	err_code(e, EEXIST,
-		 "'%s' is of a process that was gone when it was dumped, but now there is one with "
-		 "this number",
-		 f->entry->reg->name);
-	return err_hint(e, "try again when pid %d is free", pid);
+	err_code(
+		e, EEXIST,
+		"'%s' is of a process that was gone when it was dumped, and its number is in use by "
+		"pid %d",
+		f->entry->reg->name, pid);
+	return err_hint(e, "try again when that is gone, too");
 }
 
 int procfs_make(struct restore *r, struct rfile *f, int pid, struct err *e)
@@ -97,8 +98,8 @@ int procfs_make(struct restore *r, struct rfile *f, int pid, struct err *e)
 	own_close(&to);
 	to = -1;
 	if (read(from, &went, 1) != 1 || went)
-		res = err_say(e, "'%s': thread %d of pid %d cannot be stood in for",
-			      f->entry->reg->name, tid, pid);
+		res = err_say(e, "'%s': create thread %d of pid %d for it", f->entry->reg->name,
+			      tid, pid);
 	else
 		res = open_file(r, f, e);
 	kill(pid, SIGKILL);

@@ -78,9 +78,11 @@ static ino_t inode(int fd)
 	return st.st_ino;
 }
 
+/* Tells when it has closed what it was set up by. */
 static void *thread(void *arg)
 {
 	victim_set();
+	*(volatile bool *)arg = true;
 	victim_wait();
 	stay();
 	return arg;
@@ -184,6 +186,7 @@ static void outside(void)
 int main(int argc, char **argv)
 {
 	struct epoll_event e = { .events = EPOLLIN, .data.u64 = 5 };
+	static volatile bool set_up;
 	pid_t pid, dead, tid;
 
 	if (argc > 1 && strcmp(argv[1], "sent") == 0)
@@ -209,7 +212,9 @@ int main(int argc, char **argv)
 	if (dead == 0)
 		_exit(7);
 	zombie = open_pidfd(dead, 0);
-	tid = victim_thread(thread, NULL);
+	tid = victim_thread(thread, (void *)&set_up);
+	while (!set_up)
+		victim_sleep_ms(1);
 	of_thread = open_pidfd(tid, O_EXCL);
 	if (of_thread >= 0)
 		SYS(dup2(of_thread, 90));

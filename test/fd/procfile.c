@@ -59,9 +59,11 @@ static void is_of_the_dead(int fd)
 
 static int word[2];
 
+/* Tells when it has closed what it was set up by. */
 static void *stays(void *arg)
 {
 	victim_set();
+	*(volatile bool *)arg = true;
 	for (;;)
 		pause();
 	return arg;
@@ -171,6 +173,7 @@ static void take(int pid)
 
 int main(int argc, char **argv)
 {
+	static volatile bool set_up;
 	pid_t pid, tid;
 
 	if (argc > 2 && strcmp(argv[1], "take") == 0)
@@ -187,7 +190,9 @@ int main(int argc, char **argv)
 		_exit(0);
 	}
 	child = proc_open("/proc/%d/stat", pid);
-	tid = victim_thread(stays, NULL);
+	tid = victim_thread(stays, (void *)&set_up);
+	while (!set_up)
+		victim_sleep_ms(1);
 	alive = proc_open("/proc/self/task/%d/stat", tid);
 	alive_dir = proc_open("/proc/self/task/%d", tid);
 	make_dead();
