@@ -315,6 +315,13 @@ int set_ext_unix_sk(struct options *opt, const char *value, struct err *e)
 	}
 }
 
+int set_irmap_scan_path(struct options *opt, const char *value, struct err *e)
+{
+	if (value[0] != '/')
+		return err_say(e, "'%s' is not an absolute path", value);
+	return list_add(&opt->irmap_scan_paths, value, e);
+}
+
 int set_action_script(struct options *opt, const char *value, struct err *e)
 {
 	return list_add(&opt->action_scripts, value, e);

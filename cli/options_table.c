@@ -27,7 +27,6 @@
 #define NO_CGROUPS "cgroups are left as they are"
 #define NO_MOUNTS "mount namespaces cannot be dumped"
 #define NO_NAMESPACES "namespaces cannot be restored"
-#define NO_WATCHES "file watches cannot be dumped"
 
 const struct option_entry option_table[] = {
 	/* What stands in a line belongs together. */
@@ -93,6 +92,10 @@ const struct option_entry option_table[] = {
 	  IN(DUMP), .help = "store equal pages once" },
 	{ "stream", 0, NO, FLAG(stream), .on = ON_BOTH | ON_VERIFY, IN(DUMP),
 	  .help = "the images go to standard output; restore, verify: come from standard input" },
+	{ "force-irmap", 0, NO, FLAG(force_irmap), .on = ON_DUMPS, IN(DUMP),
+	  .help = "look for the paths of all watched files, also of those that a handle leads to" },
+	{ "irmap-scan-path", 0, NEEDS("PATH"), .set = set_irmap_scan_path, .on = ON_DUMPS, IN(DUMP),
+	  .help = "look for watched files below PATH first; repeatable" },
 	{ "external", 0, NEEDS("TYPE[ID]"), .set = set_external, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
 	  .help = "file[MNT_ID:INODE], tty[RDEV:DEV] (hex) or unix[INODE] is not of the tree" },
 	{ "ext-unix-sk", 'x', MAY_HAVE("INODE,..."), .set = set_ext_unix_sk, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
@@ -162,8 +165,6 @@ const struct option_entry option_table[] = {
 	{ "deprecated", 0, NO, .missing = "image layouts that CRIU has given up cannot be read" },
 	{ "freeze-cgroup", 0, NEEDS("PATH"), .missing = "tasks are stopped one by one" },
 	{ "allow-uprobes", 0, NO, .missing = "processes under uprobes cannot be dumped" },
-	{ "force-irmap", 0, NO, .missing = NO_WATCHES },
-	{ "irmap-scan-path", 0, NEEDS("PATH"), .missing = NO_WATCHES },
 	{ "tcp-established", 0, NO, .missing = NO_TCP },
 	{ "tcp-close", 0, NO, .missing = NO_TCP },
 	{ "skip-in-flight", 0, NO, .missing = NO_TCP },

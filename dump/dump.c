@@ -11,6 +11,7 @@
 #include "dump/ask.h"
 #include "dump/core.h"
 #include "dump/cow.h"
+#include "dump/fanotify.h"
 #include "dump/files.h"
 #include "dump/freeze.h"
 #include "dump/guard.h"
@@ -59,6 +60,8 @@ static int step_begin(void *job, struct err *e)
 {
 	struct dump *d = job;
 
+	if (fanotify_check_tree(d->opt->tree, e) < 0)
+		return e->code;
 	return image_set_begin(d->images, e);
 }
 

@@ -18,6 +18,7 @@
 #include "images/image.h"
 #include "lib/io.h"
 #include "lib/log.h"
+#include "lib/netlink.h"
 #include "lib/proc.h"
 
 int files_get(struct dump *d, struct files **ret, struct err *e)
@@ -109,6 +110,20 @@ const struct fd_table *files_table(const struct task *t)
 		if (table->id == t->ids->files_id)
 			return table;
 	return NULL;
+}
+
+bool files_has_thread(const struct dump *d, int tid)
+{
+	for (size_t i = 0; i < d->task_count; i++) {
+		const struct task *t = d->tasks[i];
+
+		if (t->pid == tid)
+			return true;
+		for (size_t k = 0; k < t->thread_count; k++)
+			if (t->threads[k].tid == tid)
+				return true;
+	}
+	return false;
 }
 
 static int by_number(const void *a, const void *b)
@@ -351,6 +366,8 @@ void files_undo(struct dump *d)
 	if (files->queues)
 		image_drop(files->queues);
 	files_forget(files);
+	watch_forget(files);
+	netlink_unix_free(files->unix_all, files->unix_count);
 	free(files->entries);
 	free(files->table_of);
 	close(files->self_fd);

@@ -19,8 +19,8 @@ struct file {
 	uint32_t id;
 	/* Of those that have it, the task with the smallest pid, and its smallest number for it. */
 	struct task *task;
-	int num;	   /* -1: known by its link only, or on its way in a message */
-	int kept;	   /* our copy of one that is on its way, which nobody may have but us; else -1 */
+	int num;  /* -1: known by its link only, or on its way in a message */
+	int kept; /* our copy of one that is on its way, which nobody may have but us; else -1 */
 	const char *where; /* the link below /proc/PID: "fd/7", "exe" */
 	/*
 	 * Our copy (pidfd_getfd) during match and dump, else -1: shares position and queue, so peek only. An
@@ -36,7 +36,9 @@ struct file {
 	FownEntry *fown;
 	const struct fd_kind *kind;
 	FileEntry *entry;
-	void *note;	   /* the kind's own */
+	void *note;			    /* the kind's own */
+	size_t watch_count;		    /* of inotify and fanotify (dump/watch.h) */
+	struct DescriptorExtraEntry *extra; /* dump/watch.c; NULL: nothing */
 	uint32_t locks_of; /* the table whose POSIX locks on it are known (dump/fd/lock.c) */
 	struct file *next;
 };
@@ -91,6 +93,10 @@ void files_undo(struct dump *d);
 
 /* --- for kinds -------------------------------------------------------------------------------- */
 
+/* Files that are known by a link only. */
+struct files;
+void files_each_link(const struct files *files, void (*fn)(dev_t, ino_t, uint32_t id, void *arg),
+		     void *arg);
 /* The next description of a kind after that one (NULL: the first). */
 struct file *files_next(const struct dump *d, const struct fd_kind *kind, const struct file *after);
 /* A copy of the descriptor, after dump() is over. */
@@ -110,6 +116,8 @@ must_check int files_add_node(struct file *f, uint32_t *ret_id, struct err *e);
 must_check int files_add_named(struct file *f, const char *name, uint32_t *ret_id, struct err *e);
 /* What is written for a file with a path: name, size, mode, build-id; ghosts and remaps where the path is gone. */
 must_check int files_path_entry(struct file *f, uint32_t id, RegFileEntry **ret, struct err *e);
+/* Whether this is a process or thread of the tree; zombies are. */
+bool files_has_thread(const struct dump *d, int tid);
 /* The table of a task. */
 const struct fd_table *files_table(const struct task *t);
 /* The descriptor of this number, NULL: there is none. */

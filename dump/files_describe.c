@@ -76,7 +76,40 @@ bool files_number(const char *fdinfo, const char *name, int base, uint64_t *ret)
 	return false;
 }
 
-/* A text that does not fill buf is all there is; a longer one (epoll with many targets) is read again as a whole. */
+/* The kernel has made the whole text when it gives the first part, and makes it again for whoever opens it again. */
+static int read_on(int fd, const char *begin, size_t have, char **ret, struct err *e)
+{
+	size_t size = have * 2;
+	char *all = malloc(size + 1);
+	ssize_t n = 1;
+
+	if (!all)
+		return err_sys(e, "memory for a text of %zu bytes", size);
+	memcpy(all, begin, have);
+	while (n > 0) {
+		if (have == size) {
+			char *more = realloc(all, size * 2 + 1);
+
+			if (!more) {
+				free(all);
+				return err_sys(e, "memory for a text of %zu bytes", size * 2);
+			}
+			all = more;
+			size *= 2;
+		}
+		n = read(fd, all + have, size - have);
+		have += n > 0 ? n : 0;
+	}
+	if (n < 0) {
+		free(all);
+		return err_sys(e, "read on");
+	}
+	all[have] = 0;
+	*ret = all;
+	return 0;
+}
+
+/* A text that does not fill buf is all there is; longer ones are those of an epoll with many targets, or an inotify. */
 static int read_fdinfo(const struct task *t, int num, char buf[FDINFO_SIZE], char **ret,
 		       struct err *e)
 {
@@ -91,7 +124,7 @@ static int read_fdinfo(const struct task *t, int num, char buf[FDINFO_SIZE], cha
 	if (n < 0)
 		return err_sys(e, "read '/proc/%d/%s'", t->pid, path);
 	if (n == FDINFO_SIZE)
-		return io_slurp(t->proc_fd, path, ret, NULL, e);
+		return read_on(fd, buf, n, ret, e);
 	buf[n] = 0;
 	return 0;
 }
@@ -313,6 +346,28 @@ struct known_link {
 	const char *text;
 	uint32_t id;
 };
+
+struct each_link {
+	void (*fn)(dev_t dev, ino_t ino, uint32_t id, void *arg);
+	void *arg;
+};
+
+static void visit(const void *node, VISIT which, void *closure)
+{
+	const struct known_link *link = *(struct known_link *const *)node;
+	const struct each_link *each = closure;
+
+	if (which == postorder || which == leaf)
+		each->fn(link->dev, link->ino, link->id, each->arg);
+}
+
+void files_each_link(const struct files *files, void (*fn)(dev_t, ino_t, uint32_t id, void *arg),
+		     void *arg)
+{
+	struct each_link each = { fn, arg };
+
+	twalk_r(files->by_link, visit, &each);
+}
 
 static int compare_links(const void *va, const void *vb)
 {

@@ -15,8 +15,10 @@
 
 #include "dump/files.h"
 #include "dump/files_table.h"
+#include "dump/watch.h"
 #include "lib/buildid.h"
 #include "lib/io.h"
+#include "lib/proc.h"
 
 #ifndef SECRETMEM_MAGIC
 #define SECRETMEM_MAGIC 0x5345434d
@@ -83,8 +85,6 @@ static int check_filesystem(const struct file *f, const char *name, struct err *
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
 	if (statfs(path, &fs) < 0)
 		return err_sys(e, "'%s': statfs", name);
-	if (fs.f_type == PROC_SUPER_MAGIC)
-		return err_code(e, ENOTSUP, "'%s' is of a process that is gone", name);
 	if (fs.f_type == MQUEUE_MAGIC)
 		return err_code(e, ENOTSUP,
 				"'%s' is a POSIX message queue, which is not "
@@ -95,6 +95,30 @@ static int check_filesystem(const struct file *f, const char *name, struct err *
 	return 0;
 }
 
+/* Its name leads nowhere, or to a process that has got the number since; not to another file system. */
+static bool is_of_the_dead(const struct file *f, const char *name)
+{
+	struct stat st;
+
+	if (stat("/proc", &st) < 0 || st.st_dev != f->st.st_dev)
+		return false;
+	if (stat(name, &st) < 0)
+		return errno == ENOENT;
+	return st.st_dev == f->st.st_dev;
+}
+
+/* "/proc/12/stat": a process with this number has to be there while it is opened. */
+static bool of_dead_process(struct file *f, uint32_t id, const char *name)
+{
+	int pid = 0, end = 0;
+
+	if (!is_of_the_dead(f, name) || sscanf(name, "/proc/%d%n", &pid, &end) != 1 || pid <= 0 ||
+	    (name[end] && name[end] != '/'))
+		return false;
+	remap_note(f->dump->files, id, pid, REMAP_TYPE__PROCFS);
+	return true;
+}
+
 /* The path is gone or another file has it. */
 static int stand_in(struct file *f, uint32_t id, const char *name, bool deleted, struct err *e)
 {
@@ -102,6 +126,8 @@ static int stand_in(struct file *f, uint32_t id, const char *name, bool deleted,
 
 	if (check_filesystem(f, name, e) < 0)
 		return e->code;
+	if (of_dead_process(f, id, name))
+		return 0;
 	/* Some file systems keep a link count for a directory that was removed. */
 	if (f->st.st_nlink == 0 || (deleted && dir))
 		return ghost_add(f, id, e);
@@ -117,26 +143,28 @@ static int stand_in(struct file *f, uint32_t id, const char *name, bool deleted,
 	return err_hint(e, "--link-remap lets the dump make a temporary one");
 }
 
-static bool in_tree(const struct dump *d, int pid)
+/*
+ * Files below /proc of a process outside of the tree are opened by their paths like others; but the number may have gone to
+ * another process, so it is kept when this one was started. The first one is that of the machine, whichever it is.
+ */
+static int keep_start(struct file *f, const char *name, struct err *e)
 {
-	for (size_t i = 0; i < d->task_count; i++)
-		if (d->tasks[i]->pid == pid)
-			return true;
-	return false;
-}
+	int pid = 0, end = 0;
+	struct proc_stat stat;
+	char path[32];
 
-/* Files of the tree's own processes are opened when these are there, but have no threads and descriptors yet. */
-static int check_proc(const struct file *f, const char *name, struct err *e)
-{
-	int pid = 0, tid = 0, at = 0;
-
-	if (sscanf(name, "/proc/%d/%n", &pid, &at) != 1 || !at || !in_tree(f->dump, pid))
+	if (f->num < 0 || sscanf(name, "/proc/%d/%n", &pid, &end) != 1 || !end || pid == 1 ||
+	    files_has_thread(f->dump, pid))
 		return 0;
-	if (strncmp(name + at, "fdinfo/", 7) != 0 &&
-	    (sscanf(name + at, "task/%d", &tid) != 1 || tid == pid))
-		return 0;
-	return err_code(e, ENOTSUP,
-			"'%s' is about a part of the tree itself, which is not supported", name);
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	own_fd proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (proc < 0)
+		return err_sys(e, "open '%s'", path);
+	if (proc_stat_read(proc, &stat, e) < 0)
+		return e->code;
+	files_extra(f)->has_started = 1;
+	f->extra->started = stat.start_time;
+	return 0;
 }
 
 static bool is_external(struct file *f, RegFileEntry *reg)
@@ -156,7 +184,7 @@ static int find_name(struct file *f, RegFileEntry *reg, struct err *e)
 
 	reg->name = (char *)f->link;
 	if (leads_to(f->link, &f->st))
-		return check_proc(f, f->link, e);
+		return keep_start(f, f->link, e);
 	if (is_external(f, reg))
 		return 0;
 	base = without_suffix(f);
@@ -200,16 +228,49 @@ static bool grows_by_itself(const struct file *f)
 	return (f->flags & O_ACCMODE) == O_WRONLY && f->flags & O_APPEND;
 }
 
+/* Of files that were looked at before: many have one file open many times. */
+static struct known_path *known_path(const struct file *f)
+{
+	return &f->dump->files->paths[(f->st.st_ino ^ f->st.st_dev) % KNOWN_PATHS];
+}
+
+static bool is_known(const struct file *f)
+{
+	const struct known_path *k = known_path(f);
+
+	return k->entry && k->st.st_dev == f->st.st_dev && k->st.st_ino == f->st.st_ino &&
+	       k->st.st_ctim.tv_sec == f->st.st_ctim.tv_sec &&
+	       k->st.st_ctim.tv_nsec == f->st.st_ctim.tv_nsec && k->st.st_size == f->st.st_size &&
+	       k->num_known == (f->num >= 0) && strcmp(k->link, f->link) == 0;
+}
+
+/* Only what is found by the very path that the kernel tells; in /proc that is not all there is to it. */
+static void note_known(const struct file *f, const RegFileEntry *reg)
+{
+	if (reg->name == f->link && !reg->ext && strncmp(reg->name, "/proc/", 6) != 0)
+		*known_path(f) = (struct known_path){
+			.st = f->st, .link = f->link, .num_known = f->num >= 0, .entry = reg
+		};
+}
+
+static bool has_build_id(const struct file *f)
+{
+	return f->dump->opt->file_validation == FILE_VALIDATION_BUILDID && f->st.st_size;
+}
+
 int files_path_entry(struct file *f, uint32_t id, RegFileEntry **ret, struct err *e)
 {
 	RegFileEntry *reg = pool_new(&f->dump->pool, RegFileEntry);
+	const RegFileEntry *like = is_known(f) ? known_path(f)->entry : NULL;
 
 	reg_file_entry__init(reg);
 	reg->id = id;
 	reg->flags = f->flags;
 	reg->pos = f->pos;
 	reg->fown = f->fown;
-	if (find_name(f, reg, e) < 0)
+	if (like)
+		reg->name = like->name;
+	else if (find_name(f, reg, e) < 0)
 		return e->code;
 	*ret = reg;
 	if (reg->ext)
@@ -220,8 +281,14 @@ int files_path_entry(struct file *f, uint32_t id, RegFileEntry **ret, struct err
 		return 0;
 	reg->has_size = 1;
 	reg->size = f->st.st_size;
-	if (f->dump->opt->file_validation == FILE_VALIDATION_BUILDID && f->st.st_size)
+	if (like && has_build_id(f)) {
+		reg->n_build_id = like->n_build_id;
+		reg->build_id = like->build_id;
+	} else if (has_build_id(f)) {
 		add_build_id(f, reg);
+	}
+	if (!like)
+		note_known(f, reg);
 	return 0;
 }
 

@@ -13,8 +13,6 @@
 static const struct {
 	const char *link, *name;
 } links[] = {
-	{ "anon_inode:inotify", "inotify" },
-	{ "anon_inode:[fanotify]", "fanotify" },
 	{ "anon_inode:[pidfd]", "pidfd" },
 	{ "anon_inode:[io_uring]", "io_uring" },
 	{ "anon_inode:[userfaultfd]", "userfaultfd" },

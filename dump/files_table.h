@@ -5,9 +5,21 @@
 #include "dump/files.h"
 #include "images/fd/remap.pb-c.h"
 
+struct netlink_unix;
 struct remap;
 struct held_lock;
 struct tty;
+struct watches;
+
+enum { KNOWN_PATHS = 64 };
+
+/* A path that leads to its file, and what was found out about that; dump/files_path.c. */
+struct known_path {
+	struct stat st;
+	const char *link;
+	bool num_known; /* it was a descriptor */
+	const RegFileEntry *entry;
+};
 
 struct files {
 	struct dump *dump;
@@ -28,7 +40,11 @@ struct files {
 	uint32_t ghost_count;
 	struct held_lock *locks, *last_lock; /* dump/fd/lock.c */
 	struct tty *ttys;		     /* dump/fd/tty.c */
-	struct image *queues;		     /* dump/fd/unixsk_queue.c; NULL: nothing waited so far */
+	struct netlink_unix *unix_all;	     /* dump/fd/unixsk.c; NULL: not asked for */
+	size_t unix_count, unix_asked;
+	struct known_path paths[KNOWN_PATHS];
+	struct watches *watches; /* dump/watch.c */
+	struct image *queues;	 /* dump/fd/unixsk_queue.c; NULL: nothing waited so far */
 };
 
 /* The table, made when first asked for. */
@@ -39,6 +55,8 @@ must_check int files_put(struct files *files, FileEntry *entry, struct err *e);
 must_check int files_describe(struct fd_table *table, struct descriptor *ret, struct err *e);
 /* Frees the trees. */
 void files_forget(struct files *files);
+/* dump/watch.c */
+void watch_forget(struct files *files);
 /* Refuses a description that no kind knows. */
 int files_refuse(const struct file *f, struct err *e);
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "dump/dump.h"
+#include "dump/fanotify.h"
 #include "dump/freeze.h"
 #include "dump/guard.h"
 #include "dump/increment.h"
@@ -15,6 +16,8 @@ static int step_begin(void *job, struct err *e)
 {
 	struct dump *d = job;
 
+	if (fanotify_check_tree(d->opt->tree, e) < 0)
+		return e->code;
 	return image_set_begin(d->images, e) < 0 ? e->code : increment_begin(d, e);
 }
 

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "lib/io.h"
 #include "lib/kernel_probes.h"
 #include "lib/own.h"
 
@@ -294,7 +295,8 @@ static int unix_state(struct nl_msg *message, void *arg)
 	return NL_OK;
 }
 
-int netlink_unix_state(uint32_t inode, struct netlink_unix *ret)
+/* Of the socket with this inode, or with NLM_F_DUMP of all. */
+static struct nl_msg *ask_for_unix(uint32_t inode, int flags)
 {
 	struct unix_diag_req request = {
 		.sdiag_family = AF_UNIX,
@@ -304,13 +306,78 @@ int netlink_unix_state(uint32_t inode, struct netlink_unix *ret)
 			      UDIAG_SHOW_ICONS,
 		.udiag_cookie = { -1U, -1U },
 	};
-	own_nl_msg *message = question_new(SOCK_DIAG_BY_FAMILY, 0, &request, sizeof(request));
+
+	return question_new(SOCK_DIAG_BY_FAMILY, flags, &request, sizeof(request));
+}
+
+int netlink_unix_state(uint32_t inode, struct netlink_unix *ret)
+{
+	own_nl_msg *message = ask_for_unix(inode, 0);
 	struct unix_answer answer = { .ret = ret };
 
 	*ret = (struct netlink_unix){ 0 };
 	if (ask(NETLINK_SOCK_DIAG, message, unix_state, &answer) < 0 || !answer.found)
 		return -ENOENT;
 	return 0;
+}
+
+struct unix_list {
+	struct netlink_unix *at;
+	size_t count;
+	int error;
+};
+
+static int add_unix(struct nl_msg *message, void *arg)
+{
+	const struct unix_diag_msg *head = nlmsg_data(nlmsg_hdr(message));
+	struct unix_list *list = arg;
+	struct err e = { 0 };
+	struct unix_answer answer = { 0 };
+
+	list->error = io_grow(&list->at, list->count, sizeof(*list->at), &e);
+	if (list->error < 0)
+		return NL_STOP;
+	answer.ret = &list->at[list->count++];
+	*answer.ret = (struct netlink_unix){ .inode = head->udiag_ino };
+	return unix_state(message, &answer);
+}
+
+static int by_inode(const void *va, const void *vb)
+{
+	const struct netlink_unix *a = va, *b = vb;
+
+	return a->inode < b->inode ? -1 : a->inode > b->inode;
+}
+
+int netlink_unix_all(struct netlink_unix **ret, size_t *ret_count)
+{
+	own_nl_msg *message = ask_for_unix(0, NLM_F_DUMP);
+	struct unix_list list = { 0 };
+
+	if (ask(NETLINK_SOCK_DIAG, message, add_unix, &list) < 0 || list.error < 0) {
+		netlink_unix_free(list.at, list.count);
+		return -ENOMEM;
+	}
+	if (list.count)
+		qsort(list.at, list.count, sizeof(*list.at), by_inode);
+	*ret = list.at;
+	*ret_count = list.count;
+	return 0;
+}
+
+const struct netlink_unix *netlink_unix_find(const struct netlink_unix *all, size_t count,
+					     uint32_t inode)
+{
+	struct netlink_unix key = { .inode = inode };
+
+	return count ? bsearch(&key, all, count, sizeof(key), by_inode) : NULL;
+}
+
+void netlink_unix_free(struct netlink_unix *all, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(all[i].waiting);
+	free(all);
 }
 
 /* "'/run/x'", "'@abstract'"; false: it has no name. */

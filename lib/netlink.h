@@ -18,6 +18,7 @@ int netlink_socket_describe(int fd, char *buf, size_t size);
 
 /* What sock_diag tells about a unix socket. */
 struct netlink_unix {
+	uint32_t inode;	  /* of those of netlink_unix_all() */
 	uint8_t type;	  /* SOCK_... */
 	uint8_t state;	  /* TCP_ESTABLISHED, TCP_CLOSE, TCP_LISTEN */
 	uint8_t shutdown; /* 1: for reading, 2: for writing */
@@ -34,5 +35,10 @@ struct netlink_unix {
 
 /* By the inode of a socket in our network namespace; -ENOENT: there is none. */
 int netlink_unix_state(uint32_t inode, struct netlink_unix *ret);
+/* Of all there are, sorted by inode: the kernel looks for a single one among all of them each time. 0 or -errno. */
+int netlink_unix_all(struct netlink_unix **ret, size_t *ret_count);
+const struct netlink_unix *netlink_unix_find(const struct netlink_unix *all, size_t count,
+					     uint32_t inode);
+void netlink_unix_free(struct netlink_unix *all, size_t count);
 
 #endif

@@ -55,6 +55,7 @@ void options_free(struct options *opt)
 		free(*word);
 	free(opt->exec_cmd);
 	list_free(&opt->external);
+	list_free(&opt->irmap_scan_paths);
 	list_free(&opt->action_scripts);
 	for (size_t i = 0; i < opt->inherit_count; i++)
 		free(opt->inherit_fds[i].key);

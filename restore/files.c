@@ -34,26 +34,37 @@ int rfiles_fd(const struct restore *r, uint32_t id)
 	return f ? f->fd : -1;
 }
 
-/* Files below /proc/PID of the tree itself can be opened only when that process is there. */
-static bool is_late(const struct restore *r, const FileEntry *entry)
+enum made_when rfiles_when_pid(const struct restore *r, int tid)
 {
-	static const char proc[] = "/proc/";
-	const char *name = entry->type == FD_TYPES__REG ? entry->reg->name : "";
-	int pid;
-
-	if (strncmp(name, proc, sizeof(proc) - 1) != 0)
-		return false;
-	pid = atoi(name + sizeof(proc) - 1);
-	return pid > 0 && load_find(r, pid);
+	if (load_find(r, tid))
+		return MADE_TREE;
+	for (size_t i = 0; i < r->task_count; i++)
+		for (size_t k = 1; k < r->tasks[i]->thread_count; k++)
+			if (r->tasks[i]->threads[k].tid == tid)
+				return MADE_THREADS;
+	return MADE_FIRST;
 }
 
-/* together: of those kinds that are prepared when all others are made. */
-static int make_files(struct restore *r, bool late, bool together, struct err *e)
+static void decide_when(struct restore *r)
 {
 	for (size_t i = 0; i < r->files->count; i++) {
 		struct rfile *f = &r->files->files[i];
 
-		if ((!f->owner && !f->sent) || f->fd >= 0 || is_late(r, f->entry) != late ||
+		if (f->kind && f->kind->when)
+			f->when = f->kind->when(r, f->entry);
+	}
+}
+
+/* together: of those kinds that are prepared when all others are made. */
+static int make_files(struct restore *r, enum made_when when, bool together, struct err *e)
+{
+	if (r->files->made[when] && !together)
+		return 0;
+	r->files->made[when] = true;
+	for (size_t i = 0; i < r->files->count; i++) {
+		struct rfile *f = &r->files->files[i];
+
+		if ((!f->owner && !f->sent) || f->fd >= 0 || f->when != when ||
 		    (f->kind->prepare != NULL) != together)
 			continue;
 		if (f->kind->make(r, f->entry, &f->fd, e) < 0)
@@ -89,12 +100,13 @@ int rfiles_make(struct restore *r, struct err *e)
 		if (r->files->root < 0)
 			return err_sys(e, "open the root directory '%s'", r->opt->root);
 	}
-	if (remaps_make(r, e) < 0 || make_files(r, false, false, e) < 0)
+	decide_when(r);
+	if (remaps_make(r, e) < 0 || make_files(r, MADE_FIRST, false, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < fd_restore_kind_count; i++)
 		if (fd_restore_kinds[i]->prepare && fd_restore_kinds[i]->prepare(r, e) < 0)
 			return e->code;
-	if (make_files(r, false, true, e) < 0)
+	if (make_files(r, MADE_FIRST, true, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < fd_restore_kind_count; i++)
 		if (fd_restore_kinds[i]->made && fd_restore_kinds[i]->made(r, e) < 0)
@@ -168,7 +180,8 @@ struct placing {
 	struct rtask *task;
 	struct plan *plan;
 	size_t next; /* of the table */
-	int lowest;  /* free number, before number 'next' is placed */
+	int lowest; /* free number, before number 'next' is placed; the last ones go by -1, over what has left room */
+	bool last; /* those that need threads */
 };
 
 static void find_lowest(struct placing *at, const struct rtable *table)
@@ -190,6 +203,11 @@ static void place(struct placing *at, struct rfile *f, const FdinfoEntry *entry)
 	const char *words;
 	int fetched;
 
+	if (f->when == MADE_THREADS && !at->last) {
+		plan_call(p, plan_words(p, "leave room for fd %d", number), SYS_dup3,
+			  ARG(at->task->helper_fd), ARG(number), ARG(cloexec));
+		return;
+	}
 	words = plan_words(p, "put fd %d (%s) in place", number, f->kind->name + 3);
 	if (f->placed >= 0) {
 		plan_call(p, words, SYS_dup3, ARG(f->placed), ARG(number), ARG(cloexec));
@@ -279,14 +297,30 @@ int rfiles_install(struct rtask *t, struct plan *p, struct err *e)
 	struct restore *r = t->restore;
 	const struct rtable *table = rfiles_table(t);
 
-	if (!r->files->late_made) {
-		r->files->late_made = true;
-		if (make_files(r, true, false, e) < 0)
-			return e->code;
-	}
+	if (make_files(r, MADE_TREE, false, e) < 0)
+		return e->code;
 	if (table && install_table(t, table, p, e) < 0)
 		return e->code;
 	return has_fs(t) ? install_fs(t, p, e) : 0;
+}
+
+int rfiles_install_last(struct rtask *t, struct plan *p, struct err *e)
+{
+	struct restore *r = t->restore;
+	const struct rtable *table = rfiles_table(t);
+	struct placing at = { .task = t, .plan = p, .lowest = -1, .last = true };
+
+	if (make_files(r, MADE_THREADS, false, e) < 0)
+		return e->code;
+	for (size_t i = 0; table && i < table->count; i++)
+		rfiles_find(r, table->at[i]->id)->placed = -1;
+	for (size_t i = 0; table && i < table->count; i++) {
+		struct rfile *f = rfiles_find(r, table->at[i]->id);
+
+		if (f->when == MADE_THREADS)
+			place(&at, f, table->at[i]);
+	}
+	return 0;
 }
 
 uint32_t rfiles_room(const struct rtask *t)

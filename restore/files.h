@@ -7,6 +7,13 @@
 
 #include "restore/restore.h"
 
+/* When a description can be made. */
+enum made_when {
+	MADE_FIRST,   /* before the tree */
+	MADE_TREE,    /* when all processes are there, with their memory */
+	MADE_THREADS, /* when their threads and descriptors are there, too */
+};
+
 struct fd_restore_kind {
 	const char *name;
 	FdTypes type;
@@ -14,6 +21,8 @@ struct fd_restore_kind {
 	int (*load)(struct restore *r, struct err *e);
 	/* Once, when those of all other kinds are made: of kinds that are made together. It names them in an error. */
 	int (*prepare)(struct restore *r, struct err *e);
+	/* When it can be made; NULL: MADE_FIRST. */
+	enum made_when (*when)(const struct restore *r, const FileEntry *f);
 	/* Makes the description in our table; needs no other descriptor. O_CLOEXEC. */
 	int (*make)(struct restore *r, const FileEntry *f, int *ret_fd, struct err *e);
 	/* Once, when all descriptions are made: closes what was only needed meanwhile. */
@@ -22,6 +31,11 @@ struct fd_restore_kind {
 	int (*join)(struct rtask *t, const FileEntry *f, int fd, struct plan *p, struct err *e);
 	/* With everybody stopped, as late as possible: arm timers, leave TCP repair. */
 	int (*late)(struct rtask *t, const FileEntry *f, int fd, struct plan *p, struct err *e);
+	/*
+	 * Memory, registers and descriptors are as they are to be, and everybody stands still: from outside, by our copy. No
+	 * file is opened after that.
+	 */
+	int (*settle)(struct restore *r, const FileEntry *f, int fd, struct err *e);
 	/* Entries of a task that are of no descriptor: locks, the controlling terminal. After all joins. */
 	int (*task)(struct rtask *t, struct plan *p, struct err *e);
 	/* How many entries join and late need at most for a description; NULL: none. */
@@ -50,6 +64,8 @@ const FileEntry *rfiles_entry(const struct restore *r, uint32_t id);
 must_check int rfiles_install(struct rtask *t, struct plan *p, struct err *e);
 /* Entries, right behind setsid(2), that make a terminal the one of the session. The descriptors are not in place yet. */
 void rfiles_session(struct rtask *t, struct plan *p);
+/* Entries that put in place what needs threads and descriptors to be there, which install has left room for. */
+must_check int rfiles_install_last(struct rtask *t, struct plan *p, struct err *e);
 /* How many entries install, join and late add at most for this task. */
 uint32_t rfiles_room(const struct rtask *t);
 /* A number below the limits that no descriptor of the task's table uses: for helper_fd and other passing ones. */
@@ -58,6 +74,8 @@ must_check int rfiles_join(struct rtask *t, struct plan *p, struct err *e);
 must_check int rfiles_late(struct rtask *t, struct plan *p, struct err *e);
 /* With all tasks there, from outside: owners and signals of F_SETOWN. */
 must_check int rfiles_outside(struct restore *r, struct err *e);
+/* The last that is done from outside; see settle. */
+must_check int rfiles_settle(struct restore *r, struct err *e);
 /* The restore has succeeded: removes the links that the dump made (--link-remap). */
 void rfiles_done(struct restore *r);
 /* Closes our copies. */
@@ -65,6 +83,8 @@ void rfiles_close(struct restore *r);
 
 /* --- for kinds -------------------------------------------------------------------------------- */
 
+/* When what is about this pid or tid can be made; MADE_FIRST: it is none of the tree. */
+enum made_when rfiles_when_pid(const struct restore *r, int tid);
 /* Our descriptor of a description, -1: it is not made. */
 int rfiles_fd(const struct restore *r, uint32_t id);
 /* Opens the file of a REG entry with flags of open(2), and checks that it is the one that was dumped. */

@@ -23,6 +23,8 @@ static uint32_t flags_of(const FileEntry *f)
 		return f->tty->flags;
 	case FD_TYPES__UNIXSK:
 		return f->usk->flags;
+	case FD_TYPES__INOTIFY:
+		return f->ify->flags;
 	default:
 		return 0;
 	}
@@ -49,6 +51,12 @@ static const FownEntry *owner_of(const FileEntry *f)
 		return f->memfd->fown;
 	case FD_TYPES__UNIXSK:
 		return f->usk->fown;
+	case FD_TYPES__INOTIFY:
+		return f->ify->fown;
+	case FD_TYPES__FANOTIFY:
+		return f->ffy->fown;
+	case FD_TYPES__PIDFD:
+		return f->pidfd->fown;
 	default:
 		return NULL;
 	}
@@ -175,12 +183,24 @@ int rfiles_outside(struct restore *r, struct err *e)
 	return 0;
 }
 
+int rfiles_settle(struct restore *r, struct err *e)
+{
+	for (size_t i = 0; i < r->files->count; i++) {
+		const struct rfile *f = &r->files->files[i];
+
+		if (f->fd >= 0 && f->kind->settle && f->kind->settle(r, f->entry, f->fd, e) < 0)
+			return rfiles_blame(f, e);
+	}
+	return 0;
+}
+
+/* Links are removed before the kinds' turn, since somebody may watch their directories. */
 void rfiles_done(struct restore *r)
 {
+	remaps_done(r);
 	for (size_t i = 0; i < fd_restore_kind_count; i++)
 		if (fd_restore_kinds[i]->done)
 			fd_restore_kinds[i]->done(r);
-	remaps_done(r);
 }
 
 static void close_file(struct rfile *f)

@@ -57,6 +57,14 @@ static bool is_whole(const FileEntry *f)
 		return f->tfd && f->tfd->id == f->id;
 	case FD_TYPES__MEMFD:
 		return f->memfd && f->memfd->id == f->id;
+	case FD_TYPES__INOTIFY:
+		return f->ify && f->ify->id == f->id;
+	case FD_TYPES__FANOTIFY:
+		return f->ffy && f->ffy->id == f->id;
+	case FD_TYPES__PIDFD:
+		return f->pidfd && f->pidfd->id == f->id;
+	case FD_TYPES__NS:
+		return f->nsf && f->nsf->id == f->id;
 	case FD_TYPES__UNIXSK:
 		return f->usk && f->usk->id == f->id;
 	default:

@@ -18,7 +18,8 @@ struct rfile {
 	int number;  /* its smallest number there */
 	bool sent;   /* waits in a message, so it is made even if nobody has it */
 	int path_fd; /* O_PATH, of a file that is not found by its path (restore/fd/remap.c) */
-	int placed;  /* the number in the table that is being installed, -1: none */
+	enum made_when when;
+	int placed; /* the number in the table that is being installed, -1: none */
 };
 
 /* One table of descriptors. */
@@ -39,8 +40,9 @@ struct rfiles {
 	struct rttys *ttys;	  /* restore/ttys.h */
 	struct rlocks *locks;	  /* restore/fd/lock.c */
 	struct rsockets *sockets; /* restore/fd/unixsk.h */
+	struct rextras *extras;	  /* restore/watch.c */
 	int root;		  /* --root, -1: none */
-	bool late_made;		  /* files of /proc/PID are opened */
+	bool made[3];		  /* by enum made_when: those are made */
 };
 
 struct rfile *rfiles_find(const struct restore *r, uint32_t id);

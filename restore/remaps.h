@@ -29,4 +29,7 @@ int place_link(struct place *at, int from_dir, const char *from, int flags);
 must_check int ghost_make(struct restore *r, uint32_t id, struct rfile **files, size_t count,
 			  struct err *e);
 
+/* A file below /proc/PID of a process that is gone: opened as another one that has its number for a moment. */
+must_check int procfs_make(struct restore *r, struct rfile *f, int pid, struct err *e);
+
 #endif

@@ -134,7 +134,7 @@ static int step_files(void *job, struct err *e)
 
 static int step_threads(void *job, struct err *e)
 {
-	return stage_threads(job, e);
+	return stage_threads(job, e) < 0 ? e->code : stage_files_last(job, e);
 }
 
 static int step_state(void *job, struct err *e)
@@ -206,6 +206,11 @@ static void undo_finish(void *job)
 	foreground_take(job);
 }
 
+static int step_settle(void *job, struct err *e)
+{
+	return rfiles_settle(job, e);
+}
+
 static int step_track(void *job, struct err *e)
 {
 	(void)e;
@@ -255,6 +260,7 @@ static const struct step steps[] = {
 	{ .name = "post-restore scripts", .run = step_post_scripts, .undo = undo_post_scripts },
 	{ .name = "last", .run = step_last },
 	{ .name = "finish", .run = step_finish, .undo = undo_finish },
+	{ .name = "settle", .run = step_settle },
 	{ .name = "track", .run = step_track, .undo = undo_track },
 	{ .name = "commit", .run = step_commit },
 	{ .name = "go", .run = step_go, .final = 1 },

@@ -183,6 +183,11 @@ int stage_files(struct restore *r, struct err *e)
 	return for_files(r, rfiles_install, e);
 }
 
+int stage_files_last(struct restore *r, struct err *e)
+{
+	return for_files(r, rfiles_install_last, e);
+}
+
 int stage_join(struct restore *r, struct err *e)
 {
 	return for_files(r, rfiles_join, e);

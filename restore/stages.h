@@ -14,6 +14,7 @@ must_check int stage_outside(struct restore *r, struct err *e);
 must_check int stage_threads(struct restore *r, struct err *e);
 /* Descriptors into all tasks, and what has to be done with them there. */
 must_check int stage_files(struct restore *r, struct err *e);
+must_check int stage_files_last(struct restore *r, struct err *e);
 must_check int stage_join(struct restore *r, struct err *e);
 
 /* Takes the runner out and sets registers and masks: everybody is what they were, and stands still. */

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <linux/kcmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -25,15 +26,19 @@ static bool eventpoll_match(const struct file *f)
 	return strcmp(f->link, "anon_inode:[eventpoll]") == 0;
 }
 
-static bool parse_target(const char *line, EventpollTfdEntry *t)
+static bool parse_target(const char *at, EventpollTfdEntry *t)
 {
+	/* A line of its own: sscanf looks for the end of its text, and this one can be long. */
+	char line[256];
 	unsigned long long data;
 	unsigned int tfd, events, dev;
 	unsigned long ino;
 	long long pos;
-	int n = sscanf(line, "tfd: %u events: %x data: %llx pos:%lli ino:%lx sdev:%x", &tfd,
-		       &events, &data, &pos, &ino, &dev);
+	int n;
 
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(at, "\n"), at);
+	n = sscanf(line, "tfd: %u events: %x data: %llx pos:%lli ino:%lx sdev:%x", &tfd, &events,
+		   &data, &pos, &ino, &dev);
 	if (n < 3)
 		return false;
 	t->tfd = tfd;
@@ -120,28 +125,37 @@ static int find_target(const struct file *f, EventpollTfdEntry *t, struct kcmp_e
 	return err_hint(e, "let the program remove the watch before it closes the descriptor");
 }
 
-/* How many watches before this one were added by the same number. */
-static uint32_t count_before(const EventpollFileEntry *ep, const uint32_t *number, size_t at)
-{
-	uint32_t n = 0;
+/* A watch, and by which number it was added. */
+struct numbered {
+	uint32_t number;
+	size_t place;
+};
 
-	/* The kernel lists watches by file, so those of one number may be anywhere. */
-	for (size_t i = 0; i < at && ep->n_tfd > 1; i++)
-		n += number[i] == number[at];
-	return n;
+static int by_number(const void *va, const void *vb)
+{
+	const struct numbered *a = va, *b = vb;
+
+	if (a->number != b->number)
+		return a->number < b->number ? -1 : 1;
+	return a->place < b->place ? -1 : a->place > b->place;
 }
 
+/* The kernel lists watches by file, so those of one number may be anywhere; it wants to know which of them. */
 static int find_targets(const struct file *f, struct err *e)
 {
 	EventpollFileEntry *ep = f->entry->epfd;
-	uint32_t *number = pool_array(&f->dump->pool, uint32_t, ep->n_tfd + 1);
+	struct numbered *all = pool_array(&f->dump->pool, struct numbered, ep->n_tfd + 1);
+	struct kcmp_epoll_slot slot = { .efd = f->num };
 
+	for (size_t i = 0; i < ep->n_tfd; i++)
+		all[i] = (struct numbered){ ep->tfd[i]->tfd, i };
+	qsort(all, ep->n_tfd, sizeof(*all), by_number);
 	for (size_t i = 0; i < ep->n_tfd; i++) {
-		struct kcmp_epoll_slot slot;
+		bool again = i && all[i].number == all[i - 1].number;
 
-		number[i] = ep->tfd[i]->tfd;
-		slot = (struct kcmp_epoll_slot){ f->num, number[i], count_before(ep, number, i) };
-		if (find_target(f, ep->tfd[i], &slot, e) < 0)
+		slot.tfd = all[i].number;
+		slot.toff = again ? slot.toff + 1 : 0;
+		if (find_target(f, ep->tfd[all[i].place], &slot, e) < 0)
 			return files_blame(f, e);
 	}
 	return 0;

@@ -72,7 +72,7 @@ static int read_state(struct unixsk *s, struct err *e)
 	struct pool *pool = &s->file->dump->pool;
 	uint32_t *waiting;
 
-	if (netlink_unix_state(s->file->st.st_ino, &s->state) < 0) {
+	if (unixsk_ask(s->file->dump->files, s->file->st.st_ino, &s->state) < 0) {
 		err_code(e, ENOTSUP,
 			 "sock_diag does not know socket %lu: it is of another network namespace",
 			 s->file->st.st_ino);
@@ -396,9 +396,28 @@ static int save_extra(const struct sockets *all, struct err *e)
 
 /* Kinds that are whole when they are made: nothing has to be done to them by somebody who has them. */
 static const FdTypes whole[] = {
-	FD_TYPES__REG,	   FD_TYPES__PIPE,     FD_TYPES__FIFO,	 FD_TYPES__MEMFD,
-	FD_TYPES__EVENTFD, FD_TYPES__SIGNALFD, FD_TYPES__UNIXSK,
+	FD_TYPES__REG,	    FD_TYPES__PIPE,	FD_TYPES__FIFO,	  FD_TYPES__MEMFD,
+	FD_TYPES__EVENTFD,  FD_TYPES__SIGNALFD, FD_TYPES__UNIXSK, FD_TYPES__INOTIFY,
+	FD_TYPES__FANOTIFY, FD_TYPES__PIDFD,	FD_TYPES__NS,
 };
+
+/* Messages are put back before the tree is there. */
+static int check_tree(const struct file *f, struct err *e)
+{
+	const PidfdEntry *p = f->entry->pidfd;
+	const RegFileEntry *reg = f->entry->reg;
+	int pid = p ? p->nspid : -1;
+
+	if ((!p && (!reg || sscanf(reg->name, "/proc/%d", &pid) != 1)) ||
+	    !files_has_thread(f->dump, pid))
+		return 0;
+	err_code(
+		e, ENOTSUP,
+		"a descriptor (%s) waits in a message for it, which is of pid %d of the tree itself; "
+		"that is not supported",
+		f->kind->name + 3, pid);
+	return err_hint(e, "let the program receive it before the dump");
+}
 
 /* Descriptors that are on their way, and that nobody else has. */
 static int check_sent(const struct unixsk *s, struct err *e)
@@ -407,6 +426,8 @@ static int check_sent(const struct unixsk *s, struct err *e)
 		const struct file *f = s->sent[i];
 		bool good = f->num >= 0;
 
+		if (check_tree(f, e) < 0)
+			return e->code;
 		for (size_t k = 0; k < ARRAY_SIZE(whole); k++)
 			good |= f->kind->type == whole[k] && !(f->flags & O_ASYNC) &&
 				!strstr(f->fdinfo, "\nlock:");

@@ -14,8 +14,8 @@ struct unixsk {
 	struct netlink_unix state; /* 'waiting' is the pool's */
 	UnixSkEntry *entry;
 	UnixExtraEntry *extra;
-	bool error;	/* a pending one is still to be reported; to read would take it */
-	bool has_extra; /* extra is worth being written */
+	bool error;	    /* a pending one is still to be reported; to read would take it */
+	bool has_extra;	    /* extra is worth being written */
 	struct file **sent; /* descriptors in its messages */
 	size_t sent_count;
 };
@@ -27,5 +27,9 @@ must_check int unixsk_read_name(struct unixsk *s, int fd, struct err *e);
 
 /* Writes the messages that wait in it; fd: our copy. dump/fd/unixsk_queue.c */
 must_check int unixsk_save_queue(struct unixsk *s, int fd, struct err *e);
+
+/* By inode; ret->waiting is the caller's. -errno: it is not known. */
+struct files;
+int unixsk_ask(struct files *files, uint32_t inode, struct netlink_unix *ret);
 
 #endif

@@ -163,10 +163,7 @@ static int check(struct restore *r, RemapFilePathEntry *m, struct err *e)
 				       other->reg->name, f->entry->reg->name);
 		return 0;
 	default:
-		return err_code(e, ENOTSUP,
-				"'%s' is of a process that was gone when it was dumped, "
-				"which is not supported",
-				f->entry->reg->name);
+		return 0;
 	}
 }
 
@@ -259,7 +256,11 @@ static int make_all(void *arg, struct err *e)
 	qsort(m->all, m->count, sizeof(*m->all), by_ghost);
 	for (size_t i = 0; i < m->count; i += count) {
 		count = 1;
-		if (m->all[i]->remap_type == REMAP_TYPE__LINKED) {
+		if (m->all[i]->remap_type == REMAP_TYPE__PROCFS) {
+			if (procfs_make(r, rfiles_find(r, m->all[i]->orig_id),
+					(int)m->all[i]->remap_id, e) < 0)
+				return e->code;
+		} else if (m->all[i]->remap_type == REMAP_TYPE__LINKED) {
 			if (make_link(r, m->all[i], e) < 0)
 				return e->code;
 		} else if (make_ghost(r, i, &count, e) < 0) {

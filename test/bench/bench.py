@@ -7,7 +7,7 @@ wrong is one. All numbers go into build/bench.json.
 
     test/bench/bench.py [--runs N] [--json FILE] [FIGURE...]
 
-Figures: small threads tasks mappings descriptors memory crowd disk compress dedup cow precopy increment protect
+Figures: small threads tasks mappings descriptors registrations watches memory crowd disk compress dedup cow precopy increment protect
 """
 import argparse
 import os
@@ -175,6 +175,14 @@ def descriptors(report, folder, runs):
     linear(report, folder, runs, "descriptors")
 
 
+def registrations(report, folder, runs):
+    linear(report, folder, runs, "registrations")
+
+
+def watches(report, folder, runs):
+    linear(report, folder, runs, "watches")
+
+
 def cow(report, folder, runs):
     def measure(pace, mib):
         writer = Writer(folder, pace, mib)
@@ -285,7 +293,7 @@ def protect(report, folder, runs):
                {})
 
 
-FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, memory,
+FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, registrations, watches, memory,
                                                     crowd, disk, compress, dedup, cow, precopy, increment,
                                                     protect)}
 

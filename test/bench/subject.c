@@ -3,15 +3,19 @@
  * is ready by creating a file.
  *
  *   subject READY memory MIB | crowd MIB (of four processes) | zeros MIB | text MIB | random MIB | same MIB | family MIB |
- *                 threads N | tasks N | mappings N | descriptors N
+ *                 threads N | tasks N | mappings N | descriptors N | registrations N (of an epoll) | watches N (of an inotify, in READY.d)
  */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "test/bench/contents.h"
@@ -169,6 +173,43 @@ static void have_descriptors(size_t n)
 			die("open");
 }
 
+/* Sockets, which can be told by their inodes. Of others the kernel has to be asked, which looks for each one by one. */
+static void have_registrations(size_t n)
+{
+	struct rlimit limit = { n + 64, n + 64 };
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+
+	if (ep < 0 || setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		die("setrlimit");
+	for (size_t i = 0; i < n; i++) {
+		struct epoll_event e = { .events = EPOLLIN, .data.u64 = i };
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		if (fd < 0 || epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e) < 0)
+			die("epoll");
+	}
+}
+
+static const char *place;
+
+/* Directories, as those who watch a whole tree have them. */
+static void have_watches(size_t n)
+{
+	int fd = inotify_init1(IN_CLOEXEC);
+	char path[512];
+
+	if (fd < 0)
+		die("inotify");
+	snprintf(path, sizeof(path), "%s.d", place);
+	mkdir(path, 0700);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s.d/%zu", place, i);
+		mkdir(path, 0700);
+		if (inotify_add_watch(fd, path, IN_ALL_EVENTS) < 0)
+			die("inotify_add_watch");
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*have)(size_t n);
@@ -177,6 +218,7 @@ static const struct {
 	{ "threads", have_threads },   { "tasks", have_tasks },
 	{ "mappings", have_mappings }, { "descriptors", have_descriptors },
 	{ "same", have_same },	       { "family", have_family },
+	{ "watches", have_watches },   { "registrations", have_registrations },
 };
 
 int main(int argc, char **argv)
@@ -184,6 +226,7 @@ int main(int argc, char **argv)
 	if (argc != 4)
 		return 2;
 	close_range(3, ~0U, 0);
+	place = argv[1];
 	have_contents(argv[2], strtoull(argv[3], NULL, 10) << 20);
 	for (size_t i = 0; i < sizeof(subjects) / sizeof(*subjects); i++)
 		if (strcmp(argv[2], subjects[i].name) == 0)

@@ -2,11 +2,12 @@
 #include "test/lib/fds.h"
 
 #include <signal.h>
+#include <sys/inotify.h>
 
 #define F_GETOWNER_UIDS_ 17
 
 static struct fds before;
-static int by_pid[2], by_group[2], by_thread[2], as_user[2], child_owns[2];
+static int by_pid[2], by_group[2], by_thread[2], as_user[2], child_owns[2], watch, pidfd;
 static volatile int came, came_fd, *looked;
 
 static void on_io(int sig, siginfo_t *info, void *context)
@@ -44,6 +45,28 @@ static void owner_is(int fd, int type, int pid, int sig)
 	SAME(SYS(fcntl(fd, F_GETSIG)), sig);
 }
 
+/* An inotify that asks for signals, and a pidfd. */
+static void own_others(pid_t pid)
+{
+	watch = SYS(inotify_init1(IN_NONBLOCK));
+	SYS(close(SYS(open(fds_path("watched"), O_CREAT | O_WRONLY, 0600))));
+	SYS(inotify_add_watch(watch, fds_path("watched"), IN_ATTRIB));
+	own(watch, F_OWNER_PID, getpid(), SIGRTMIN + 1);
+	SYS(fcntl(watch, F_SETFL, O_ASYNC | O_NONBLOCK));
+	pidfd = syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd >= 0)
+		own(pidfd, F_OWNER_PID, pid, SIGUSR1);
+}
+
+static void watch_tells(void)
+{
+	came = 0;
+	SYS(chmod(fds_path("watched"), 0640));
+	while (!came)
+		victim_sleep_ms(1);
+	SAME(came_fd, watch);
+}
+
 int main(void)
 {
 	struct sigaction sa = { .sa_sigaction = on_io, .sa_flags = SA_SIGINFO };
@@ -68,6 +91,7 @@ int main(void)
 	victim_thread(thread, (void *)&tid);
 	while (!tid)
 		victim_sleep_ms(1);
+	own_others(pid);
 	own(by_pid[0], F_OWNER_PID, getpid(), SIGRTMIN + 1);
 	SYS(fcntl(by_pid[0], F_SETFL, O_ASYNC | O_NONBLOCK));
 	own(by_group[0], F_OWNER_PGRP, getpgrp(), 0);
@@ -88,6 +112,9 @@ int main(void)
 		SAME(uids[0], 0);
 		SAME(uids[1], 1234);
 	}
+	owner_is(watch, F_OWNER_PID, getpid(), SIGRTMIN + 1);
+	if (pidfd >= 0)
+		owner_is(pidfd, F_OWNER_PID, pid, SIGUSR1);
 	*looked = 1;
 	SAME(came, 0);
 	SAME(write(by_pid[1], "x", 1), 1);
@@ -95,6 +122,7 @@ int main(void)
 		victim_sleep_ms(1);
 	SAME(came, SIGRTMIN + 1);
 	SAME(came_fd, by_pid[0]);
+	watch_tells();
 	victim_reap(pid);
 	victim_join();
 	victim_ok();

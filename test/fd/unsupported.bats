@@ -11,21 +11,6 @@ sentence()
 	refuse "$(sentence "socket: tcp 127.0.0.1:$((16#${port#*:})) listening")"
 }
 
-@test "unsupported: inotify" {
-	start fd/unsupported inotify
-	refuse "$(sentence "inotify 'anon_inode:inotify'")"
-}
-
-@test "unsupported: a pidfd" {
-	start fd/unsupported pidfd
-	refuse "$(sentence "pidfd 'anon_inode:[pidfd]'")"
-}
-
-@test "unsupported: a namespace" {
-	start fd/unsupported namespace
-	refuse "$(sentence "namespace '$(readlink "/proc/$PID/fd/3")'")"
-}
-
 @test "unsupported: a device" {
 	start fd/unsupported device
 	said=$("$STASIS" dump -t "$PID" -D "$IMAGES" 2>&1) || true
@@ -41,17 +26,6 @@ sentence()
 @test "unsupported: a message queue" {
 	start fd/unsupported queue
 	refuse "cannot dump $PID: fd 3 (regfile) of pid $PID: '/stasis-test' is a POSIX message queue, which is not supported yet"
-}
-
-@test "unsupported: a file of a process that is gone" {
-	start fd/unsupported dead
-	said=$(readlink "/proc/$PID/fd/3")
-	refuse "cannot dump $PID: fd 3 (regfile) of pid $PID: '${said% (deleted)}' is of a process that is gone"
-}
-
-@test "unsupported: what /proc says about a descriptor of the tree" {
-	start fd/unsupported fdinfo
-	refuse "cannot dump $PID: fd 3 (regfile) of pid $PID: '/proc/$PID/fdinfo/0' is about a part of the tree itself, which is not supported"
 }
 
 @test "unsupported: a thread with descriptors of its own" {

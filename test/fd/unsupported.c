@@ -5,7 +5,6 @@
 #include <mqueue.h>
 #include <netinet/in.h>
 #include <sched.h>
-#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
@@ -18,21 +17,6 @@ static int tcp(void)
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	SYS(bind(fd, (struct sockaddr *)&at, sizeof(at)));
 	return SYS(listen(fd, 1));
-}
-
-static int own_inotify(void)
-{
-	return inotify_init1(0);
-}
-
-static int own_pidfd(void)
-{
-	return syscall(SYS_pidfd_open, getpid(), 0);
-}
-
-static int namespace(void)
-{
-	return open("/proc/self/ns/net", O_RDONLY);
 }
 
 static int secret(void)
@@ -59,34 +43,6 @@ static int device(void)
 	return fd;
 }
 
-/* Of a process that is gone. */
-static int dead(void)
-{
-	int ends[2];
-	char path[64];
-	pid_t pid;
-
-	SYS(pipe(ends));
-	pid = SYS(fork());
-	if (pid == 0) {
-		SYS(close(ends[1]));
-		_exit(read(ends[0], path, 1) != 0);
-	}
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	SYS(open(path, O_RDONLY));
-	SYS(close(ends[0]));
-	SYS(close(ends[1]));
-	SYS(dup2(5, 3));
-	SYS(close(5));
-	victim_reap(pid);
-	return 3;
-}
-
-static int own_descriptor(void)
-{
-	return open("/proc/self/fdinfo/0", O_RDONLY);
-}
-
 /* A table of its own for a thread. */
 static void *unshared(void *arg)
 {
@@ -106,11 +62,8 @@ static const struct {
 	const char *name;
 	int (*make)(void);
 } kinds[] = {
-	{ "tcp", tcp },		{ "inotify", own_inotify },
-	{ "pidfd", own_pidfd }, { "namespace", namespace },
-	{ "secret", secret },	{ "queue", queue },
-	{ "device", device },	{ "dead", dead },
-	{ "thread", thread },	{ "fdinfo", own_descriptor },
+	{ "tcp", tcp },	      { "secret", secret }, { "queue", queue },
+	{ "device", device }, { "thread", thread },
 };
 
 int main(int argc, char **argv)

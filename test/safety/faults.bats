@@ -68,6 +68,16 @@ faults_in_dump()
 	faults_in_dump --link-remap
 }
 
+@test "faults: each step of a dump, watches" {
+	start fd/many watches
+	faults_in_dump
+}
+
+@test "faults: each step of a dump, files and descriptors of processes" {
+	start fd/procfile
+	faults_in_dump
+}
+
 @test "faults: each step of a dump, a stopped program" {
 	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
 	start task/rounds 0
@@ -85,7 +95,7 @@ faults_in_dump()
 # Without those of other tests, which may run at the same time.
 mounts()
 {
-	awk -v own="$TEST_DIR" '$2 !~ "^/tmp/" || index($2, own)' /proc/self/mounts
+	awk -v own="$TEST_DIR" '$2 !~ "^/(tmp|run/netns)/" || index($2, own)' /proc/self/mounts
 }
 
 faults_in_restore()
@@ -126,6 +136,21 @@ faults_in_restore()
 @test "faults: each step of a restore, links to files without a name" {
 	start fd/remap
 	faults_in_restore --link-remap
+}
+
+@test "faults: each step of a restore, watches" {
+	start fd/inotify
+	faults_in_restore
+}
+
+@test "faults: each step of a restore, files and descriptors of processes, of the dead ones, too" {
+	start fd/procfile
+	faults_in_restore
+}
+
+@test "faults: each step of a restore, pidfds" {
+	start fd/pidfd
+	faults_in_restore
 }
 
 @test "faults: a pid that is in use" {

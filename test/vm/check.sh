@@ -12,7 +12,7 @@ root=$PWD
 
 [ $# -gt 0 ] || set -- \
 	lib/{inject,inject_heal,maps,pagemap,remote,restart,rshmem,soft_dirty,vdso,xstate} \
-	freeze/{increment,restored,track} mm task fd/{eventfd,eventpoll,lock,memfd,pipe,timerfd}
+	freeze/{increment,restored,track} mm task fd/{eventfd,eventpoll,lock,memfd,pipe,timerfd,inotify,fanotify,pidfd,nsfile,procfile}
 log=$(mktemp -d /tmp/stasis-vm.XXXXXX)
 trap 'kill "${runs[@]}" 2>/dev/null; rm -rf "$log"' EXIT
 trap 'exit 130' INT TERM
