@@ -23,6 +23,8 @@ static uint32_t flags_of(const FileEntry *f)
 		return f->tty->flags;
 	case FD_TYPES__UNIXSK:
 		return f->usk->flags;
+	case FD_TYPES__NETLINKSK:
+		return f->nlsk->flags;
 	default:
 		return 0;
 	}
@@ -49,6 +51,8 @@ static const FownEntry *owner_of(const FileEntry *f)
 		return f->memfd->fown;
 	case FD_TYPES__UNIXSK:
 		return f->usk->fown;
+	case FD_TYPES__NETLINKSK:
+		return f->nlsk->fown;
 	default:
 		return NULL;
 	}
@@ -190,6 +194,8 @@ static void close_file(struct rfile *f)
 	for (int i = 0; i < ACCESS_MODES; i++)
 		own_close(&f->opened[i]);
 	protobuf_c_message_free_unpacked(&f->entry->base, NULL);
+	if (f->extra)
+		protobuf_c_message_free_unpacked(&f->extra->base, NULL);
 }
 
 void rfiles_close(struct restore *r)

@@ -10,6 +10,7 @@ enum { ACCESS_MODES = 4 }; /* O_RDONLY, O_WRONLY, O_RDWR, and O_PATH in the four
 struct rfile {
 	uint32_t id;
 	FileEntry *entry;
+	FileExtraEntry *extra; /* NULL: there is none */
 	const struct fd_restore_kind *kind; /* NULL: none that we know */
 	int fd;				    /* the description, in our table; -1: not made (yet) */
 	int opened[ACCESS_MODES];	    /* of a file without a descriptor, by access mode */
