@@ -92,5 +92,11 @@ int files_refuse(const struct file *f, struct err *e)
 	}
 	err_code(e, ENOTSUP, "fd %d (%s) of pid %d is not supported yet", f->num, what,
 		 f->task->pid);
+	if (S_ISCHR(f->st.st_mode) || S_ISBLK(f->st.st_mode))
+		return err_hint(
+			e,
+			"let the program close it before the dump, or use --external "
+			"'dev[%u/%u]:NAME' if it has nothing to lose when it is opened anew",
+			major(f->st.st_rdev), minor(f->st.st_rdev));
 	return err_hint(e, "let the program close it before the dump");
 }
