@@ -53,6 +53,8 @@ static const FownEntry *owner_of(const FileEntry *f)
 		return f->usk->fown;
 	case FD_TYPES__NETLINKSK:
 		return f->nlsk->fown;
+	case FD_TYPES__EXT:
+		return f->ext->fown;
 	default:
 		return NULL;
 	}

@@ -68,6 +68,8 @@ static bool is_whole(const FileEntry *f)
 		return f->usk && f->usk->id == f->id;
 	case FD_TYPES__NETLINKSK:
 		return f->nlsk && f->nlsk->id == f->id;
+	case FD_TYPES__EXT:
+		return f->ext && f->ext->id == f->id;
 	default:
 		return true;
 	}

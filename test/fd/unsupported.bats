@@ -38,11 +38,6 @@ sentence()
 	refuse "cannot dump $PID: fd 3 (regfile) of pid $PID: it is secret memory, which is not supported"
 }
 
-@test "unsupported: a message queue" {
-	start fd/unsupported queue
-	refuse "cannot dump $PID: fd 3 (regfile) of pid $PID: '/stasis-test' is a POSIX message queue, which is not supported yet"
-}
-
 @test "unsupported: a file of a process that is gone" {
 	start fd/unsupported dead
 	said=$(readlink "/proc/$PID/fd/3")

@@ -2,7 +2,6 @@
 #include "test/lib/fds.h"
 
 #include <arpa/inet.h>
-#include <mqueue.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/inotify.h>
@@ -38,14 +37,6 @@ static int namespace(void)
 static int secret(void)
 {
 	return syscall(SYS_memfd_secret, 0);
-}
-
-static int queue(void)
-{
-	int fd = mq_open("/stasis-test", O_RDWR | O_CREAT, 0600, NULL);
-
-	mq_unlink("/stasis-test");
-	return fd;
 }
 
 static int device(void)
@@ -101,11 +92,15 @@ static const struct {
 	const char *name;
 	int (*make)(void);
 } kinds[] = {
-	{ "tcp", tcp },		{ "inotify", own_inotify },
-	{ "pidfd", own_pidfd }, { "namespace", namespace },
-	{ "secret", secret },	{ "queue", queue },
-	{ "device", device },	{ "dead", dead },
-	{ "thread", thread },	{ "fdinfo", own_descriptor },
+	{ "tcp", tcp },
+	{ "inotify", own_inotify },
+	{ "pidfd", own_pidfd },
+	{ "namespace", namespace },
+	{ "secret", secret },
+	{ "device", device },
+	{ "dead", dead },
+	{ "thread", thread },
+	{ "fdinfo", own_descriptor },
 };
 
 int main(int argc, char **argv)
