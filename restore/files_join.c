@@ -25,6 +25,8 @@ static uint32_t flags_of(const FileEntry *f)
 		return f->usk->flags;
 	case FD_TYPES__NETLINKSK:
 		return f->nlsk->flags;
+	case FD_TYPES__PACKETSK:
+		return f->psk->flags;
 	default:
 		return 0;
 	}
@@ -53,6 +55,10 @@ static const FownEntry *owner_of(const FileEntry *f)
 		return f->usk->fown;
 	case FD_TYPES__NETLINKSK:
 		return f->nlsk->fown;
+	case FD_TYPES__BPFMAP:
+		return f->bpf->fown;
+	case FD_TYPES__PACKETSK:
+		return f->psk->fown;
 	case FD_TYPES__EXT:
 		return f->ext->fown;
 	default:

@@ -68,6 +68,10 @@ static bool is_whole(const FileEntry *f)
 		return f->usk && f->usk->id == f->id;
 	case FD_TYPES__NETLINKSK:
 		return f->nlsk && f->nlsk->id == f->id;
+	case FD_TYPES__BPFMAP:
+		return f->bpf && f->bpf->id == f->id;
+	case FD_TYPES__PACKETSK:
+		return f->psk && f->psk->id == f->id;
 	case FD_TYPES__EXT:
 		return f->ext && f->ext->id == f->id;
 	default:

@@ -40,6 +40,7 @@ struct rfiles {
 	struct rttys *ttys;	  /* restore/ttys.h */
 	struct rlocks *locks;	  /* restore/fd/lock.c */
 	struct rsockets *sockets; /* restore/fd/unixsk.h */
+	struct rbpfmaps *bpfmaps; /* restore/fd/bpfmap.c */
 	struct rmqueues *mqueues; /* restore/fd/mqueue.c */
 	int root;		  /* --root, -1: none */
 	bool late_made;		  /* files of /proc/PID are opened */

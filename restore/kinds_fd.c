@@ -7,7 +7,8 @@ extern const struct fd_restore_kind eventfd_fd_restore_kind, eventpoll_fd_restor
 extern const struct fd_restore_kind signalfd_fd_restore_kind, timerfd_fd_restore_kind;
 extern const struct fd_restore_kind unixsk_fd_restore_kind, lock_fd_restore_kind;
 extern const struct fd_restore_kind netlinksk_fd_restore_kind, device_fd_restore_kind,
-	mqueue_fd_restore_kind, uring_fd_restore_kind;
+	mqueue_fd_restore_kind, uring_fd_restore_kind, bpfmap_fd_restore_kind,
+	packetsk_fd_restore_kind, tun_fd_restore_kind;
 
 const struct fd_restore_kind *const fd_restore_kinds[] = {
 	&memfd_fd_restore_kind,	  &device_fd_restore_kind,    &regfile_fd_restore_kind,
@@ -15,5 +16,6 @@ const struct fd_restore_kind *const fd_restore_kinds[] = {
 	&eventfd_fd_restore_kind, &eventpoll_fd_restore_kind, &signalfd_fd_restore_kind,
 	&timerfd_fd_restore_kind, &unixsk_fd_restore_kind,    &netlinksk_fd_restore_kind,
 	&lock_fd_restore_kind,	  &mqueue_fd_restore_kind,    &uring_fd_restore_kind,
+	&bpfmap_fd_restore_kind,  &packetsk_fd_restore_kind,  &tun_fd_restore_kind,
 };
 const size_t fd_restore_kind_count = ARRAY_SIZE(fd_restore_kinds);

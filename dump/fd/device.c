@@ -18,8 +18,8 @@
 
 /* Whoever opens them anew has the same. "cpu/": registers and identification of each processor. */
 static const char *const harmless[] = {
-	"mem",		"port",		 "kvm",	 "hwrng",   "vsock",
-	"loop-control", "btrfs-control", "cpu/", "udmabuf", "userfaultfd",
+	"mem",		 "port", "kvm",	    "hwrng",	   "vsock",   "loop-control",
+	"btrfs-control", "cpu/", "udmabuf", "userfaultfd", "net/tun",
 };
 
 /* The kernel's name of a character device, below /dev. */

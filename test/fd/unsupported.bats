@@ -54,3 +54,18 @@ sentence()
 	tid=$(cd "/proc/$PID/task" && printf '%s\n' * | sort -n | tail -1)
 	refuse "cannot dump $PID: thread $tid of pid $PID has descriptors of its own, which is not supported"
 }
+
+@test "unsupported: a performance counter" {
+	start fd/unsupported perf
+	refuse "cannot dump $PID: fd 3 (performance counter 'anon_inode:[perf_event]') of pid $PID is not supported yet; end the profiler, or let the program close it, before the dump: the kernel does not tell what it counts"
+}
+
+@test "unsupported: a userfaultfd" {
+	start fd/unsupported uffd
+	refuse "cannot dump $PID: fd 3 (userfaultfd 'anon_inode:[userfaultfd]') of pid $PID is not supported yet; let the program unregister the memory that it watches, and close it, before the dump"
+}
+
+@test "unsupported: a vsock socket" {
+	start fd/unsupported vsock
+	refuse "cannot dump $PID: fd 3 (socket: vsock stream) of pid $PID is not supported yet; let the program close it before the dump"
+}

@@ -2,6 +2,7 @@
 #include "test/lib/fds.h"
 
 #include <arpa/inet.h>
+#include <linux/perf_event.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/inotify.h>
@@ -43,6 +44,25 @@ static int device(void)
 {
 	SYS(mknod(fds_path("device"), S_IFCHR | 0600, makedev(10, 229)));
 	return open(fds_path("device"), O_RDWR);
+}
+
+static int counter(void)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE,
+					.size = sizeof(attr),
+					.config = PERF_COUNT_SW_TASK_CLOCK };
+
+	return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
+}
+
+static int faults(void)
+{
+	return (int)syscall(SYS_userfaultfd, O_CLOEXEC | 1 /* UFFD_USER_MODE_ONLY */);
+}
+
+static int vsock(void)
+{
+	return socket(AF_VSOCK, SOCK_STREAM, 0);
 }
 
 /* Of a process that is gone. */
@@ -101,6 +121,9 @@ static const struct {
 	{ "dead", dead },
 	{ "thread", thread },
 	{ "fdinfo", own_descriptor },
+	{ "perf", counter },
+	{ "uffd", faults },
+	{ "vsock", vsock },
 };
 
 int main(int argc, char **argv)
