@@ -8,6 +8,15 @@ load ../lib
 	check
 }
 
+@test "uring: memory saved while the program runs" {
+	skip_unless mem_dirty_track
+	start fd/uring
+	dump --leave-running --freeze=cow
+	next_images precopy
+	dump_and_restore --freeze=precopy
+	check
+}
+
 @test "uring: a ring of io_uring whose descriptor is closed" {
 	start mm/unsupported uring
 	said=$("$STASIS" dump -t "$PID" -D "$IMAGES" 2>&1) && fail "it was dumped"
