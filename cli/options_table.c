@@ -97,7 +97,7 @@ const struct option_entry option_table[] = {
 	{ "irmap-scan-path", 0, NEEDS("PATH"), .set = set_irmap_scan_path, .on = ON_DUMPS, IN(DUMP),
 	  .help = "look for watched files below PATH first; repeatable" },
 	{ "external", 0, NEEDS("TYPE[ID]"), .set = set_external, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
-	  .help = "file[MNT_ID:INODE], tty[RDEV:DEV] (hex) or unix[INODE] is not of the tree" },
+	  .help = "file[MNT_ID:INODE], tty[RDEV:DEV] (hex), unix[INODE] or dev[MAJOR/MINOR]:NAME is not of the tree" },
 	{ "ext-unix-sk", 'x', MAY_HAVE("INODE,..."), .set = set_ext_unix_sk, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
 	  .help = "sockets may have peers outside: all datagram ones, or those given" },
 	{ "manage-cgroups", 0, MAY_HAVE("MODE"), .set = set_manage_cgroups, .on = ON_BOTH | ON_PROTECT, IN(DUMP),

@@ -44,6 +44,16 @@ uint32_t files_new_id(struct dump *d)
 	return ++d->files->last_id;
 }
 
+FileExtraEntry *files_extra(struct file *f)
+{
+	if (!f->extra) {
+		f->extra = pool_new(&f->dump->pool, FileExtraEntry);
+		file_extra_entry__init(f->extra);
+		f->extra->id = f->id;
+	}
+	return f->extra;
+}
+
 int files_put(struct files *files, FileEntry *entry, struct err *e)
 {
 	if (io_grow(&files->entries, files->entry_count, sizeof(*files->entries), e) < 0)
@@ -328,6 +338,21 @@ static int save_entries(const struct dump *d, struct err *e)
 	return image_close(&img, e);
 }
 
+static int save_extra(const struct dump *d, struct err *e)
+{
+	own_image img = {};
+
+	for (const struct file *f = d->files->first; f; f = f->next) {
+		if (!f->extra)
+			continue;
+		if (!img.file && image_create(&img, d->images, IMG_FILE_EXTRA, 0, e) < 0)
+			return e->code;
+		if (image_write(&img, f->extra, e) < 0)
+			return e->code;
+	}
+	return image_close(&img, e);
+}
+
 static int save_fs(const struct dump *d, struct err *e)
 {
 	for (size_t i = 0; i < d->task_count; i++)
@@ -349,7 +374,7 @@ int files_save(struct dump *d, struct err *e)
 	for (const struct fd_table *table = files->tables; table; table = table->next)
 		if (save_table(d, table, e) < 0)
 			return e->code;
-	if (save_fs(d, e) < 0)
+	if (save_fs(d, e) < 0 || save_extra(d, e) < 0)
 		return e->code;
 	return save_entries(d, e);
 }

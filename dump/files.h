@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "dump/dump.h"
+#include "images/fd/file_extra.pb-c.h"
 #include "images/file.pb-c.h"
 
 /* One open file description, seen through one of its descriptors, or a file known by a link of /proc. */
@@ -36,9 +37,9 @@ struct file {
 	FownEntry *fown;
 	const struct fd_kind *kind;
 	FileEntry *entry;
-	void *note;			    /* the kind's own */
-	size_t watch_count;		    /* of inotify and fanotify (dump/watch.h) */
-	struct DescriptorExtraEntry *extra; /* dump/watch.c; NULL: nothing */
+	FileExtraEntry *extra; /* NULL: nothing beyond the entry */
+	void *note;	       /* the kind's own */
+	size_t watch_count;    /* of inotify and fanotify (dump/watch.h) */
 	uint32_t locks_of; /* the table whose POSIX locks on it are known (dump/fd/lock.c) */
 	struct file *next;
 };
@@ -108,6 +109,8 @@ must_check int files_copy(const struct file *f, int *ret_fd, struct err *e);
 must_check int files_add_sent(struct task *t, int fd, struct file **ret, struct err *e);
 /* Puts the description in front of an error: "fd 7 (pipe) of pid 12". */
 int files_blame(const struct file *f, struct err *e);
+/* What is kept beside its entry, made when first asked for. Needs the id. */
+FileExtraEntry *files_extra(struct file *f);
 /* An id for an entry of another file. */
 uint32_t files_new_id(struct dump *d);
 /* A REG entry, with an id of its own, for the node that a FIFO or terminal was opened by. */

@@ -23,7 +23,6 @@
 #ifndef SECRETMEM_MAGIC
 #define SECRETMEM_MAGIC 0x5345434d
 #endif
-#define MQUEUE_MAGIC 0x19800202
 
 static bool leads_to(const char *path, const struct stat *st)
 {
@@ -85,11 +84,6 @@ static int check_filesystem(const struct file *f, const char *name, struct err *
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
 	if (statfs(path, &fs) < 0)
 		return err_sys(e, "'%s': statfs", name);
-	if (fs.f_type == MQUEUE_MAGIC)
-		return err_code(e, ENOTSUP,
-				"'%s' is a POSIX message queue, which is not "
-				"supported yet",
-				name);
 	if (fs.f_type == SECRETMEM_MAGIC)
 		return err_code(e, ENOTSUP, "it is secret memory, which is not supported");
 	return 0;

@@ -9,27 +9,29 @@
 #include "dump/files_table.h"
 #include "lib/netlink.h"
 
-/* Links that have a kind in them, and what it is called. */
+static const char close_it[] = "let the program close it before the dump";
+
+/* Links that have a kind in them, what it is called, and what can be done if not just that it is closed. */
 static const struct {
-	const char *link, *name;
+	const char *link, *name, *hint;
 } links[] = {
-	{ "anon_inode:[pidfd]", "pidfd" },
-	{ "anon_inode:[io_uring]", "io_uring" },
-	{ "anon_inode:[userfaultfd]", "userfaultfd" },
-	{ "anon_inode:[perf_event]", "performance counter" },
-	{ "anon_inode:bpf-map", "BPF map" },
-	{ "anon_inode:bpf-prog", "BPF program" },
-	{ "anon_inode:bpf_link", "BPF link" },
-	{ "anon_inode:[landlock-ruleset]", "Landlock ruleset" },
-	{ "anon_inode:seccomp notify", "seccomp listener" },
-	{ "anon_inode:[fscontext]", "file system context" },
-	{ "anon_inode:kvm-vm", "KVM virtual machine" },
-	{ "anon_inode:kvm-vcpu", "KVM processor" },
-	{ "anon_inode:", "anonymous inode" },
-	{ "/secretmem", "secret memory" },
-	{ "/memfd:", "memfd" },
-	{ "pidfd:", "pidfd" },
-	{ "pipe:", "pipe opened by O_PATH" },
+	{ "anon_inode:[userfaultfd]", "userfaultfd",
+	  "let the program unregister the memory that it watches, and close it, before the dump" },
+	{ "anon_inode:[perf_event]", "performance counter",
+	  "end the profiler, or let the program close it, before the dump: the kernel does not tell "
+	  "what it counts" },
+	{ "anon_inode:bpf-prog", "BPF program", NULL },
+	{ "anon_inode:bpf_link", "BPF link", NULL },
+	{ "anon_inode:[landlock-ruleset]", "Landlock ruleset", NULL },
+	{ "anon_inode:seccomp notify", "seccomp listener", NULL },
+	{ "anon_inode:[fscontext]", "file system context", NULL },
+	{ "anon_inode:kvm-vm", "KVM virtual machine", NULL },
+	{ "anon_inode:kvm-vcpu", "KVM processor", NULL },
+	{ "anon_inode:", "anonymous inode", NULL },
+	{ "/secretmem", "secret memory", NULL },
+	{ "/memfd:", "memfd", NULL },
+	{ "pidfd:", "pidfd", NULL },
+	{ "pipe:", "pipe opened by O_PATH", NULL },
 };
 
 static const struct {
@@ -79,6 +81,14 @@ static void describe(const struct file *f, char *buf, size_t size)
 		snprintf(buf, size, "'%s'", f->link);
 }
 
+static const char *hint_for(const struct file *f)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(links) && !S_ISSOCK(f->st.st_mode); i++)
+		if (links[i].hint && strncmp(f->link, links[i].link, strlen(links[i].link)) == 0)
+			return links[i].hint;
+	return close_it;
+}
+
 int files_refuse(const struct file *f, struct err *e)
 {
 	char what[512];
@@ -90,5 +100,11 @@ int files_refuse(const struct file *f, struct err *e)
 	}
 	err_code(e, ENOTSUP, "fd %d (%s) of pid %d is not supported yet", f->num, what,
 		 f->task->pid);
-	return err_hint(e, "let the program close it before the dump");
+	if (S_ISCHR(f->st.st_mode) || S_ISBLK(f->st.st_mode))
+		return err_hint(
+			e,
+			"let the program close it before the dump, or use --external "
+			"'dev[%u/%u]:NAME' if it has nothing to lose when it is opened anew",
+			major(f->st.st_rdev), minor(f->st.st_rdev));
+	return err_hint(e, "%s", hint_for(f));
 }

@@ -10,7 +10,9 @@
 #include "dump/freeze.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -300,6 +302,36 @@ static int read_thread(struct thread *th, void *xstate, size_t size, struct err 
 	return 0;
 }
 
+/* The kernel's own workers for io_uring look like threads of the process, but never come to its code: their registers are 0. */
+static bool is_worker(const struct thread *th)
+{
+	enum { IO_WORKER = 0x10 }; /* PF_IO_WORKER */
+	struct err unknown = { 0 };
+	struct proc_stat stat;
+	own_fd fd = -1;
+	char path[32];
+
+	if (th->regs.rip || th->regs.rsp)
+		return false;
+	snprintf(path, sizeof(path), "task/%d", th->tid);
+	fd = openat(th->task->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 && proc_stat_read(fd, &stat, &unknown) == 0 && stat.flags & IO_WORKER;
+}
+
+/* They have nothing to do, or a request is under way, which the ring shows (dump/fd/uring.c). They are made anew as needed. */
+static void drop_workers(struct task *t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->thread_count; i++) {
+		if (is_worker(&t->threads[i]))
+			tracee_detach(t->threads[i].tid, 0);
+		else
+			t->threads[n++] = t->threads[i];
+	}
+	t->thread_count = n;
+}
+
 static int read_threads(struct dump *d, struct err *e)
 {
 	size_t size = xstate_size_max();
@@ -307,10 +339,12 @@ static int read_threads(struct dump *d, struct err *e)
 
 	if (!xstate)
 		return err_sys(e, "memory for registers");
-	for (size_t i = 0; i < d->task_count; i++)
+	for (size_t i = 0; i < d->task_count; i++) {
 		for (size_t k = 0; k < d->tasks[i]->thread_count; k++)
 			if (read_thread(&d->tasks[i]->threads[k], xstate, size, e) < 0)
 				return e->code;
+		drop_workers(d->tasks[i]);
+	}
 	return 0;
 }
 

@@ -173,7 +173,7 @@ static int find_known(struct watches *all, struct watched *w, dev_t dev, ino_t i
 {
 	struct dump *d = w->by->dump;
 	struct known_inode key = { dev, ino, 0 }, *found = NULL;
-	DescriptorExtraEntry *x;
+	FileExtraEntry *x;
 	WatchedFile *file;
 
 	if (list_known(d, all, e) < 0)
@@ -342,35 +342,3 @@ int watch_filesystem(struct dump *d, uint32_t dev, const char **ret, struct err 
 			*ret = pool_text(&d->pool, m->at);
 	return 0;
 }
-
-/* --- the extra entries ------------------------------------------------------------------------ */
-
-DescriptorExtraEntry *files_extra(struct file *f)
-{
-	if (!f->extra) {
-		f->extra = pool_new(&f->dump->pool, DescriptorExtraEntry);
-		descriptor_extra_entry__init(f->extra);
-		f->extra->id = f->id;
-	}
-	return f->extra;
-}
-
-static int extra_finish(struct dump *d, struct err *e)
-{
-	own_image img = {};
-
-	for (const struct file *f = d->files->first; f; f = f->next) {
-		if (!f->extra)
-			continue;
-		if (!img.file && image_create(&img, d->images, IMG_FD_EXTRA, 0, e) < 0)
-			return e->code;
-		if (image_write(&img, f->extra, e) < 0)
-			return e->code;
-	}
-	return image_close(&img, e);
-}
-
-const struct fd_kind extra_fd_kind = {
-	.name = "fd/extra",
-	.finish = extra_finish,
-};

@@ -6,7 +6,6 @@
 #define STASIS_DUMP_WATCH_H
 
 #include "dump/files.h"
-#include "images/fd/descriptor_extra.pb-c.h"
 #include "images/fd/fh.pb-c.h"
 
 /* One watched inode. */
@@ -30,9 +29,6 @@ must_check int watch_find(struct watched *w, size_t count, struct err *e);
 must_check int watch_mount(struct dump *d, int id, const char **ret, struct err *e);
 /* The path that leads into a whole file system of this device. */
 must_check int watch_filesystem(struct dump *d, uint32_t dev, const char **ret, struct err *e);
-
-/* What no message of CRIU has a field for; made when first asked for. */
-DescriptorExtraEntry *files_extra(struct file *f);
 
 /* dump/watch_scan.c: looks through directories for those that are not found, and gives them their paths. */
 must_check int watch_scan(struct dump *d, struct watched **w, size_t count, struct err *e);

@@ -5,6 +5,7 @@
 #ifndef STASIS_RESTORE_FILES_H
 #define STASIS_RESTORE_FILES_H
 
+#include "images/fd/file_extra.pb-c.h"
 #include "restore/restore.h"
 
 /* When a description can be made. */
@@ -17,6 +18,8 @@ enum made_when {
 struct fd_restore_kind {
 	const char *name;
 	FdTypes type;
+	/* Of EXT, which CRIU has for plugins and we for kinds that it does not know: whether it is of this kind. */
+	bool (*takes)(const FileExtraEntry *extra);
 	/* Once: loads images of the kind (pipes-data, tty-info). */
 	int (*load)(struct restore *r, struct err *e);
 	/* Once, when those of all other kinds are made: of kinds that are made together. It names them in an error. */
@@ -87,6 +90,8 @@ void rfiles_close(struct restore *r);
 enum made_when rfiles_when_pid(const struct restore *r, int tid);
 /* Our descriptor of a description, -1: it is not made. */
 int rfiles_fd(const struct restore *r, uint32_t id);
+/* What the dump has kept beside its entry, NULL: nothing. */
+const FileExtraEntry *rfiles_extra(const struct restore *r, uint32_t id);
 /* Opens the file of a REG entry with flags of open(2), and checks that it is the one that was dumped. */
 must_check int rfiles_open_path(struct restore *r, const RegFileEntry *reg, int flags, int *ret_fd,
 				struct err *e);

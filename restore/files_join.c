@@ -25,6 +25,10 @@ static uint32_t flags_of(const FileEntry *f)
 		return f->usk->flags;
 	case FD_TYPES__INOTIFY:
 		return f->ify->flags;
+	case FD_TYPES__NETLINKSK:
+		return f->nlsk->flags;
+	case FD_TYPES__PACKETSK:
+		return f->psk->flags;
 	default:
 		return 0;
 	}
@@ -57,6 +61,14 @@ static const FownEntry *owner_of(const FileEntry *f)
 		return f->ffy->fown;
 	case FD_TYPES__PIDFD:
 		return f->pidfd->fown;
+	case FD_TYPES__NETLINKSK:
+		return f->nlsk->fown;
+	case FD_TYPES__BPFMAP:
+		return f->bpf->fown;
+	case FD_TYPES__PACKETSK:
+		return f->psk->fown;
+	case FD_TYPES__EXT:
+		return f->ext->fown;
 	default:
 		return NULL;
 	}
@@ -210,6 +222,8 @@ static void close_file(struct rfile *f)
 	for (int i = 0; i < ACCESS_MODES; i++)
 		own_close(&f->opened[i]);
 	protobuf_c_message_free_unpacked(&f->entry->base, NULL);
+	if (f->extra)
+		protobuf_c_message_free_unpacked(&f->extra->base, NULL);
 }
 
 void rfiles_close(struct restore *r)

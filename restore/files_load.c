@@ -28,6 +28,13 @@ struct rfile *rfiles_find(const struct restore *r, uint32_t id)
 		       NULL;
 }
 
+const FileExtraEntry *rfiles_extra(const struct restore *r, uint32_t id)
+{
+	const struct rfile *f = rfiles_find(r, id);
+
+	return f ? f->extra : NULL;
+}
+
 const FileEntry *rfiles_entry(const struct restore *r, uint32_t id)
 {
 	const struct rfile *f = rfiles_find(r, id);
@@ -67,16 +74,28 @@ static bool is_whole(const FileEntry *f)
 		return f->nsf && f->nsf->id == f->id;
 	case FD_TYPES__UNIXSK:
 		return f->usk && f->usk->id == f->id;
+	case FD_TYPES__NETLINKSK:
+		return f->nlsk && f->nlsk->id == f->id;
+	case FD_TYPES__BPFMAP:
+		return f->bpf && f->bpf->id == f->id;
+	case FD_TYPES__PACKETSK:
+		return f->psk && f->psk->id == f->id;
+	case FD_TYPES__EXT:
+		return f->ext && f->ext->id == f->id;
 	default:
 		return true;
 	}
 }
 
-static const struct fd_restore_kind *kind_of(FdTypes type)
+static const struct fd_restore_kind *kind_of(const struct rfile *f)
 {
-	for (size_t i = 0; i < fd_restore_kind_count; i++)
-		if (fd_restore_kinds[i]->make && fd_restore_kinds[i]->type == type)
-			return fd_restore_kinds[i];
+	for (size_t i = 0; i < fd_restore_kind_count; i++) {
+		const struct fd_restore_kind *kind = fd_restore_kinds[i];
+
+		if (kind->make && kind->type == f->entry->type &&
+		    (!kind->takes || (f->extra && kind->takes(f->extra))))
+			return kind;
+	}
 	return NULL;
 }
 
@@ -97,7 +116,6 @@ static int add_file(struct rfiles *files, FileEntry *entry, struct err *e)
 	*f = (struct rfile){
 		.id = entry->id, .entry = entry, .fd = -1, .path_fd = -1, .placed = -1
 	};
-	f->kind = kind_of(entry->type);
 	for (int i = 0; i < ACCESS_MODES; i++)
 		f->opened[i] = -1;
 	return 0;
@@ -130,6 +148,29 @@ static int load_files(struct restore *r, struct err *e)
 			return err_say(e, "'files.img' has two files of the number %u",
 				       files->files[i].id);
 	return 0;
+}
+
+/* What only we have. A second message of the same file counts for nothing. */
+static int load_extra(struct restore *r, struct err *e)
+{
+	own_image img = {};
+	int got = image_open(&img, r->images, IMG_FILE_EXTRA, 0, e);
+
+	if (got == -ENOENT)
+		*e = (struct err){ 0 };
+	if (got < 0)
+		return e->code;
+	for (;;) {
+		own_message FileExtraEntry *extra = NULL;
+		struct rfile *f;
+
+		got = image_read(&img, &file_extra_entry__descriptor, &extra, e);
+		if (got <= 0)
+			return got;
+		f = rfiles_find(r, extra->id);
+		if (f && !f->extra)
+			f->extra = take_mem(extra);
+	}
 }
 
 static int by_number(const void *va, const void *vb)
@@ -254,7 +295,11 @@ int rfiles_load(struct restore *r, struct err *e)
 {
 	r->files = pool_new(&r->pool, struct rfiles);
 	r->files->root = -1;
-	if (load_files(r, e) < 0 || remaps_load(r, e) < 0)
+	if (load_files(r, e) < 0 || load_extra(r, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < r->files->count; i++)
+		r->files->files[i].kind = kind_of(&r->files->files[i]);
+	if (remaps_load(r, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < r->task_count; i++) {
 		struct rtask *t = r->tasks[i];

@@ -10,6 +10,7 @@ enum { ACCESS_MODES = 4 }; /* O_RDONLY, O_WRONLY, O_RDWR, and O_PATH in the four
 struct rfile {
 	uint32_t id;
 	FileEntry *entry;
+	FileExtraEntry *extra; /* NULL: there is none */
 	const struct fd_restore_kind *kind; /* NULL: none that we know */
 	int fd;				    /* the description, in our table; -1: not made (yet) */
 	int opened[ACCESS_MODES];	    /* of a file without a descriptor, by access mode */
@@ -40,7 +41,9 @@ struct rfiles {
 	struct rttys *ttys;	  /* restore/ttys.h */
 	struct rlocks *locks;	  /* restore/fd/lock.c */
 	struct rsockets *sockets; /* restore/fd/unixsk.h */
-	struct rextras *extras;	  /* restore/watch.c */
+	struct handles *handles;  /* restore/watch.c */
+	struct rbpfmaps *bpfmaps; /* restore/fd/bpfmap.c */
+	struct rmqueues *mqueues; /* restore/fd/mqueue.c */
 	int root;		  /* --root, -1: none */
 	bool made[3];		  /* by enum made_when: those are made */
 };

@@ -3,88 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
-#include "images/image.h"
 #include "lib/handles.h"
 #include "lib/io.h"
 #include "restore/files_table.h"
 
-struct rextras {
-	DescriptorExtraEntry **at; /* ascending */
-	size_t count;
-	struct handles *handles;
-};
-
-/* --- what the images have of them ------------------------------------------------------------- */
-
-static int by_id(const void *va, const void *vb)
+void rwatch_close(struct restore *r)
 {
-	const DescriptorExtraEntry *a = *(DescriptorExtraEntry *const *)va;
-	const DescriptorExtraEntry *b = *(DescriptorExtraEntry *const *)vb;
-
-	return a->id < b->id ? -1 : a->id > b->id;
+	handles_end(r->files->handles);
+	r->files->handles = NULL;
 }
-
-static int load(struct restore *r, struct err *e)
-{
-	struct rextras *x = pool_new(&r->pool, struct rextras);
-	own_image img = {};
-	int got;
-
-	r->files->extras = x;
-	if (image_open(&img, r->images, IMG_FD_EXTRA, 0, e) < 0) {
-		if (e->code != -ENOENT)
-			return e->code;
-		*e = (struct err){ 0 };
-		return 0;
-	}
-	for (;;) {
-		own_message DescriptorExtraEntry *entry = NULL;
-
-		got = image_read(&img, &descriptor_extra_entry__descriptor, &entry, e);
-		if (got <= 0)
-			break;
-		if (io_grow(&x->at, x->count, sizeof(*x->at), e) < 0)
-			return e->code;
-		x->at[x->count++] = take_mem(entry);
-	}
-	if (x->count)
-		qsort(x->at, x->count, sizeof(*x->at), by_id);
-	return got;
-}
-
-const DescriptorExtraEntry *rfiles_extra(const struct restore *r, uint32_t id)
-{
-	DescriptorExtraEntry like = { .id = id }, *key = &like, **found = NULL;
-	const struct rextras *x = r->files->extras;
-
-	if (x && x->count)
-		found = bsearch(&key, x->at, x->count, sizeof(*x->at), by_id);
-	return found ? *found : NULL;
-}
-
-static void close_all(struct restore *r)
-{
-	struct rextras *x = r->files->extras;
-
-	if (!x)
-		return;
-	handles_end(x->handles);
-	for (size_t i = 0; i < x->count; i++)
-		protobuf_c_message_free_unpacked(&x->at[i]->base, NULL);
-	free(x->at);
-	r->files->extras = NULL;
-}
-
-const struct fd_restore_kind extra_fd_restore_kind = {
-	.name = "fd/extra",
-	.load = load,
-	.close = close_all,
-};
-
-/* --- places ----------------------------------------------------------------------------------- */
 
 static int open_file(struct restore *r, uint32_t id, int *ret_fd, struct err *e)
 {
@@ -109,15 +38,15 @@ static bool by_handle(struct restore *r, const struct watch_place *w, int *ret_f
 			    .type = w->handle->type,
 			    .size = w->handle->bytes,
 			    .bytes = w->handle->handle };
-	struct rextras *x = r->files->extras;
+	struct handles **handles = &r->files->handles;
 	struct stat st;
 	size_t at = 0;
 
 	if (h.size > w->handle->n_handle * sizeof(uint64_t))
 		return false;
-	if (!x->handles && handles_begin(&x->handles, e) < 0)
+	if (!*handles && handles_begin(handles, e) < 0)
 		return false;
-	if (handles_open(x->handles, &h, &at, ret_fd) < 0)
+	if (handles_open(*handles, &h, &at, ret_fd) < 0)
 		return false;
 	if (fstat(*ret_fd, &st) == 0 && st.st_ino == w->ino)
 		return true;
@@ -127,7 +56,7 @@ static bool by_handle(struct restore *r, const struct watch_place *w, int *ret_f
 
 int rwatch_open(struct restore *r, const struct watch_place *w, int *ret_fd, struct err *e)
 {
-	const DescriptorExtraEntry *x = rfiles_extra(r, w->id);
+	const FileExtraEntry *x = rfiles_extra(r, w->id);
 	const char *path = w->handle ? w->handle->path : NULL;
 	int fd = -ENOENT;
 

@@ -2,7 +2,6 @@
 #ifndef STASIS_RESTORE_WATCH_H
 #define STASIS_RESTORE_WATCH_H
 
-#include "images/fd/descriptor_extra.pb-c.h"
 #include "restore/files.h"
 
 struct watch_place {
@@ -16,7 +15,7 @@ struct watch_place {
 /* An O_PATH descriptor of it. */
 must_check int rwatch_open(struct restore *r, const struct watch_place *w, int *ret_fd,
 			   struct err *e);
-/* What no message of CRIU has a field for; NULL: nothing. */
-const DescriptorExtraEntry *rfiles_extra(const struct restore *r, uint32_t id);
+/* Closes what handles were opened with. */
+void rwatch_close(struct restore *r);
 
 #endif

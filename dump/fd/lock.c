@@ -91,6 +91,8 @@ static int lock_seen(const struct fd_table *t, const struct descriptor *at, cons
 		struct lock_line l;
 		size_t sort = 0;
 
+		if (p != fdinfo && p[-1] != '\n') /* "memlock:" of a BPF map */
+			continue;
 		if (!parse(p, &l))
 			return err_code(e, ENOTSUP, "its locks are told in an unknown form");
 		while (sort < ARRAY_SIZE(sorts) && strcmp(sorts[sort].kernel, l.sort) != 0)

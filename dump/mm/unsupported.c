@@ -23,7 +23,6 @@ static const struct refusal refusals[] = {
 	  "start the program without one (GLIBC_TUNABLES=glibc.cpu.x86_shstk=off)" },
 	{ 0, "[uprobes]", "a tracer has set probes (uprobes) in the process",
 	  "remove them before the dump" },
-	{ 0, "anon_inode:[io_uring]", "it is a ring of io_uring", close_it },
 	{ 0, "anon_inode:[perf_event]", "it is the buffer of a performance event", close_it },
 	{ 0, "anon_inode:bpf-map", "it is a BPF map", close_it },
 	{ 0, "socket:", "it is the ring of a packet socket", close_it },

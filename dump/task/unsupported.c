@@ -3,10 +3,12 @@
  * code: regs.c. A first thread that has exited: dump/freeze.c. Address spaces shared by processes: dump/ids.c.)
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
 #include "dump/dump.h"
+#include "lib/maps.h"
 
 #define PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG 0x4211 /* newer than the headers */
 #define ARCH_SHSTK_STATUS 0x5005
@@ -28,10 +30,52 @@ static int dispatch_thread_read(struct thread *th, struct err *e)
 			"as Wine does), which is not supported");
 }
 
+/* A thread may have its rings of io_uring under numbers of its own, which no descriptor shows. */
+enum { RINGS = 16, ENTER_REGISTERED_RING = 1 << 4 };
+
 struct note {
 	uint64_t *shadow; /* in the plan's data */
 	int status;
+	int rings; /* the first of the entries that try them; -1: it can have none */
 };
+
+static bool may_have_rings(const struct task *t)
+{
+	const struct vma *v = t->vmas;
+
+	for (size_t i = 0; i < t->vma_count; i++)
+		if (strncmp(v[i].name, "anon_inode:[io_uring]", 21) == 0)
+			return true;
+	return false;
+}
+
+/* A call with nothing to do. */
+static int ask_rings(struct plan *p)
+{
+	int first = -1;
+
+	for (int i = 0; i < RINGS; i++) {
+		int entry = plan_try(p, "try a registered ring", SYS_io_uring_enter, ARG(i), ARG(0),
+				     ARG(0), ARG(ENTER_REGISTERED_RING), ARG(0), ARG(0));
+
+		first = i ? first : entry;
+	}
+	return first;
+}
+
+static int check_rings(const struct plan *p, const struct note *n, struct err *e)
+{
+	for (int i = 0; n->rings >= 0 && i < RINGS; i++) {
+		if (plan_result(p, n->rings + i) < 0)
+			continue;
+		err_code(
+			e, ENOTSUP,
+			"it has registered a ring of io_uring (IORING_REGISTER_RING_FDS), which is "
+			"not supported");
+		return err_hint(e, "let the program unregister it before the dump");
+	}
+	return 0;
+}
 
 static int shadow_ask(struct thread *th, struct plan *p, void **ret_note, struct err *e)
 {
@@ -41,6 +85,7 @@ static int shadow_ask(struct thread *th, struct plan *p, void **ret_note, struct
 	n->shadow = plan_data(p, sizeof(*n->shadow));
 	n->status = plan_try(p, "ask for a shadow stack", SYS_arch_prctl, ARG(ARCH_SHSTK_STATUS),
 			     DATA(p, n->shadow));
+	n->rings = may_have_rings(th->task) ? ask_rings(p) : -1;
 	*ret_note = n;
 	return 0;
 }
@@ -50,6 +95,8 @@ static int shadow_save(struct thread *th, const struct plan *p, void *note, stru
 	const struct note *n = note;
 
 	(void)th;
+	if (check_rings(p, n, e) < 0)
+		return e->code;
 	if (plan_result(p, n->status) < 0 || *n->shadow == 0)
 		return 0;
 	err_code(e, ENOTSUP, "it has a shadow stack, which is not supported");

@@ -180,7 +180,7 @@ static void inotify_done(struct restore *r)
 	for (size_t i = 0; r->files && i < r->files->count; i++) {
 		const struct rfile *f = &r->files->files[i];
 		const InotifyFileEntry *ify = f->entry->ify;
-		const DescriptorExtraEntry *x;
+		const FileExtraEntry *x;
 
 		if (f->entry->type != FD_TYPES__INOTIFY || f->fd < 0)
 			continue;
@@ -200,4 +200,5 @@ const struct fd_restore_kind inotify_fd_restore_kind = {
 	.make = inotify_make,
 	.settle = inotify_settle,
 	.done = inotify_done,
+	.close = rwatch_close,
 };

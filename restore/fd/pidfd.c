@@ -79,7 +79,7 @@ static int open_all(struct restore *r, const PidfdEntry *p, int pid, int *ret_fd
 
 static int make_dead(struct restore *r, const PidfdEntry *p, int *ret_fd, struct err *e)
 {
-	const DescriptorExtraEntry *x = rfiles_extra(r, p->id);
+	const FileExtraEntry *x = rfiles_extra(r, p->id);
 	unsigned int status = x ? x->status : 0;
 	int word[2], res;
 	pid_t pid;

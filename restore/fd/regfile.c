@@ -45,7 +45,7 @@ static bool is_made_up(const RegFileEntry *reg)
 /* Of a process outside of the tree: its number may have gone to another one since. */
 static int check_start(const struct restore *r, const RegFileEntry *reg, struct err *e)
 {
-	const DescriptorExtraEntry *x = rfiles_extra(r, reg->id);
+	const FileExtraEntry *x = rfiles_extra(r, reg->id);
 	struct proc_stat stat;
 	char path[32];
 	int pid;

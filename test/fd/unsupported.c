@@ -2,7 +2,7 @@
 #include "test/lib/fds.h"
 
 #include <arpa/inet.h>
-#include <mqueue.h>
+#include <linux/perf_event.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -24,23 +24,29 @@ static int secret(void)
 	return syscall(SYS_memfd_secret, 0);
 }
 
-static int queue(void)
-{
-	int fd = mq_open("/stasis-test", O_RDWR | O_CREAT, 0600, NULL);
-
-	mq_unlink("/stasis-test");
-	return fd;
-}
-
 static int device(void)
 {
-	int fd;
+	SYS(mknod(fds_path("device"), S_IFCHR | 0600, makedev(10, 229)));
+	return open(fds_path("device"), O_RDWR);
+}
 
-	SYS(mknod(fds_path("device"), S_IFCHR | 0600, makedev(10, 183)));
-	fd = open(fds_path("device"), O_RDONLY | O_NONBLOCK);
-	if (fd < 0)
-		fd = SYS(open("/dev/fuse", O_RDWR));
-	return fd;
+static int counter(void)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE,
+					.size = sizeof(attr),
+					.config = PERF_COUNT_SW_TASK_CLOCK };
+
+	return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
+}
+
+static int faults(void)
+{
+	return (int)syscall(SYS_userfaultfd, O_CLOEXEC | 1 /* UFFD_USER_MODE_ONLY */);
+}
+
+static int vsock(void)
+{
+	return socket(AF_VSOCK, SOCK_STREAM, 0);
 }
 
 /* A table of its own for a thread. */
@@ -62,8 +68,8 @@ static const struct {
 	const char *name;
 	int (*make)(void);
 } kinds[] = {
-	{ "tcp", tcp },	      { "secret", secret }, { "queue", queue },
-	{ "device", device }, { "thread", thread },
+	{ "tcp", tcp },	      { "secret", secret }, { "device", device }, { "thread", thread },
+	{ "perf", counter },  { "uffd", faults },   { "vsock", vsock },
 };
 
 int main(int argc, char **argv)

@@ -258,7 +258,7 @@ static void refusals_in_one_sentence(void)
 		  "option '--exec-cmd' needs the program to become, after '--'" },
 		{ "stasis dump -t 1 --external mnt[]:m",
 		  "option '--external mnt[]:m' is not supported yet: external resources can be of "
-		  "the types 'file', 'tty' and 'unix'" },
+		  "the types 'file', 'tty', 'unix' and 'dev'" },
 		{ "stasis dump -t 1 --ext-unix-sk=0",
 		  "option '--ext-unix-sk': '0' is no list of inode numbers" },
 		{ "stasis dump -t 1 -x12,x",

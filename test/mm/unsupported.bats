@@ -20,10 +20,6 @@ mapping_refused()
 		"it is secret memory (memfd_secret), which nobody else can read; let the program close it before the dump"
 }
 
-@test "unsupported: a ring of io_uring" {
-	mapping_refused uring 1 "it is a ring of io_uring; let the program close it before the dump"
-}
-
 @test "unsupported: the buffer of a performance event" {
 	mapping_refused perf 2 "it is the buffer of a performance event; let the program close it before the dump"
 }
