@@ -59,6 +59,19 @@ int set_freeze(struct options *opt, const char *value, struct err *e)
 	return err_say(e, "'%s' is no way to freeze: auto, stop, cow or precopy", value);
 }
 
+int set_network_lock(struct options *opt, const char *value, struct err *e)
+{
+	if (strcmp(value, "nftables") == 0)
+		opt->network_lock = NETWORK_LOCK_NFTABLES;
+	else if (strcmp(value, "skip") == 0 || strcmp(value, "none") == 0)
+		opt->network_lock = NETWORK_LOCK_SKIP;
+	else if (strcmp(value, "iptables") == 0)
+		return err_say(e, "'iptables' is not supported; nftables does the same");
+	else
+		return err_say(e, "'%s' is no way to block connections: nftables or skip", value);
+	return 0;
+}
+
 int set_max_rounds(struct options *opt, const char *value, struct err *e)
 {
 	int n = atoi(value);

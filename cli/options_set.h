@@ -11,6 +11,7 @@
  */
 int set_tree(struct options *opt, const char *value, struct err *e);
 int set_freeze(struct options *opt, const char *value, struct err *e);
+int set_network_lock(struct options *opt, const char *value, struct err *e);
 int set_max_rounds(struct options *opt, const char *value, struct err *e);
 int set_pre_dump_mode(struct options *opt, const char *value, struct err *e);
 int set_max_freeze(struct options *opt, const char *value, struct err *e);

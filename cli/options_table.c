@@ -20,7 +20,6 @@
 #define ON_DUMPS (ON_DUMP | ON_PROTECT)
 
 /* Why an option is refused. */
-#define NO_TCP "TCP connections cannot be dumped"
 #define NO_PAGE_SERVER "there is no page server"
 #define NO_TLS "there is no page server, and so no TLS"
 #define NO_LAZY "pages are always restored before the tasks run"
@@ -97,6 +96,14 @@ const struct option_entry option_table[] = {
 	  .help = "file[MNT_ID:INODE], tty[RDEV:DEV] (hex) or unix[INODE] is not of the tree" },
 	{ "ext-unix-sk", 'x', MAY_HAVE("INODE,..."), .set = set_ext_unix_sk, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
 	  .help = "sockets may have peers outside: all datagram ones, or those given" },
+	{ "tcp-established", 0, NO, FLAG(tcp_established), .on = ON_BOTH | ON_PROTECT, IN(DUMP),
+	  .help = "carry TCP connections; on both sides" },
+	{ "tcp-close", 0, NO, FLAG(tcp_close), .on = ON_BOTH | ON_PROTECT, IN(DUMP),
+	  .help = "TCP connections come back closed; on both sides" },
+	{ "skip-in-flight", 0, NO, FLAG(skip_in_flight), .on = ON_DUMPS, IN(DUMP),
+	  .help = "drop connections that were not accepted yet" },
+	{ "network-lock", 0, NEEDS("METHOD"), .set = set_network_lock, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
+	  .help = "block connections until they are restored: nftables (default), or skip" },
 	{ "manage-cgroups", 0, MAY_HAVE("MODE"), .set = set_manage_cgroups, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
 	  .help = "only 'ignore': leave cgroups alone, as happens anyway" },
 
@@ -164,10 +171,6 @@ const struct option_entry option_table[] = {
 	{ "allow-uprobes", 0, NO, .missing = "processes under uprobes cannot be dumped" },
 	{ "force-irmap", 0, NO, .missing = NO_WATCHES },
 	{ "irmap-scan-path", 0, NEEDS("PATH"), .missing = NO_WATCHES },
-	{ "tcp-established", 0, NO, .missing = NO_TCP },
-	{ "tcp-close", 0, NO, .missing = NO_TCP },
-	{ "skip-in-flight", 0, NO, .missing = NO_TCP },
-	{ "network-lock", 0, NEEDS("METHOD"), .missing = NO_TCP },
 	{ "veth-pair", 0, NEEDS("IN=OUT"), .missing = NO_NAMESPACES },
 	{ "join-ns", 'J', NEEDS("NS:FILE"), .missing = NO_NAMESPACES },
 	{ "empty-ns", 0, NEEDS("NS"), .missing = NO_NAMESPACES },

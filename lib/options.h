@@ -38,6 +38,12 @@ enum freeze_mode {
 	FREEZE_LAST = FREEZE_PRECOPY,
 };
 
+/* --network-lock: how connections are blocked between dump and restore. */
+enum network_lock {
+	NETWORK_LOCK_NFTABLES,
+	NETWORK_LOCK_SKIP, /* the caller does it */
+};
+
 /* "stop" and the like. */
 const char *freeze_word(enum freeze_mode mode);
 
@@ -87,6 +93,11 @@ struct options {
 	/* What becomes of the tasks; at most one of the two. */
 	bool leave_running;
 	bool leave_stopped;
+
+	bool tcp_established; /* connections are carried */
+	bool tcp_close;	      /* they come back closed */
+	bool skip_in_flight;  /* those that were not accepted yet are dropped */
+	enum network_lock network_lock;
 
 	bool shell_job;
 	bool file_locks;

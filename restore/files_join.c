@@ -23,6 +23,8 @@ static uint32_t flags_of(const FileEntry *f)
 		return f->tty->flags;
 	case FD_TYPES__UNIXSK:
 		return f->usk->flags;
+	case FD_TYPES__INETSK:
+		return f->isk->flags;
 	default:
 		return 0;
 	}
@@ -49,6 +51,8 @@ static const FownEntry *owner_of(const FileEntry *f)
 		return f->memfd->fown;
 	case FD_TYPES__UNIXSK:
 		return f->usk->fown;
+	case FD_TYPES__INETSK:
+		return f->isk->fown;
 	default:
 		return NULL;
 	}

@@ -59,6 +59,8 @@ static bool is_whole(const FileEntry *f)
 		return f->memfd && f->memfd->id == f->id;
 	case FD_TYPES__UNIXSK:
 		return f->usk && f->usk->id == f->id;
+	case FD_TYPES__INETSK:
+		return f->isk && f->isk->id == f->id;
 	default:
 		return true;
 	}

@@ -39,6 +39,8 @@ struct rfiles {
 	struct rttys *ttys;	  /* restore/ttys.h */
 	struct rlocks *locks;	  /* restore/fd/lock.c */
 	struct rsockets *sockets; /* restore/fd/unixsk.h */
+	struct rinets *inets;	  /* restore/fd/inetsk.h */
+	struct rnetwork *network; /* restore/network.c */
 	int root;		  /* --root, -1: none */
 	bool late_made;		  /* files of /proc/PID are opened */
 };

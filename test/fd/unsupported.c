@@ -1,7 +1,6 @@
 /* Descriptors that are refused by name: one of each kind, as number 3. */
 #include "test/lib/fds.h"
 
-#include <arpa/inet.h>
 #include <mqueue.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -10,14 +9,9 @@
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 
-static int tcp(void)
+static int raw(void)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET };
-	int fd = SYS(socket(AF_INET, SOCK_STREAM, 0));
-
-	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	SYS(bind(fd, (struct sockaddr *)&at, sizeof(at)));
-	return SYS(listen(fd, 1));
+	return socket(AF_INET, SOCK_RAW, 253);
 }
 
 static int own_inotify(void)
@@ -106,7 +100,7 @@ static const struct {
 	const char *name;
 	int (*make)(void);
 } kinds[] = {
-	{ "tcp", tcp },		{ "inotify", own_inotify },
+	{ "raw", raw },		{ "inotify", own_inotify },
 	{ "pidfd", own_pidfd }, { "namespace", namespace },
 	{ "secret", secret },	{ "queue", queue },
 	{ "device", device },	{ "dead", dead },

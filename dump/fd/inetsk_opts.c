@@ -1,0 +1,247 @@
+/*
+ * Options of IPv4, IPv6 and TCP sockets. What CRIU's messages have fields for goes there; beside that each option that is not
+ * as in a new socket is kept with its bytes, whatever it means.
+ */
+#include <errno.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "dump/fd/inetsk.h"
+#include "dump/sk_opts.h"
+
+enum { VALUE_SIZE = 256 };
+
+/* Names that headers do not have yet. */
+enum {
+	TCP_RTO_MAX = 44,
+	TCP_RTO_MIN = 45,
+	TCP_DELACK_MAX = 46,
+	IP_PORT_RANGE = 51,
+	SO_RXREHASH = 74,
+	SO_MARK_RECEIVED = 75,
+	SO_PRIORITY_RECEIVED = 82,
+};
+
+struct option_name {
+	int level, name;
+	bool unconnected; /* in a connection it is something else */
+};
+
+static const struct option_name names[] = {
+	{ SOL_SOCKET, SO_DEBUG, false },
+	{ SOL_SOCKET, SO_TIMESTAMP, false },
+	{ SOL_SOCKET, SO_TIMESTAMPNS, false },
+	{ SOL_SOCKET, SO_TIMESTAMPING, false },
+	{ SOL_SOCKET, SO_TIMESTAMP_NEW, false },
+	{ SOL_SOCKET, SO_TIMESTAMPNS_NEW, false },
+	{ SOL_SOCKET, SO_TIMESTAMPING_NEW, false },
+	{ SOL_SOCKET, SO_RXQ_OVFL, false },
+	{ SOL_SOCKET, SO_WIFI_STATUS, false },
+	{ SOL_SOCKET, SO_NOFCS, false },
+	{ SOL_SOCKET, SO_SELECT_ERR_QUEUE, false },
+	{ SOL_SOCKET, SO_BUSY_POLL, false },
+	{ SOL_SOCKET, SO_MAX_PACING_RATE, false },
+	{ SOL_SOCKET, SO_ZEROCOPY, false },
+	{ SOL_SOCKET, SO_PREFER_BUSY_POLL, false },
+	{ SOL_SOCKET, SO_BUSY_POLL_BUDGET, false },
+	{ SOL_SOCKET, SO_RXREHASH, false },
+	{ SOL_SOCKET, SO_MARK_RECEIVED, false },
+	{ SOL_SOCKET, SO_PRIORITY_RECEIVED, false },
+	{ SOL_SOCKET, SO_PEEK_OFF, false },
+	{ SOL_SOCKET, SO_LOCK_FILTER, false },
+	{ IPPROTO_IP, IP_TOS, false },
+	{ IPPROTO_IP, IP_TTL, false },
+	{ IPPROTO_IP, IP_OPTIONS, false },
+	{ IPPROTO_IP, IP_RECVOPTS, false },
+	{ IPPROTO_IP, IP_RETOPTS, false },
+	{ IPPROTO_IP, IP_PKTINFO, false },
+	{ IPPROTO_IP, IP_MTU_DISCOVER, false },
+	{ IPPROTO_IP, IP_RECVERR, false },
+	{ IPPROTO_IP, IP_RECVTTL, false },
+	{ IPPROTO_IP, IP_RECVTOS, false },
+	{ IPPROTO_IP, IP_FREEBIND, false },
+	{ IPPROTO_IP, IP_PASSSEC, false },
+	{ IPPROTO_IP, IP_TRANSPARENT, false },
+	{ IPPROTO_IP, IP_RECVORIGDSTADDR, false },
+	{ IPPROTO_IP, IP_MINTTL, false },
+	{ IPPROTO_IP, IP_CHECKSUM, false },
+	{ IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, false },
+	{ IPPROTO_IP, IP_RECVFRAGSIZE, false },
+	{ IPPROTO_IP, IP_RECVERR_RFC4884, false },
+	{ IPPROTO_IP, IP_UNICAST_IF, false },
+	{ IPPROTO_IP, IP_PORT_RANGE, false },
+	{ IPPROTO_IPV6, IPV6_RECVPKTINFO, false },
+	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, false },
+	{ IPPROTO_IPV6, IPV6_TCLASS, false },
+	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, false },
+	{ IPPROTO_IPV6, IPV6_RECVERR, false },
+	{ IPPROTO_IPV6, IPV6_RECVHOPLIMIT, false },
+	{ IPPROTO_IPV6, IPV6_RECVTCLASS, false },
+	{ IPPROTO_IPV6, IPV6_RECVRTHDR, false },
+	{ IPPROTO_IPV6, IPV6_RECVHOPOPTS, false },
+	{ IPPROTO_IPV6, IPV6_RECVDSTOPTS, false },
+	{ IPPROTO_IPV6, IPV6_RECVPATHMTU, false },
+	{ IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, false },
+	{ IPPROTO_IPV6, IPV6_RECVFRAGSIZE, false },
+	{ IPPROTO_IPV6, IPV6_RECVERR_RFC4884, false },
+	{ IPPROTO_IPV6, IPV6_FLOWINFO, false },
+	{ IPPROTO_IPV6, IPV6_FLOWINFO_SEND, false },
+	{ IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, false },
+	{ IPPROTO_IPV6, IPV6_DONTFRAG, false },
+	{ IPPROTO_IPV6, IPV6_FREEBIND, false },
+	{ IPPROTO_IPV6, IPV6_TRANSPARENT, false },
+	{ IPPROTO_IPV6, IPV6_MINHOPCOUNT, false },
+	{ IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, false },
+	{ IPPROTO_IPV6, IPV6_UNICAST_IF, false },
+	{ IPPROTO_IPV6, IPV6_HOPOPTS, false },
+	{ IPPROTO_IPV6, IPV6_RTHDRDSTOPTS, false },
+	{ IPPROTO_IPV6, IPV6_RTHDR, false },
+	{ IPPROTO_IPV6, IPV6_DSTOPTS, false },
+	{ IPPROTO_TCP, TCP_MAXSEG, true },
+	{ IPPROTO_TCP, TCP_WINDOW_CLAMP, true },
+	{ IPPROTO_TCP, TCP_FASTOPEN, true },
+	{ IPPROTO_TCP, TCP_FASTOPEN_KEY, true },
+	{ IPPROTO_TCP, TCP_FASTOPEN_CONNECT, true },
+	{ IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, true },
+	{ IPPROTO_TCP, TCP_DEFER_ACCEPT, true },
+	{ IPPROTO_TCP, TCP_SAVE_SYN, true },
+	{ IPPROTO_TCP, TCP_CORK, false },
+	{ IPPROTO_TCP, TCP_NODELAY, false },
+	{ IPPROTO_TCP, TCP_KEEPIDLE, false },
+	{ IPPROTO_TCP, TCP_KEEPINTVL, false },
+	{ IPPROTO_TCP, TCP_KEEPCNT, false },
+	{ IPPROTO_TCP, TCP_SYNCNT, false },
+	{ IPPROTO_TCP, TCP_LINGER2, false },
+	{ IPPROTO_TCP, TCP_CONGESTION, false },
+	{ IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, false },
+	{ IPPROTO_TCP, TCP_USER_TIMEOUT, false },
+	{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, false },
+	{ IPPROTO_TCP, TCP_INQ, false },
+	{ IPPROTO_TCP, TCP_TX_DELAY, false },
+	{ IPPROTO_TCP, TCP_RTO_MAX, false },
+	{ IPPROTO_TCP, TCP_RTO_MIN, false },
+	{ IPPROTO_TCP, TCP_DELACK_MAX, false },
+};
+
+/* What this kernel does not know cannot have been set. -1: so it is. */
+static int get(int fd, const struct option_name *o, void *ret)
+{
+	socklen_t size = VALUE_SIZE;
+
+	memset(ret, 0, VALUE_SIZE);
+	if (getsockopt(fd, o->level, o->name, ret, &size) < 0)
+		return -1;
+	/* As strings they have a length of their own, which setsockopt takes as well. */
+	return size;
+}
+
+static void keep(struct inetsk *s, const struct option_name *o, const void *value, int size)
+{
+	struct pool *pool = &s->file->dump->pool;
+	InetOption *kept = pool_new(pool, InetOption);
+
+	inet_option__init(kept);
+	kept->level = o->level;
+	kept->name = o->name;
+	kept->value.data = pool_copy(pool, value, size + 1);
+	kept->value.len = size;
+	s->extra->options[s->extra->n_options++] = kept;
+	s->has_extra = true;
+}
+
+static void read_others(struct inetsk *s, int fd, int fresh)
+{
+	char is[VALUE_SIZE + 1], usual[VALUE_SIZE + 1];
+
+	s->extra->options = pool_array(&s->file->dump->pool, InetOption *, ARRAY_SIZE(names));
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		int size, usual_size;
+
+		if (names[i].unconnected && inetsk_is_connected(s))
+			continue;
+		size = get(fd, &names[i], is);
+		usual_size = get(fresh, &names[i], usual);
+		if (size >= 0 && (size != usual_size || memcmp(is, usual, size) != 0))
+			keep(s, &names[i], is, size);
+	}
+}
+
+static uint32_t number(int fd, int level, int name)
+{
+	int value = 0;
+	socklen_t size = sizeof(value);
+
+	return getsockopt(fd, level, name, &value, &size) == 0 ? value : 0;
+}
+
+static void read_ip(struct inetsk *s, int fd)
+{
+	IpOptsEntry *ip = pool_new(&s->file->dump->pool, IpOptsEntry);
+	bool six = s->entry->family == AF_INET6;
+
+	ip_opts_entry__init(ip);
+	s->entry->ip_opts = ip;
+	ip->freebind = six ? number(fd, IPPROTO_IPV6, IPV6_FREEBIND) :
+			     number(fd, IPPROTO_IP, IP_FREEBIND);
+	ip->has_freebind = ip->freebind;
+	ip->pktinfo = six ? number(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO) :
+			    number(fd, IPPROTO_IP, IP_PKTINFO);
+	ip->has_pktinfo = ip->pktinfo;
+	if (six)
+		return;
+	ip->tos = number(fd, IPPROTO_IP, IP_TOS);
+	ip->has_tos = ip->tos != 0;
+	ip->ttl = number(fd, IPPROTO_IP, IP_TTL);
+	ip->has_ttl = ip->ttl != 0;
+}
+
+static void read_tcp(struct inetsk *s, int fd)
+{
+	TcpOptsEntry *tcp = pool_new(&s->file->dump->pool, TcpOptsEntry);
+
+	tcp_opts_entry__init(tcp);
+	s->entry->tcp_opts = tcp;
+	tcp->cork = number(fd, IPPROTO_TCP, TCP_CORK);
+	tcp->has_cork = tcp->cork;
+	tcp->nodelay = number(fd, IPPROTO_TCP, TCP_NODELAY);
+	tcp->has_nodelay = tcp->nodelay;
+	tcp->keepcnt = number(fd, IPPROTO_TCP, TCP_KEEPCNT);
+	tcp->has_keepcnt = tcp->keepcnt != 0;
+	tcp->keepidle = number(fd, IPPROTO_TCP, TCP_KEEPIDLE);
+	tcp->has_keepidle = tcp->keepidle != 0;
+	tcp->keepintvl = number(fd, IPPROTO_TCP, TCP_KEEPINTVL);
+	tcp->has_keepintvl = tcp->keepintvl != 0;
+}
+
+/* Protocols on top of TCP (TLS, MPTCP's) change what is in a connection. */
+static int check_ulp(int fd, struct err *e)
+{
+	char name[32] = "";
+	socklen_t size = sizeof(name) - 1;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &size) < 0 || !size || !name[0])
+		return 0;
+	err_code(e, ENOTSUP, "its kernel does '%s' in it (TCP_ULP), which is not supported", name);
+	return err_hint(e, "let the program close it before the dump");
+}
+
+int inetsk_read_options(struct inetsk *s, int fd, struct err *e)
+{
+	const InetSkEntry *sk = s->entry;
+	own_fd fresh = socket(sk->family, sk->type | SOCK_CLOEXEC, sk->proto);
+
+	if (fresh < 0)
+		return err_sys(e, "make a socket like it");
+	if (sk_opts_read(s->file->dump, fd, &s->entry->opts, e) < 0 ||
+	    (sk->proto == IPPROTO_TCP && check_ulp(fd, e) < 0))
+		return e->code;
+	read_ip(s, fd);
+	if (sk->proto == IPPROTO_TCP)
+		read_tcp(s, fd);
+	read_others(s, fd, fresh);
+	return 0;
+}
