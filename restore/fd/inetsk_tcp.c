@@ -91,7 +91,8 @@ static int set_agreed(const struct rinet *s, struct err *e)
 	return 0;
 }
 
-static int set_window(const struct rinet *s, struct err *e)
+/* whole: the end of the other side is there, if there is one, and counts. */
+static int set_window(const struct rinet *s, bool whole, struct err *e)
 {
 	const TcpStreamEntry *t = s->stream;
 	struct tcp_repair_window w = {
@@ -104,6 +105,8 @@ static int set_window(const struct rinet *s, struct err *e)
 
 	if (!t->has_snd_wnd)
 		return 0;
+	if (!whole && w.rcv_wup == t->inq_seq)
+		w.rcv_wup = next_received(s);
 	return setsockopt(s->fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &w, sizeof(w)) < 0 ?
 		       err_sys(e, "set its windows") :
 		       0;
@@ -243,12 +246,12 @@ static int make_connection(struct rinet *s, struct err *e)
 		return e->code;
 	if (late && end_theirs(s, INETSK_CLOSE_WAIT, e) < 0)
 		return e->code;
-	if (set_window(s, e) < 0 || fill_unsent(s, e) < 0)
+	if (set_window(s, late, e) < 0 || fill_unsent(s, e) < 0)
 		return e->code;
 	if (!late && set_ends(s, e) < 0)
 		return e->code;
 	forget(s);
-	return set_window(s, e);
+	return set_window(s, true, e);
 }
 
 /* Nobody has answered the first packet yet, so another one is sent. */
