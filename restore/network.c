@@ -37,16 +37,38 @@ static void unlock(struct restore *r)
 		log_error("%s", e.text);
 }
 
-static void release(struct restore *r)
+/* No more in repair: programs that run could not use them. What they send is dropped until the lock is removed. */
+static void leave_repair(struct restore *r)
 {
-	struct rinets *all = r->files->inets;
+	for (size_t i = 0; i < r->files->inets->count; i++) {
+		const struct rinet *s = &r->files->inets->at[i];
 
-	unlock(r);
-	for (size_t i = 0; i < all->count; i++) {
-		const struct rinet *s = &all->at[i];
+		if (s->connected)
+			repair_end(s->fd, s->entry->opts->reuseaddr);
+	}
+}
+
+/* Whoever closes them closes them without a word. */
+static void silence(struct restore *r)
+{
+	for (size_t i = 0; i < r->files->inets->count; i++) {
+		const struct rinet *s = &r->files->inets->at[i];
 		struct err e = { 0 };
 
-		if (!s->connected || repair_release(s->fd, s->entry->opts->reuseaddr, &e) == 0)
+		if (s->connected && repair_begin(s->fd, &e) < 0)
+			log_debug("file %u: %s", s->entry->id, e.text);
+	}
+}
+
+/* The other side is asked where it is, which it would find out by itself only later. */
+static void ask_peers(struct restore *r)
+{
+	for (size_t i = 0; i < r->files->inets->count; i++) {
+		const struct rinet *s = &r->files->inets->at[i];
+		struct err e = { 0 };
+
+		if (!s->connected || (repair_begin(s->fd, &e) == 0 &&
+				      repair_release(s->fd, s->entry->opts->reuseaddr, &e) == 0))
 			continue;
 		rinet_blame(s, &e);
 		log_error("%s", e.text);
@@ -71,8 +93,14 @@ static void help(struct restore *r, int word, int root)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	setsid();
-	if (read(word, &c, 1) == 1 || !is_gone(root))
-		release(r);
+	if (read(word, &c, 1) == 1) {
+		unlock(r);
+		ask_peers(r);
+	} else if (is_gone(root)) {
+		silence(r);
+	} else {
+		unlock(r);
+	}
 	_exit(0);
 }
 
@@ -110,6 +138,7 @@ int network_prepare(struct restore *r, struct err *e)
 	}
 	n->word = take_fd(&tell);
 	r->files->network = n;
+	leave_repair(r);
 	return 0;
 }
 
@@ -126,6 +155,7 @@ void network_undo(struct restore *r)
 
 	if (!n)
 		return;
+	silence(r);
 	kill(n->helper, SIGKILL);
 	await(n);
 	r->files->network = NULL;
@@ -139,7 +169,7 @@ void network_go(struct restore *r)
 		return;
 	/* Somebody who has ended the helper leaves it to us. */
 	if (send(n->word, "", 1, MSG_NOSIGNAL) < 0)
-		release(r);
+		unlock(r);
 	await(n);
 	r->files->network = NULL;
 }

@@ -1,6 +1,7 @@
 /*
- * The end of a restore for connections: what blocks them is removed, and they go on. It happens once and whole, by a process of its
- * own that waits for our word; when we are killed it looks whether the tree lives, and does it if so.
+ * The end of a restore for connections. They leave TCP_REPAIR before the tree can run, and what blocks them is removed when it is
+ * whole, by a process of its own that waits for our word. When we are killed it looks whether the tree lives: then it removes the lock,
+ * else it sees to it that the other sides hear nothing, and the lock that the dump has left stays for another try.
  */
 #ifndef STASIS_RESTORE_NETWORK_H
 #define STASIS_RESTORE_NETWORK_H
