@@ -35,4 +35,10 @@ struct netlink_unix {
 /* By the inode of a socket in our network namespace; -ENOENT: there is none. */
 int netlink_unix_state(uint32_t inode, struct netlink_unix *ret);
 
+/*
+ * Whom a socket calls that nobody has answered yet (SYN_SENT), which getpeername(2) does not tell: a port, and an address of 4
+ * or 16 bytes. -ENOENT: there is no such socket in our network namespace.
+ */
+int netlink_tcp_called(int family, uint32_t inode, uint16_t *ret_port, uint8_t ret_address[16]);
+
 #endif

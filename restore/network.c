@@ -14,21 +14,25 @@
 
 /* All of the tree that was ours dies with us at once, but the machine may be busy. */
 enum { DYING_MS = 5000 };
+enum { LOCKED_BY_NFTABLES = 1 }; /* network_lock_method */
 
 struct rnetwork {
 	pid_t helper;
 	int word;
 };
 
+/* Ours, and the one that the dump has left. */
 static void unlock(struct restore *r)
 {
 	const InventoryEntry *inv = r->inventory;
+	struct rinets *all = r->files->inets;
+	bool left = inv->has_network_lock_method && inv->network_lock_method == LOCKED_BY_NFTABLES;
 	char table[256];
 	struct err e = { 0 };
 
-	if (!r->files->inets->lock)
+	if (!all || (!all->lock && !left))
 		return;
-	netlock_drop(&r->files->inets->lock);
+	netlock_drop(&all->lock);
 	if (inv->dump_criu_run_id)
 		snprintf(table, sizeof(table), "CRIU-%s", inv->dump_criu_run_id);
 	else
@@ -165,8 +169,10 @@ void network_go(struct restore *r)
 {
 	struct rnetwork *n = r->files->network;
 
-	if (!n)
+	if (!n) {
+		unlock(r);
 		return;
+	}
 	/* Somebody who has ended the helper leaves it to us. */
 	if (send(n->word, "", 1, MSG_NOSIGNAL) < 0)
 		unlock(r);

@@ -88,6 +88,21 @@ static int read_scope(struct inetsk *s, const union address *a, struct err *e)
 	return 0;
 }
 
+static int read_called(struct inetsk *s, struct err *e)
+{
+	InetSkEntry *sk = s->entry;
+	uint16_t to = 0;
+	uint8_t address[16];
+
+	if (netlink_tcp_called(sk->family, sk->ino, &to, address) < 0) {
+		err_code(e, EAGAIN, "the connection that it was making has just come about");
+		return err_hint(e, "try again");
+	}
+	sk->dst_addr = pool_copy(&s->file->dump->pool, address, sizeof(address));
+	sk->dst_port = to;
+	return 0;
+}
+
 static int read_addresses(struct inetsk *s, int fd, struct err *e)
 {
 	InetSkEntry *sk = s->entry;
@@ -103,7 +118,9 @@ static int read_addresses(struct inetsk *s, int fd, struct err *e)
 	sk->dst_addr = words(s, &there, &sk->n_dst_addr);
 	sk->src_port = port(s, &here);
 	sk->dst_port = port(s, &there);
-	return read_scope(s, &here, e) < 0 ? e->code : read_scope(s, &there, e);
+	if (read_scope(s, &here, e) < 0 || read_scope(s, &there, e) < 0)
+		return e->code;
+	return sk->state == TCP_SYN_SENT ? read_called(s, e) : 0;
 }
 
 /* --- state --------------------------------------------------------------------------------------- */
