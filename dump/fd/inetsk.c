@@ -125,40 +125,36 @@ static int read_addresses(struct inetsk *s, int fd, struct err *e)
 
 /* --- state --------------------------------------------------------------------------------------- */
 
-static int refuse_queued(struct inetsk *s, int fd, struct err *e)
+/* Which error it is only reading it tells, which would take it. */
+static int look_at_error(struct inetsk *s, struct err *e)
 {
-	int size = 0;
-
-	if (s->entry->state != TCP_CLOSE)
+	if (s->entry->state == TCP_CLOSE) {
+		s->extra->has_reset = s->extra->reset = s->has_extra = true;
 		return 0;
-	if (ioctl(fd, SIOCINQ, &size) < 0)
-		return err_sys(e, "ask what waits in it");
-	if (!size)
-		return 0;
+	}
 	err_code(e, ENOTSUP,
-		 "its connection has ended, with %d bytes unread, which is not supported", size);
-	return err_hint(e, "let the program read them before the dump");
+		 "something waits in its queue of errors (MSG_ERRQUEUE), which is not supported");
+	return err_hint(e, "let the program read it before the dump");
 }
 
 static int look_for_trouble(struct inetsk *s, int fd, struct err *e)
 {
 	struct pollfd look = { .fd = fd, .events = POLLIN | POLLPRI | POLLRDHUP };
+	uint32_t state = s->entry->state;
 
 	if (poll(&look, 1, 0) < 0)
 		return err_sys(e, "poll");
-	if (look.revents & POLLERR) {
-		err_code(e, ENOTSUP, "an error waits to be reported to it, which is not supported");
-		return err_hint(e, "let the program use the socket before the dump");
-	}
+	if (look.revents & POLLERR && look_at_error(s, e) < 0)
+		return e->code;
 	if (look.revents & POLLPRI) {
 		err_code(e, ENOTSUP, "urgent data waits in it, which is not supported");
 		return err_hint(e, "let the program read it before the dump");
 	}
 	/* Whoever is connected and has not got the end of the other side has shut it down himself. */
-	s->entry->has_shutdown = (look.revents & POLLRDHUP) && s->entry->state != TCP_LISTEN &&
-				 s->entry->state != TCP_CLOSE_WAIT;
-	s->entry->shutdown = s->entry->state == TCP_CLOSE ? SK_SHUTDOWN__BOTH : SK_SHUTDOWN__READ;
-	return refuse_queued(s, fd, e);
+	s->entry->has_shutdown = (look.revents & POLLRDHUP) && state != TCP_LISTEN &&
+				 state != TCP_CLOSE_WAIT;
+	s->entry->shutdown = state == TCP_CLOSE ? SK_SHUTDOWN__BOTH : SK_SHUTDOWN__READ;
+	return 0;
 }
 
 /* For a listening socket the kernel gives the lengths of its queue under other names. */
@@ -192,6 +188,7 @@ int inetsk_read_state(struct inetsk *s, int fd, struct err *e)
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
 		return err_sys(e, "ask for its state");
+	s->extra->has_reset = false;
 	s->entry->state = info.tcpi_state;
 	if (info.tcpi_state == TCP_LISTEN && read_listening(s, &info, e) < 0)
 		return e->code;

@@ -153,6 +153,12 @@ static void keep(struct inetsk *s, const struct option_name *o, const void *valu
 	s->has_extra = true;
 }
 
+/* What its connection has left of these stays when that is over. */
+static bool has_ended(const struct inetsk *s)
+{
+	return s->entry->has_shutdown || s->extra->has_reset;
+}
+
 static void read_others(struct inetsk *s, int fd, int fresh)
 {
 	char is[VALUE_SIZE + 1], usual[VALUE_SIZE + 1];
@@ -161,7 +167,7 @@ static void read_others(struct inetsk *s, int fd, int fresh)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		int size, usual_size;
 
-		if (names[i].unconnected && inetsk_is_connected(s))
+		if (names[i].unconnected && (inetsk_is_connected(s) || has_ended(s)))
 			continue;
 		size = get(fd, &names[i], is);
 		usual_size = get(fresh, &names[i], usual);

@@ -25,6 +25,7 @@ enum {
 	STATE_SYN_SENT = 2,
 	STATE_SYN_RECV = 3,
 	STATE_FIN_WAIT1 = 4,
+	STATE_CLOSE = 7,
 	STATE_LAST_ACK = 9,
 	STATE_CLOSING = 11,
 };
@@ -223,6 +224,29 @@ static int save_connection(struct inetsk *s, int fd, struct err *e)
 	return res;
 }
 
+/* Of a connection that has ended only what is unread is left, which needs no repair to be looked at. */
+static int save_ended(struct inetsk *s, int fd, struct err *e)
+{
+	struct reading r = { .s = s, .fd = fd, .stream = TCP_STREAM_ENTRY__INIT };
+	own_mem char *received = NULL;
+	ssize_t n;
+
+	if (count(fd, SIOCINQ, &r.stream.inq_len, e) < 0)
+		return e->code;
+	if (!r.stream.inq_len)
+		return 0;
+	r.received = received = malloc(r.stream.inq_len);
+	if (!received)
+		return err_sys(e, "memory for %u unread bytes", r.stream.inq_len);
+	if (look(fd, received, r.stream.inq_len, &n, e) < 0)
+		return e->code;
+	if (n != (ssize_t)r.stream.inq_len)
+		return err_say(e, "of %u unread bytes only %zd can be had", r.stream.inq_len, n);
+	r.stream.inq_seq = r.stream.inq_len;
+	r.stream.mss_clamp = TCP_MSS_DEFAULT;
+	return write_connection(&r, e);
+}
+
 /* --- all of them ----------------------------------------------------------------------------------- */
 
 static bool is_mapped(const uint32_t *words)
@@ -271,6 +295,8 @@ static int save(struct inetsk *s, struct err *e)
 	fd = got;
 	if (inetsk_read_state(s, fd, e) < 0)
 		return e->code;
+	if (s->entry->state == STATE_CLOSE)
+		return save_ended(s, fd, e);
 	if (!inetsk_is_connected(s) || s->file->dump->opt->tcp_close)
 		return 0;
 	return save_connection(s, fd, e);

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/log.h"
 #include "restore/network.h"
 #include "restore/sk_opts.h"
 
@@ -214,11 +215,24 @@ static int make(struct rinets *all, struct rinet *s, struct err *e)
 	return set_early(s, shares_port(all, s), e);
 }
 
+/* One whose connection has ended holds its port no more, and somebody else may have it. */
+static int bind_alone(const struct rinet *s, struct err *e)
+{
+	bool was_connected = s->entry->state == INETSK_CLOSE && s->entry->has_shutdown &&
+			     s->entry->shutdown == SK_SHUTDOWN__BOTH;
+
+	if (rinet_bind(s, e) == 0 || !was_connected)
+		return e->code;
+	log_debug("file %u: %s", s->entry->id, e->text);
+	*e = (struct err){ 0 };
+	return 0;
+}
+
 static int begin(struct rinets *all, struct rinet *s, struct err *e)
 {
 	if (make(all, s, e) < 0)
 		return e->code;
-	return s->r->opt->dry_run || rinet_has_peer(s) ? 0 : rinet_bind(s, e);
+	return s->r->opt->dry_run || rinet_has_peer(s) || s->ended ? 0 : bind_alone(s, e);
 }
 
 static int hear(struct rinets *all, struct rinet *s, struct err *e)
@@ -234,6 +248,8 @@ static int hear(struct rinets *all, struct rinet *s, struct err *e)
 static int join_peer(struct rinets *all, struct rinet *s, struct err *e)
 {
 	(void)all;
+	if (s->ended)
+		return rinet_end(s, e);
 	return rinet_has_peer(s) && !s->r->opt->tcp_close ? rinet_connect(s, e) : 0;
 }
 
@@ -242,7 +258,7 @@ static void shut(const struct rinet *s)
 {
 	if (rinet_has_peer(s) && s->r->opt->tcp_close)
 		shutdown(s->fd, SHUT_RDWR);
-	else if (s->entry->has_shutdown && s->entry->shutdown)
+	else if (s->entry->has_shutdown && s->entry->shutdown && !s->ended)
 		shutdown(s->fd, s->entry->shutdown - 1);
 }
 
@@ -273,8 +289,10 @@ static int block(struct restore *r, struct rinets *all, struct err *e)
 {
 	const InventoryEntry *inv = r->inventory;
 
-	if (!all->pair_count || r->opt->network_lock == NETWORK_LOCK_SKIP ||
-	    (inv->has_network_lock_method && inv->network_lock_method == LOCKED_BY_NOBODY))
+	bool skip = r->opt->network_lock == NETWORK_LOCK_SKIP ||
+		    (inv->has_network_lock_method && inv->network_lock_method == LOCKED_BY_NOBODY);
+
+	if (!all->pair_count || (skip && !all->some_ended))
 		return 0;
 	return netlock_hold(all->pairs, all->pair_count, &all->lock, e);
 }

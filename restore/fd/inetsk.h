@@ -26,13 +26,14 @@ enum {
 
 struct rinet {
 	struct restore *r;
-	const InetSkEntry *entry;
+	InetSkEntry *entry;
 	InetExtraEntry *extra;	/* NULL: none */
 	TcpStreamEntry *stream; /* of a connection, else NULL */
 	char *received, *sent;
 	int fd;		/* -1: not made */
 	bool given;	/* the descriptor is that of a file, which closes it */
 	bool connected; /* in repair, until it is released */
+	bool ended;	/* its connection has left something behind: unread bytes, or an error */
 };
 
 struct rinets {
@@ -41,6 +42,7 @@ struct rinets {
 	uint32_t *on_port;	    /* how many have each of the ports */
 	struct netlock_pair *pairs; /* of all connections */
 	size_t pair_count;
+	bool some_ended;
 	struct netlock *lock; /* NULL: none */
 };
 
@@ -69,6 +71,12 @@ void rinets_close(struct restore *r);
 /* restore/fd/inetsk_tcp.c: a socket becomes the connection, still in repair. */
 must_check int rinet_connect(struct rinet *s, struct err *e);
 
+/* restore/fd/inetsk_ended.c: what its connection has left behind comes into it by one to nobody, which ends at once. */
+must_check int rinet_end_at_nobody(struct rinet *s, struct err *e);
+must_check int rinet_end(struct rinet *s, struct err *e);
+/* Fills what is received, in repair. */
+must_check int rinet_fill_received(const struct rinet *s, struct err *e);
+
 /*
  * restore/fd/inetsk_inject.c: a packet as if it came from the other side, with all that it has sent and an acknowledgement; returns
  * once the socket is in the state that this leads to.
@@ -76,7 +84,7 @@ must_check int rinet_connect(struct rinet *s, struct err *e);
 struct injected {
 	uint32_t seq, ack;
 	uint16_t window;
-	bool end; /* FIN */
+	bool end, reset; /* FIN, RST */
 	int state;
 };
 must_check int rinet_inject(const struct rinet *s, const struct injected *i, struct err *e);

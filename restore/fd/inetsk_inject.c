@@ -59,6 +59,7 @@ static void fill_tcp(struct tcphdr *tcp, const struct rinet *s, const struct inj
 	tcp->doff = sizeof(*tcp) / 4;
 	tcp->ack = 1;
 	tcp->fin = i->end;
+	tcp->rst = i->reset;
 	tcp->window = htons(i->window);
 }
 

@@ -165,12 +165,31 @@ static void add_pair(struct rinets *all, const struct rinet *s)
 	memcpy(p->there, sk->dst_addr + from, p->six ? 16 : 4);
 }
 
+/* Most connections that have ended have left nothing. */
+static int load_ended(struct rinets *all, struct rinet *s, struct err *e)
+{
+	int res = load_stream(s, e);
+
+	if (res < 0 && res != -ENOENT)
+		return rinet_blame(s, e);
+	*e = (struct err){ 0 };
+	if (!(s->extra && s->extra->reset) && !(s->stream && s->stream->inq_len))
+		return 0;
+	if (rinet_end_at_nobody(s, e) < 0)
+		return e->code;
+	all->some_ended = true;
+	add_pair(all, s);
+	return 0;
+}
+
 static int load_connections(struct restore *r, struct rinets *all, struct err *e)
 {
 	all->pairs = pool_array(&r->pool, struct netlock_pair, all->count + 1);
 	for (size_t i = 0; i < all->count; i++) {
 		struct rinet *s = &all->at[i];
 
+		if (s->entry->state == INETSK_CLOSE && load_ended(all, s, e) < 0)
+			return e->code;
 		if (!rinet_has_peer(s) || r->opt->tcp_close)
 			continue;
 		if (!s->entry->n_dst_addr)

@@ -144,13 +144,19 @@ static void make_room(int fd)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 }
 
+int rinet_fill_received(const struct rinet *s, struct err *e)
+{
+	make_room(s->fd);
+	if (repair_choose(s->fd, REPAIR_RECEIVED, e) < 0)
+		return e->code;
+	return put(s, s->received, s->stream->inq_len, e);
+}
+
 static int fill(const struct rinet *s, struct err *e)
 {
 	const TcpStreamEntry *t = s->stream;
 
-	make_room(s->fd);
-	if (repair_choose(s->fd, REPAIR_RECEIVED, e) < 0 ||
-	    put(s, s->received, t->inq_len, e) < 0 || repair_choose(s->fd, REPAIR_SENT, e) < 0)
+	if (rinet_fill_received(s, e) < 0 || repair_choose(s->fd, REPAIR_SENT, e) < 0)
 		return e->code;
 	return put(s, s->sent, t->outq_len - t->unsq_len, e);
 }

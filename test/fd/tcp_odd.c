@@ -126,10 +126,14 @@ static void reset(void)
 
 	make_pair();
 	SAME(SYS(send(3, "a", 1, 0)), 1);
+	SAME(SYS(send(4, "b", 1, 0)), 1);
 	await(4, POLLIN);
+	await(3, POLLIN);
 	SYS(close(4));
 	await(3, POLLERR);
 	victim_ready();
+	SAME(SYS(recv(3, &c, 1, 0)), 1);
+	SAME(c, 'b');
 	SAME(recv(3, &c, 1, 0), -1);
 	SAME(errno, ECONNRESET);
 }
@@ -148,6 +152,10 @@ static void ended(void)
 		victim_sleep_ms(5);
 	victim_ready();
 	SAME(SYS(recv(3, buf, sizeof(buf), 0)), 3);
+	CHECK(memcmp(buf, "abc", 3) == 0);
+	SAME(SYS(recv(3, buf, sizeof(buf), 0)), 0);
+	SAME(send(3, buf, 1, MSG_NOSIGNAL), -1);
+	SAME(errno, EPIPE);
 }
 
 /* A call that nobody answers before the test lets it through. */

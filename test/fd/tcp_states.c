@@ -125,13 +125,15 @@ static void lose(int port)
 {
 	char line[200];
 
-	snprintf(line, sizeof(line), "nft add rule inet lossy output tcp sport %d tcp flags fin drop", port);
+	snprintf(line, sizeof(line),
+		 "nft add rule inet lossy output tcp sport %d tcp flags fin drop", port);
 	SAME(system(line), 0);
 }
 
 static void begin_losing(void)
 {
-	if (system("nft 'add table inet lossy; add chain inet lossy output { type filter hook output priority 0; }' 2>/dev/null") != 0)
+	if (system("nft 'add table inet lossy; add chain inet lossy output { type filter hook output priority 0; }' 2>/dev/null") !=
+	    0)
 		victim_skip("this kernel has no nftables");
 }
 
