@@ -1,5 +1,5 @@
 /*
- * IPv4 and IPv6 sockets: TCP. A copy of the descriptor tells addresses, state and options. What is in a connection is read last of
+ * IPv4 and IPv6 sockets: TCP, UDP, UDP-Lite. A copy of the descriptor tells addresses, state and options. What is in a connection is read last of
  * all, behind a network lock (dump/fd/inetsk_tcp.c); until then packets come and go as before.
  */
 #include "dump/fd/inetsk.h"
@@ -36,18 +36,28 @@ static uint32_t option(int fd, int name)
 
 static bool inetsk_match(const struct file *f)
 {
-	uint32_t family;
+	uint32_t family, protocol;
 
 	if (!S_ISSOCK(f->st.st_mode) || strncmp(f->link, "socket:[", 8) != 0)
 		return false;
 	family = option(f->fd, SO_DOMAIN);
-	return (family == AF_INET || family == AF_INET6) && option(f->fd, SO_TYPE) == SOCK_STREAM &&
-	       option(f->fd, SO_PROTOCOL) == IPPROTO_TCP;
+	protocol = option(f->fd, SO_PROTOCOL);
+	if (family != AF_INET && family != AF_INET6)
+		return false;
+	switch (option(f->fd, SO_TYPE)) {
+	case SOCK_STREAM:
+		return protocol == IPPROTO_TCP;
+	case SOCK_DGRAM:
+		return protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+	default:
+		return false;
+	}
 }
 
 bool inetsk_is_connected(const struct inetsk *s)
 {
-	return s->entry->state != TCP_CLOSE && s->entry->state != TCP_LISTEN;
+	return s->entry->proto == IPPROTO_TCP && s->entry->state != TCP_CLOSE &&
+	       s->entry->state != TCP_LISTEN;
 }
 
 /* --- addresses ----------------------------------------------------------------------------------- */
@@ -186,6 +196,8 @@ int inetsk_read_state(struct inetsk *s, int fd, struct err *e)
 	struct tcp_info info = { 0 };
 	socklen_t size = sizeof(info);
 
+	if (s->entry->proto != IPPROTO_TCP)
+		return read_addresses(s, fd, e) < 0 ? e->code : inetsk_read_datagrams(s, fd, e);
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
 		return err_sys(e, "ask for its state");
 	s->extra->has_reset = false;
@@ -266,7 +278,7 @@ static int inetsk_dump(struct file *f, FileEntry *entry, struct err *e)
 	if (check_namespace(f->fd, e) < 0 || inetsk_read_state(s, f->fd, e) < 0)
 		return e->code;
 	read_owner(s);
-	return inetsk_read_options(s, f->fd, e);
+	return inetsk_read_groups(s, f->fd, e) < 0 ? e->code : inetsk_read_options(s, f->fd, e);
 }
 
 static int save_extra(struct dump *d, struct err *e)

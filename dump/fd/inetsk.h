@@ -20,6 +20,10 @@ bool inetsk_is_connected(const struct inetsk *s);
 /* State, addresses, what was shut down: what packets may change. fd: our copy. */
 must_check int inetsk_read_state(struct inetsk *s, int fd, struct err *e);
 
+/* UDP: what can be in the way, and multicast groups. dump/fd/inetsk_udp.c */
+must_check int inetsk_read_datagrams(struct inetsk *s, int fd, struct err *e);
+must_check int inetsk_read_groups(struct inetsk *s, int fd, struct err *e);
+
 /* Options of IP, TCP and those that sk_opts_entry has no field for. dump/fd/inetsk_opts.c */
 must_check int inetsk_read_options(struct inetsk *s, int fd, struct err *e);
 

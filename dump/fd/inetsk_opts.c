@@ -7,6 +7,7 @@
 #include <linux/in6.h>
 #include <linux/ipv6.h>
 #include <linux/tcp.h>
+#include <linux/udp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -21,6 +22,8 @@ enum {
 	TCP_RTO_MIN = 45,
 	TCP_DELACK_MAX = 46,
 	IP_PORT_RANGE = 51,
+	SENT_COVERAGE = 10,
+	RECEIVED_COVERAGE = 11,
 	SO_RXREHASH = 74,
 	SO_MARK_RECEIVED = 75,
 	SO_PRIORITY_RECEIVED = 82,
@@ -74,6 +77,14 @@ static const struct option_name names[] = {
 	{ IPPROTO_IP, IP_RECVERR_RFC4884, false },
 	{ IPPROTO_IP, IP_UNICAST_IF, false },
 	{ IPPROTO_IP, IP_PORT_RANGE, false },
+	{ IPPROTO_IP, IP_MULTICAST_TTL, false },
+	{ IPPROTO_IP, IP_MULTICAST_LOOP, false },
+	{ IPPROTO_IP, IP_MULTICAST_ALL, false },
+	{ IPPROTO_IP, IP_MULTICAST_IF, false },
+	{ IPPROTO_IPV6, IPV6_MULTICAST_HOPS, false },
+	{ IPPROTO_IPV6, IPV6_MULTICAST_LOOP, false },
+	{ IPPROTO_IPV6, IPV6_MULTICAST_ALL, false },
+	{ IPPROTO_IPV6, IPV6_MULTICAST_IF, false },
 	{ IPPROTO_IPV6, IPV6_RECVPKTINFO, false },
 	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, false },
 	{ IPPROTO_IPV6, IPV6_TCLASS, false },
@@ -101,6 +112,14 @@ static const struct option_name names[] = {
 	{ IPPROTO_IPV6, IPV6_RTHDRDSTOPTS, false },
 	{ IPPROTO_IPV6, IPV6_RTHDR, false },
 	{ IPPROTO_IPV6, IPV6_DSTOPTS, false },
+	{ IPPROTO_UDP, UDP_CORK, false },
+	{ IPPROTO_UDP, UDP_ENCAP, false },
+	{ IPPROTO_UDP, UDP_NO_CHECK6_TX, false },
+	{ IPPROTO_UDP, UDP_NO_CHECK6_RX, false },
+	{ IPPROTO_UDP, UDP_SEGMENT, false },
+	{ IPPROTO_UDP, UDP_GRO, false },
+	{ IPPROTO_UDPLITE, SENT_COVERAGE, false },
+	{ IPPROTO_UDPLITE, RECEIVED_COVERAGE, false },
 	{ IPPROTO_TCP, TCP_MAXSEG, true },
 	{ IPPROTO_TCP, TCP_WINDOW_CLAMP, true },
 	{ IPPROTO_TCP, TCP_FASTOPEN, true },

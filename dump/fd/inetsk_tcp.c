@@ -290,6 +290,8 @@ static int save(struct inetsk *s, struct err *e)
 	own_fd fd = -1;
 	int got;
 
+	if (s->entry->proto != IPPROTO_TCP)
+		return 0;
 	if (files_copy(s->file, &got, e) < 0)
 		return e->code;
 	fd = got;

@@ -1,5 +1,5 @@
 /*
- * IPv4 and IPv6 sockets: TCP. All are made together, since they may be in each other's way: first those that have an address and no
+ * IPv4 and IPv6 sockets: TCP, UDP, UDP-Lite. All are made together, since they may be in each other's way: first those that have an address and no
  * peer are bound, then some of them listen, then connections are made behind a network lock (restore/fd/inetsk_tcp.c).
  *
  * Several sockets may share a port that they could not come to in any order (an option was changed behind that), so while they are
@@ -248,6 +248,8 @@ static int hear(struct rinets *all, struct rinet *s, struct err *e)
 static int join_peer(struct rinets *all, struct rinet *s, struct err *e)
 {
 	(void)all;
+	if (s->entry->proto != IPPROTO_TCP)
+		return rinet_join(s, e);
 	if (s->ended)
 		return rinet_end(s, e);
 	return rinet_has_peer(s) && !s->r->opt->tcp_close ? rinet_connect(s, e) : 0;

@@ -71,6 +71,9 @@ void rinets_close(struct restore *r);
 /* restore/fd/inetsk_tcp.c: a socket becomes the connection, still in repair. */
 must_check int rinet_connect(struct rinet *s, struct err *e);
 
+/* restore/fd/inetsk_udp.c: a peer, and groups. */
+must_check int rinet_join(const struct rinet *s, struct err *e);
+
 /* restore/fd/inetsk_ended.c: what its connection has left behind comes into it by one to nobody, which ends at once. */
 must_check int rinet_end_at_nobody(struct rinet *s, struct err *e);
 must_check int rinet_end(struct rinet *s, struct err *e);

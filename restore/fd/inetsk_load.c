@@ -8,7 +8,7 @@
 #include "lib/io.h"
 #include "restore/fd/inetsk.h"
 
-enum { PORT_MAX = 65535, QUEUE_MAX = 1 << 30, VALUE_MAX = 256 };
+enum { PORT_MAX = 65535, QUEUE_MAX = 1 << 30, VALUE_MAX = 256, SOURCES_MAX = 1024 };
 
 int rinet_blame(const struct rinet *s, struct err *e)
 {
@@ -17,12 +17,20 @@ int rinet_blame(const struct rinet *s, struct err *e)
 
 bool rinet_has_peer(const struct rinet *s)
 {
-	return s->entry->state != INETSK_CLOSE && s->entry->state != INETSK_LISTEN;
+	return s->entry->proto == IPPROTO_TCP && s->entry->state != INETSK_CLOSE &&
+	       s->entry->state != INETSK_LISTEN;
 }
 
 static bool is_state(uint32_t state)
 {
 	return (state >= INETSK_ESTABLISHED && state <= INETSK_CLOSING && state != 3 && state != 6);
+}
+
+static bool is_known(const InetSkEntry *s)
+{
+	if (s->type == SOCK_DGRAM)
+		return s->proto == IPPROTO_UDP || s->proto == IPPROTO_UDPLITE;
+	return s->type == SOCK_STREAM && s->proto == IPPROTO_TCP;
 }
 
 static int check(const InetSkEntry *s, struct err *e)
@@ -31,13 +39,14 @@ static int check(const InetSkEntry *s, struct err *e)
 
 	if (s->family != AF_INET && s->family != AF_INET6)
 		return err_say(e, "'files.img' has socket %u of the family %u", s->id, s->family);
-	if (s->type != SOCK_STREAM || s->proto != IPPROTO_TCP)
+	if (!is_known(s))
 		return err_code(
 			e, ENOTSUP,
 			"'files.img' has socket %u of type %u and protocol %u, which is not "
 			"supported yet",
 			s->id, s->type, s->proto);
-	if (!is_state(s->state))
+	if (!is_state(s->state) || (s->type == SOCK_DGRAM && s->state != INETSK_CLOSE &&
+				    (s->state != INETSK_ESTABLISHED || !s->n_dst_addr)))
 		return err_say(e, "'files.img' has socket %u in the state %u", s->id, s->state);
 	if (s->n_src_addr != words || (s->n_dst_addr != words && s->n_dst_addr) ||
 	    s->src_port > PORT_MAX || s->dst_port > PORT_MAX)
@@ -78,8 +87,20 @@ struct rinet *rinets_find(const struct rinets *all, uint32_t id)
 	return all->count ? bsearch(&key, all->at, all->count, sizeof(key), by_id) : NULL;
 }
 
+static int check_group(const struct image *img, const InetGroup *g, struct err *e)
+{
+	bool good = (g->group.len == 4 || g->group.len == 16) && g->n_sources <= SOURCES_MAX;
+
+	for (size_t i = 0; i < g->n_sources && good; i++)
+		good = g->sources[i].len == g->group.len;
+	return good ? 0 : err_say(e, "'%s' has a group that is none", img->name);
+}
+
 static int check_extra(const struct image *img, const InetExtraEntry *x, struct err *e)
 {
+	for (size_t i = 0; i < x->n_groups; i++)
+		if (check_group(img, x->groups[i], e) < 0)
+			return e->code;
 	for (size_t i = 0; i < x->n_options; i++)
 		if (x->options[i]->value.len > VALUE_MAX)
 			return err_say(e, "'%s' has an option of %zu bytes", img->name,
@@ -188,7 +209,8 @@ static int load_connections(struct restore *r, struct rinets *all, struct err *e
 	for (size_t i = 0; i < all->count; i++) {
 		struct rinet *s = &all->at[i];
 
-		if (s->entry->state == INETSK_CLOSE && load_ended(all, s, e) < 0)
+		if (s->entry->proto == IPPROTO_TCP && s->entry->state == INETSK_CLOSE &&
+		    load_ended(all, s, e) < 0)
 			return e->code;
 		if (!rinet_has_peer(s) || r->opt->tcp_close)
 			continue;
