@@ -15,6 +15,7 @@ lint) packages+=(clang-format cppcheck shellcheck) ;;
 check)
 	command -v node >/dev/null || packages+=(nodejs)
 	command -v javac >/dev/null || packages+=(default-jdk-headless)
+	command -v redis-server >/dev/null || packages+=(redis-server)
 	;;
 vm)
 	packages+=(qemu-system-x86 qemu-system-common kmod cpio)
