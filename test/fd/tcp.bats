@@ -52,3 +52,19 @@ away_and_back()
 	done
 	check_tcp
 }
+
+@test "tcp: dumps that leave the program running" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	net_begin
+	start_tcp 1 10.99.0.1 7000
+	local mode
+	for mode in stop cow precopy; do
+		dump --tcp-established --leave-running --freeze=$mode
+		no_lock
+	done
+	dump --tcp-established --leave-stopped
+	no_lock
+	kill -CONT "$PID"
+	away_and_back
+	check_tcp
+}
