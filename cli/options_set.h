@@ -26,6 +26,7 @@ int set_file_validation(struct options *opt, const char *value, struct err *e);
 int set_cpu_cap(struct options *opt, const char *value, struct err *e);
 int set_manage_cgroups(struct options *opt, const char *value, struct err *e);
 int set_inherit_fd(struct options *opt, const char *value, struct err *e);
+int set_tcp_rebind(struct options *opt, const char *value, struct err *e);
 int set_external(struct options *opt, const char *value, struct err *e);
 int set_ext_unix_sk(struct options *opt, const char *value, struct err *e);
 int set_action_script(struct options *opt, const char *value, struct err *e);

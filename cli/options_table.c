@@ -121,6 +121,8 @@ const struct option_entry option_table[] = {
 	  .help = "the root of the restored tasks" },
 	{ "inherit-fd", 0, NEEDS("fd[N]:KEY"), .set = set_inherit_fd, .on = ON_RESTORE, IN(RESTORE),
 	  .help = "our descriptor N takes the place of the object KEY" },
+	{ "tcp-rebind", 0, NEEDS("OLD=NEW"), .set = set_tcp_rebind, .on = ON_RESTORE, IN(RESTORE),
+	  .help = "sockets get the address NEW instead of OLD" },
 	{ "file-validation", 0, NEEDS("HOW"), .set = set_file_validation, .on = ON_BOTH | ON_PROTECT,
 	  IN(RESTORE), .help = "recognise files by 'filesize' or also by 'buildid' (default)" },
 	{ "skip-file-rwx-check", 0, NO, FLAG(skip_file_rwx_check), .on = ON_RESTORE, IN(RESTORE),

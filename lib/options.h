@@ -64,6 +64,12 @@ struct inherit_fd {
 	char *key;
 };
 
+/* --tcp-rebind OLD=NEW: addresses of sockets at restore. IPv4 uses the first four bytes. */
+struct tcp_rebind {
+	bool six;
+	uint8_t old[16], new[16];
+};
+
 struct options {
 	pid_t tree;	  /* -t, 0: not given */
 	char *images_dir; /* -D */
@@ -98,6 +104,8 @@ struct options {
 	bool tcp_close;	      /* they come back closed */
 	bool skip_in_flight;  /* those that were not accepted yet are dropped */
 	enum network_lock network_lock;
+	struct tcp_rebind *tcp_rebinds;
+	size_t rebind_count;
 
 	bool shell_job;
 	bool file_locks;

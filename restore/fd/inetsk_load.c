@@ -54,6 +54,28 @@ static int check(const InetSkEntry *s, struct err *e)
 	return 0;
 }
 
+static bool is_mapped(const uint32_t *words)
+{
+	return !words[0] && !words[1] && words[2] == htonl(0xffff);
+}
+
+/* The first that fits counts. IPv4 in a socket of IPv6 is the last of its four words. */
+static void rebind(const struct options *opt, uint32_t *words, size_t count)
+{
+	bool six = count == 4 && !is_mapped(words);
+	uint32_t *at = six || count == 1 ? words : words + 3;
+	size_t size = six ? 16 : 4;
+
+	for (size_t i = 0; i < opt->rebind_count && count; i++) {
+		const struct tcp_rebind *r = &opt->tcp_rebinds[i];
+
+		if (r->six != six || memcmp(at, r->old, size) != 0)
+			continue;
+		memcpy(at, r->new, size);
+		return;
+	}
+}
+
 static int list(struct restore *r, struct rinets *all, struct err *e)
 {
 	all->on_port = pool_array(&r->pool, uint32_t, PORT_MAX + 1);
@@ -66,6 +88,8 @@ static int list(struct restore *r, struct rinets *all, struct err *e)
 		    io_grow(&all->at, all->count, sizeof(*all->at), e) < 0)
 			return e->code;
 		all->at[all->count++] = (struct rinet){ .r = r, .entry = f->entry->isk, .fd = -1 };
+		rebind(r->opt, f->entry->isk->src_addr, f->entry->isk->n_src_addr);
+		rebind(r->opt, f->entry->isk->dst_addr, f->entry->isk->n_dst_addr);
 		all->on_port[f->entry->isk->src_port]++;
 	}
 	return 0;
@@ -166,11 +190,6 @@ static int load_stream(struct rinet *s, struct err *e)
 		return e->code;
 	s->stream = take_mem(t);
 	return 0;
-}
-
-static bool is_mapped(const uint32_t *words)
-{
-	return !words[0] && !words[1] && words[2] == htonl(0xffff);
 }
 
 /* What the packets have, which are of IPv4 for some sockets of IPv6. */

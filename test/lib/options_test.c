@@ -239,6 +239,8 @@ static void refusals_in_one_sentence(void)
 		{ "stasis dump -t 1 --no-tcp-close --lazy",
 		  "option '--lazy-pages' is not supported yet: pages are always restored before the "
 		  "tasks run" },
+		{ "stasis restore --tcp-rebind 1.2.3.4=::1",
+		  "option '--tcp-rebind': '1.2.3.4=::1' has not the form OLD=NEW, two addresses of one kind" },
 		{ "stasis pre-dump",
 		  "option '--tree' is missing: the pid whose tree is to be saved" },
 		{ "stasis dump -t 1 --freeze=later",
