@@ -12,9 +12,10 @@ teardown()
 net_begin()
 {
 	HERE=sta$$-$BATS_TEST_NUMBER THERE=stb$$-$BATS_TEST_NUMBER
-	ip netns add "$HERE"
-	ip netns add "$THERE"
-	ip link add wire netns "$HERE" type veth peer name wire netns "$THERE"
+	ip netns add "$HERE" && ip netns add "$THERE" || skip "there are no network namespaces"
+	ip link add wire netns "$HERE" type veth peer name wire netns "$THERE" || skip "this kernel has no veth"
+	here nft add table inet try || skip "this kernel has no nftables"
+	here nft delete table inet try
 	ip -n "$HERE" address add 10.99.0.1/24 dev wire
 	ip -n "$THERE" address add 10.99.0.2/24 dev wire
 	ip -n "$HERE" address add fd99::1/64 dev wire nodad
@@ -33,8 +34,8 @@ net_end()
 {
 	[ -n "${HERE:-}" ] || return 0
 	kill_all
-	ip netns del "$HERE"
-	ip netns del "$THERE"
+	ip netns del "$HERE" || true
+	ip netns del "$THERE" || true
 }
 
 here()

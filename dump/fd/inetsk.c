@@ -104,10 +104,9 @@ static int read_called(struct inetsk *s, struct err *e)
 	uint16_t to = 0;
 	uint8_t address[16];
 
-	if (netlink_tcp_called(sk->family, sk->ino, &to, address) < 0) {
-		err_code(e, EAGAIN, "the connection that it was making has just come about");
-		return err_hint(e, "try again");
-	}
+	/* Answered just now, or refused: it is in another state than a moment ago. */
+	if (netlink_tcp_called(sk->family, sk->ino, &to, address) < 0)
+		return err_code(e, EAGAIN, "its state changes all the time");
 	sk->dst_addr = pool_copy(&s->file->dump->pool, address, sizeof(address));
 	sk->dst_port = to;
 	return 0;
@@ -191,7 +190,7 @@ static int check_option(const struct inetsk *s, int fd, struct err *e)
 	return err_hint(e, "--tcp-established carries connections, --tcp-close closes them");
 }
 
-int inetsk_read_state(struct inetsk *s, int fd, struct err *e)
+static int read_state(struct inetsk *s, int fd, struct err *e)
 {
 	struct tcp_info info = { 0 };
 	socklen_t size = sizeof(info);
@@ -207,6 +206,17 @@ int inetsk_read_state(struct inetsk *s, int fd, struct err *e)
 	if (read_addresses(s, fd, e) < 0 || look_for_trouble(s, fd, e) < 0)
 		return e->code;
 	return inetsk_is_connected(s) ? check_option(s, fd, e) : 0;
+}
+
+int inetsk_read_state(struct inetsk *s, int fd, struct err *e)
+{
+	int res = -EAGAIN;
+
+	for (int tries = 0; res == -EAGAIN && tries < 3; tries++) {
+		*e = (struct err){ 0 };
+		res = read_state(s, fd, e);
+	}
+	return res;
 }
 
 /* --- the kind ------------------------------------------------------------------------------------ */
