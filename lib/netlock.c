@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/kernel_probes.h"
 #include "lib/own.h"
 
 struct netlock {
@@ -193,4 +194,21 @@ int netlock_remove(const char *table, struct err *e)
 
 	snprintf(text, sizeof(text), "add table inet %s\ndelete table inet %s", table, table);
 	return run(context, text, "let the connections go on", e);
+}
+
+static bool hold_one(void)
+{
+	const struct netlock_pair pair = { .here_port = 1, .there_port = 1 };
+	struct netlock *lock = NULL;
+	struct err ignored = { 0 };
+
+	if (netlock_hold(&pair, 1, &lock, &ignored) < 0)
+		return false;
+	netlock_drop(&lock);
+	return true;
+}
+
+bool probe_network_lock_nftables(void)
+{
+	return probe_in_netns(hold_one);
 }
