@@ -12,7 +12,8 @@ teardown()
 net_begin()
 {
 	HERE=sta$$-$BATS_TEST_NUMBER THERE=stb$$-$BATS_TEST_NUMBER
-	ip netns add "$HERE" && ip netns add "$THERE" || skip "there are no network namespaces"
+	ip netns add "$HERE" || skip "there are no network namespaces"
+	ip netns add "$THERE"
 	ip link add wire netns "$HERE" type veth peer name wire netns "$THERE" || skip "this kernel has no veth"
 	here nft add table inet try || skip "this kernel has no nftables"
 	here nft delete table inet try

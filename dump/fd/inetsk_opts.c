@@ -18,6 +18,7 @@ enum { VALUE_SIZE = 256 };
 
 /* Names that headers do not have yet. */
 enum {
+	TCP_AUTHENTICATION = 40, /* TCP_AO_INFO */
 	TCP_RTO_MAX = 44,
 	TCP_RTO_MIN = 45,
 	TCP_DELACK_MAX = 46,
@@ -267,6 +268,18 @@ static int check_ulp(int fd, struct err *e)
 	return err_hint(e, "let the program close it before the dump");
 }
 
+/* Keys can be asked for, but a connection with them cannot be made again. */
+static int check_keys(int fd, struct err *e)
+{
+	char info[VALUE_SIZE] = "";
+	socklen_t size = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_AUTHENTICATION, info, &size) < 0)
+		return 0;
+	err_code(e, ENOTSUP, "it has keys of TCP-AO, which is not supported");
+	return err_hint(e, "let the program close it before the dump");
+}
+
 int inetsk_read_options(struct inetsk *s, int fd, struct err *e)
 {
 	const InetSkEntry *sk = s->entry;
@@ -275,7 +288,7 @@ int inetsk_read_options(struct inetsk *s, int fd, struct err *e)
 	if (fresh < 0)
 		return err_sys(e, "make a socket like it");
 	if (sk_opts_read(s->file->dump, fd, &s->entry->opts, e) < 0 ||
-	    (sk->proto == IPPROTO_TCP && check_ulp(fd, e) < 0))
+	    (sk->proto == IPPROTO_TCP && (check_ulp(fd, e) < 0 || check_keys(fd, e) < 0)))
 		return e->code;
 	read_ip(s, fd);
 	if (sk->proto == IPPROTO_TCP)

@@ -68,3 +68,28 @@ away_and_back()
 	away_and_back
 	check_tcp
 }
+
+@test "tcp: connections in a stream" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	net_begin
+	start_tcp 1 10.99.0.1 7000 fd99::1 7001
+	"$STASIS" dump -t "$PID" --stream --tcp-established --timeout "$TIMEOUT" -o "$TEST_DIR/dump.log" >"$TEST_DIR/stream" 3>&-
+	until_true is_gone
+	absence
+	"$STASIS" restore --stream -d --tcp-established -o "$TEST_DIR/restore.log" <"$TEST_DIR/stream" 3>&-
+	no_lock
+	check_tcp
+}
+
+@test "tcp: an increment upon a dump that left the program running" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	net_begin
+	start_tcp 1 10.99.0.1 7000
+	dump --tcp-established --leave-running --track-mem
+	next_images 2
+	dump --tcp-established --track-mem --prev-images-dir ../images.1
+	until_true is_gone
+	absence
+	restore --tcp-established
+	check_tcp
+}
