@@ -8,7 +8,13 @@
 #include "lib/io.h"
 #include "restore/fd/inetsk.h"
 
-enum { PORT_MAX = 65535, QUEUE_MAX = 1 << 30, VALUE_MAX = 256, SOURCES_MAX = 1024 };
+enum {
+	PORT_MAX = 65535,
+	QUEUE_MAX = 1 << 30,
+	VALUE_MAX = 256,
+	WSCALE_MAX = 14,
+	SOURCES_MAX = 1024
+};
 
 int rinet_blame(const struct rinet *s, struct err *e)
 {
@@ -63,7 +69,7 @@ static bool is_mapped(const uint32_t *words)
 static void rebind(const struct options *opt, uint32_t *words, size_t count)
 {
 	bool six = count == 4 && !is_mapped(words);
-	uint32_t *at = six || count == 1 ? words : words + 3;
+	uint32_t *at = count == 4 && !six ? words + 3 : words;
 	size_t size = six ? 16 : 4;
 
 	for (size_t i = 0; i < opt->rebind_count && count; i++) {
@@ -183,7 +189,7 @@ static int load_stream(struct rinet *s, struct err *e)
 	if (got < 0)
 		return got;
 	if (got == 0 || t->inq_len > QUEUE_MAX || t->outq_len > QUEUE_MAX ||
-	    t->unsq_len > t->outq_len)
+	    t->unsq_len > t->outq_len || t->snd_wscale > WSCALE_MAX || t->rcv_wscale > WSCALE_MAX)
 		return err_say(e, "'%s' has no connection that could be", img.name);
 	if (image_take_extra(&img, t->inq_len, &s->received, e) < 0 ||
 	    image_take_extra(&img, t->outq_len, &s->sent, e) < 0)
