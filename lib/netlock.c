@@ -179,12 +179,24 @@ void netlock_drop(struct netlock **lock)
 	*lock = NULL;
 }
 
+/* Names come from images, too. */
+static int check_name(const char *table, struct err *e)
+{
+	static const char good[] = "0123456789-_"
+				   "abcdefghijklmnopqrstuvwxyz"
+				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	return table[strspn(table, good)] ?
+		       err_say(e, "'%s' is no name of a table of nftables", table) :
+		       0;
+}
+
 int netlock_leave(const char *table, const struct netlock_pair *pairs, size_t count, struct err *e)
 {
 	const struct table t = { table, "", pairs, count };
 	own_nft *context = context_new();
 
-	return put(context, &t, e);
+	return check_name(table, e) < 0 ? e->code : put(context, &t, e);
 }
 
 int netlock_remove(const char *table, struct err *e)
@@ -192,6 +204,8 @@ int netlock_remove(const char *table, struct err *e)
 	own_nft *context = context_new();
 	char text[512];
 
+	if (check_name(table, e) < 0)
+		return e->code;
 	snprintf(text, sizeof(text), "add table inet %s\ndelete table inet %s", table, table);
 	return run(context, text, "let the connections go on", e);
 }
