@@ -4,6 +4,7 @@
  */
 #include "cli/options_set.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -57,6 +58,19 @@ int set_freeze(struct options *opt, const char *value, struct err *e)
 			return 0;
 		}
 	return err_say(e, "'%s' is no way to freeze: auto, stop, cow or precopy", value);
+}
+
+int set_network_lock(struct options *opt, const char *value, struct err *e)
+{
+	if (strcmp(value, "nftables") == 0)
+		opt->network_lock = NETWORK_LOCK_NFTABLES;
+	else if (strcmp(value, "skip") == 0 || strcmp(value, "none") == 0)
+		opt->network_lock = NETWORK_LOCK_SKIP;
+	else if (strcmp(value, "iptables") == 0)
+		return err_say(e, "'iptables' is not supported; nftables does the same");
+	else
+		return err_say(e, "'%s' is no way to block connections: nftables or skip", value);
+	return 0;
 }
 
 int set_max_rounds(struct options *opt, const char *value, struct err *e)
@@ -270,6 +284,23 @@ int set_inherit_fd(struct options *opt, const char *value, struct err *e)
 	if (r < 0)
 		return r;
 	opt->inherit_fds[opt->inherit_count++] = (struct inherit_fd){ (int)fd, key };
+	return 0;
+}
+
+int set_tcp_rebind(struct options *opt, const char *value, struct err *e)
+{
+	const char *new = strchr(value, '=');
+	struct tcp_rebind r = { .six = strchr(value, ':') != NULL };
+	int family = r.six ? AF_INET6 : AF_INET;
+	char old[64];
+
+	snprintf(old, sizeof(old), "%.*s", (int)strcspn(value, "="), value);
+	if (!new || inet_pton(family, old, r.old) != 1 || inet_pton(family, new + 1, r.new) != 1)
+		return err_say(e, "'%s' has not the form OLD=NEW, two addresses of one kind",
+			       value);
+	if (io_grow(&opt->tcp_rebinds, opt->rebind_count, sizeof(r), e) < 0)
+		return e->code;
+	opt->tcp_rebinds[opt->rebind_count++] = r;
 	return 0;
 }
 

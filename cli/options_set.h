@@ -11,6 +11,7 @@
  */
 int set_tree(struct options *opt, const char *value, struct err *e);
 int set_freeze(struct options *opt, const char *value, struct err *e);
+int set_network_lock(struct options *opt, const char *value, struct err *e);
 int set_max_rounds(struct options *opt, const char *value, struct err *e);
 int set_pre_dump_mode(struct options *opt, const char *value, struct err *e);
 int set_max_freeze(struct options *opt, const char *value, struct err *e);
@@ -26,6 +27,7 @@ int set_cpu_cap(struct options *opt, const char *value, struct err *e);
 int set_manage_cgroups(struct options *opt, const char *value, struct err *e);
 int set_inherit_fd(struct options *opt, const char *value, struct err *e);
 int set_irmap_scan_path(struct options *opt, const char *value, struct err *e);
+int set_tcp_rebind(struct options *opt, const char *value, struct err *e);
 int set_external(struct options *opt, const char *value, struct err *e);
 int set_ext_unix_sk(struct options *opt, const char *value, struct err *e);
 int set_action_script(struct options *opt, const char *value, struct err *e);

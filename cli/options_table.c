@@ -20,7 +20,6 @@
 #define ON_DUMPS (ON_DUMP | ON_PROTECT)
 
 /* Why an option is refused. */
-#define NO_TCP "TCP connections cannot be dumped"
 #define NO_PAGE_SERVER "there is no page server"
 #define NO_TLS "there is no page server, and so no TLS"
 #define NO_LAZY "pages are always restored before the tasks run"
@@ -100,6 +99,14 @@ const struct option_entry option_table[] = {
 	  .help = "file[MNT_ID:INODE], tty[RDEV:DEV] (hex), unix[INODE] or dev[MAJOR/MINOR]:NAME is not of the tree" },
 	{ "ext-unix-sk", 'x', MAY_HAVE("INODE,..."), .set = set_ext_unix_sk, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
 	  .help = "sockets may have peers outside: all datagram ones, or those given" },
+	{ "tcp-established", 0, NO, FLAG(tcp_established), .on = ON_BOTH | ON_PROTECT, IN(DUMP),
+	  .help = "carry TCP connections; on both sides" },
+	{ "tcp-close", 0, NO, FLAG(tcp_close), .on = ON_BOTH | ON_PROTECT, IN(DUMP),
+	  .help = "TCP connections come back closed; on both sides" },
+	{ "skip-in-flight", 0, NO, FLAG(skip_in_flight), .on = ON_DUMPS, IN(DUMP),
+	  .help = "drop connections that were not accepted yet" },
+	{ "network-lock", 0, NEEDS("METHOD"), .set = set_network_lock, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
+	  .help = "block connections until they are restored: nftables (default), or skip" },
 	{ "manage-cgroups", 0, MAY_HAVE("MODE"), .set = set_manage_cgroups, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
 	  .help = "only 'ignore': leave cgroups alone, as happens anyway" },
 
@@ -117,6 +124,8 @@ const struct option_entry option_table[] = {
 	  .help = "the root of the restored tasks" },
 	{ "inherit-fd", 0, NEEDS("fd[N]:KEY"), .set = set_inherit_fd, .on = ON_RESTORE, IN(RESTORE),
 	  .help = "our descriptor N takes the place of the object KEY" },
+	{ "tcp-rebind", 0, NEEDS("OLD=NEW"), .set = set_tcp_rebind, .on = ON_RESTORE, IN(RESTORE),
+	  .help = "sockets get the address NEW instead of OLD" },
 	{ "file-validation", 0, NEEDS("HOW"), .set = set_file_validation, .on = ON_BOTH | ON_PROTECT,
 	  IN(RESTORE), .help = "recognise files by 'filesize' or also by 'buildid' (default)" },
 	{ "skip-file-rwx-check", 0, NO, FLAG(skip_file_rwx_check), .on = ON_RESTORE, IN(RESTORE),
@@ -165,10 +174,6 @@ const struct option_entry option_table[] = {
 	{ "deprecated", 0, NO, .missing = "image layouts that CRIU has given up cannot be read" },
 	{ "freeze-cgroup", 0, NEEDS("PATH"), .missing = "tasks are stopped one by one" },
 	{ "allow-uprobes", 0, NO, .missing = "processes under uprobes cannot be dumped" },
-	{ "tcp-established", 0, NO, .missing = NO_TCP },
-	{ "tcp-close", 0, NO, .missing = NO_TCP },
-	{ "skip-in-flight", 0, NO, .missing = NO_TCP },
-	{ "network-lock", 0, NEEDS("METHOD"), .missing = NO_TCP },
 	{ "veth-pair", 0, NEEDS("IN=OUT"), .missing = NO_NAMESPACES },
 	{ "join-ns", 'J', NEEDS("NS:FILE"), .missing = NO_NAMESPACES },
 	{ "empty-ns", 0, NEEDS("NS"), .missing = NO_NAMESPACES },

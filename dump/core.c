@@ -5,11 +5,13 @@
 #include <time.h>
 
 #include "dump/ids.h"
+#include "dump/network.h"
 #include "images/image.h"
 #include "images/ns/time.pb-c.h"
 
 /* The number of our own cgroup set, which is not stored: tasks stay in the cgroups of whoever restores them. */
-enum { OWN_CGROUPS = 1, IMAGE_VERSION = 2, NETWORK_NOT_LOCKED = 2, PRE_DUMP_READ = 2 };
+enum { OWN_CGROUPS = 1, IMAGE_VERSION = 2, PRE_DUMP_READ = 2 };
+enum { LOCKED_BY_NFTABLES = 1, NOT_LOCKED = 2 }; /* network_lock_method */
 
 static void prepare_thread(struct thread *th)
 {
@@ -171,7 +173,8 @@ int core_inventory(struct dump *d, InventoryEntry **ret, struct err *e)
 	inv->has_lsmtype = 1;
 	inv->lsmtype = LSMTYPE__NO_LSM;
 	inv->has_network_lock_method = 1;
-	inv->network_lock_method = NETWORK_NOT_LOCKED;
+	inv->network_lock_method = network_is_blocked(d) ? LOCKED_BY_NFTABLES : NOT_LOCKED;
+	inv->has_tcp_close = inv->tcp_close = d->opt->tcp_close;
 	inv->dump_criu_run_id = d->name;
 	set_uptime(inv);
 	inv->plugins_entry = pool_new(&d->pool, PluginsEntry);

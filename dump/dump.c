@@ -18,6 +18,7 @@
 #include "dump/ids.h"
 #include "dump/increment.h"
 #include "dump/memory.h"
+#include "dump/network.h"
 #include "dump/precopy.h"
 #include "dump/track.h"
 #include "dump/robust_list.h"
@@ -172,6 +173,7 @@ static void undo_files(void *job)
 
 	files_undo(d);
 	guard_remove_links(d->guard);
+	network_release(d);
 }
 
 /* The images of threads are written while others are asked, if there are enough to pay for it. */
@@ -325,8 +327,10 @@ static int step_go(void *job, struct err *e)
 	freeze_note(d);
 	if (d->task_count) {
 		robust_lists_forget(d);
+		guard_silence(d->guard);
 		freeze_kill(d);
 	}
+	network_release(d);
 	return 0;
 }
 
@@ -339,6 +343,18 @@ static int step_track(void *job, struct err *e)
 	if (d->track_mem && d->opt->leave_running && d->tracks)
 		increment_go_on(d, d->name);
 	return 0;
+}
+
+static int step_network(void *job, struct err *e)
+{
+	return network_leave(job, e);
+}
+
+static void undo_network(void *job)
+{
+	struct dump *d = job;
+
+	guard_remove_locks(d->guard);
 }
 
 static int step_dedup(void *job, struct err *e)
@@ -376,6 +392,7 @@ static const struct step steps[] = {
 	/* What is taken out of older folders is lost if these images do not stay. */
 	{ .name = "dedup", .run = step_dedup },
 	{ .name = "track", .run = step_track },
+	{ .name = "network", .run = step_network, .undo = undo_network },
 	{ .name = "end mark", .run = step_end_mark },
 	{ .name = "go", .run = step_go, .final = 1 },
 };

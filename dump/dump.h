@@ -35,6 +35,7 @@ struct cow;
 struct cow_task;
 struct dump_stream;
 struct seen_pages;
+struct network;
 
 /* Values of task_core_entry.task_state. */
 enum task_state { TASK_ALIVE = 1, TASK_DEAD = 2, TASK_STOPPED = 3 };
@@ -102,6 +103,7 @@ struct dump {
 	struct tracks *tracks;	       /* dump/track.h; NULL: nothing is tracked */
 	struct cow *cow;	       /* dump/cow.h; NULL: memory is saved in the stop */
 	struct dump_stream *stream;    /* dump/stream.h; NULL: into the folder */
+	struct network *network;       /* dump/network.h; NULL: there are no connections */
 	struct background *background; /* writes images; NULL: they are written at once */
 };
 

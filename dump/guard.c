@@ -15,8 +15,10 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/netlock.h"
 #include "lib/own.h"
 #include "lib/proc.h"
+#include "lib/repair.h"
 #include "lib/stats.h"
 
 /* Address space, not memory: pages come as they are touched. */
@@ -32,6 +34,8 @@ struct note {
 	struct note *next;
 	struct injection injection; /* pid 0: none */
 	struct ending ending;	    /* pid 0: none */
+	struct guard_socket socket; /* pid 0: none */
+	const char *lock;	    /* the name of a network lock, NULL: none */
 	char path[];		    /* "": none */
 };
 
@@ -131,6 +135,41 @@ int guard_note_ending(struct guard *g, int pid, uint64_t start_time, int signal,
 	return 0;
 }
 
+int guard_note_socket(struct guard *g, const struct guard_socket *s, struct err *e)
+{
+	struct note *n = NULL;
+
+	if (add_note(g, 1, &n, e) < 0)
+		return e->code;
+	n->socket = *s;
+	g->notes = n;
+	return 0;
+}
+
+int guard_note_lock(struct guard *g, const char *table, struct err *e)
+{
+	size_t size = strlen(table) + 1;
+	struct note *n = NULL;
+	char *name = NULL;
+
+	if (add_note(g, 1, &n, e) < 0 || guard_alloc(g, size, &name, e) < 0)
+		return e->code;
+	n->lock = memcpy(name, table, size);
+	g->notes = n;
+	return 0;
+}
+
+void guard_remove_locks(struct guard *g)
+{
+	for (struct note *n = g->notes; n; n = n->next) {
+		struct err e = { 0 };
+
+		if (n->lock && netlock_remove(n->lock, &e) < 0)
+			log_error("%s", e.text);
+		n->lock = NULL;
+	}
+}
+
 void guard_peek_begin(struct guard *g, const struct guard_peek *was)
 {
 	g->peek = *was;
@@ -203,14 +242,45 @@ static int open_process(int pid, uint64_t start_time)
 	return take_fd(&fd);
 }
 
-static void put_peek_back(const struct guard_peek *was)
+/* A copy of a socket, if that one is still there. */
+static int open_socket(int pid, uint64_t start_time, int num, uint64_t ino)
 {
-	own_fd process = open_process(was->pid, was->start_time);
-	own_fd fd = process < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, process, was->num, 0);
+	own_fd process = open_process(pid, start_time);
+	own_fd fd = process < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, process, num, 0);
 	struct stat st;
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == was->ino)
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == ino ? take_fd(&fd) : -1;
+}
+
+static void put_peek_back(const struct guard_peek *was)
+{
+	own_fd fd = open_socket(was->pid, was->start_time, was->num, was->ino);
+
+	if (fd >= 0)
 		setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &was->offset, sizeof(was->offset));
+}
+
+static void end_repair(const struct guard *g)
+{
+	for (const struct note *n = g->notes; n; n = n->next) {
+		const struct guard_socket *s = &n->socket;
+		own_fd fd = s->pid ? open_socket(s->pid, s->start_time, s->num, s->ino) : -1;
+
+		if (fd >= 0)
+			repair_end(fd, s->reuse);
+	}
+}
+
+void guard_silence(struct guard *g)
+{
+	for (const struct note *n = g->notes; n; n = n->next) {
+		const struct guard_socket *s = &n->socket;
+		struct err e = { 0 };
+		own_fd fd = s->closes ? open_socket(s->pid, s->start_time, s->num, s->ino) : -1;
+
+		if (fd >= 0 && repair_begin(fd, &e) < 0)
+			log_warn("a connection of pid %d: %s", s->pid, e.text);
+	}
 }
 
 static void await_end(int pidfd)
@@ -222,8 +292,9 @@ static void await_end(int pidfd)
 }
 
 /* The images are complete: half a tree that runs on would be one too many. */
-static void carry_out(const struct guard *g)
+static void carry_out(struct guard *g)
 {
+	guard_silence(g);
 	for (const struct note *n = g->notes; n; n = n->next) {
 		own_fd fd = open_process(n->ending.pid, n->ending.start_time);
 
@@ -255,6 +326,8 @@ static int heal(struct guard *g, int status, struct err *e)
 			inject_heal(&n->injection);
 	if (g->peeking)
 		put_peek_back(&g->peek);
+	end_repair(g);
+	guard_remove_locks(g);
 	guard_remove_links(g);
 	err_code(e, EINTR, "the process that dumps was killed by signal %d", sig);
 	return err_hint(e, "what it had changed was put back, the target goes on");

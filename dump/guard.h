@@ -44,6 +44,20 @@ struct guard_peek {
 /* Noted until the end; one socket at a time. */
 void guard_peek_begin(struct guard *g, const struct guard_peek *was);
 void guard_peek_end(struct guard *g);
+/* A connection that is read (TCP_REPAIR), one that has to go on if the dump fails, or is to be closed without a word to the other side. */
+struct guard_socket {
+	int pid, num; /* a descriptor of it */
+	uint64_t start_time, ino;
+	int reuse;   /* SO_REUSEADDR, which repair changes */
+	bool closes; /* once the dump is committed */
+};
+
+must_check int guard_note_socket(struct guard *g, const struct guard_socket *s, struct err *e);
+/* From here on what is closed of those that are to be closed is not told to the other side. */
+void guard_silence(struct guard *g);
+/* A network lock (lib/netlock.h), removed unless the dump ends well. */
+must_check int guard_note_lock(struct guard *g, const char *table, struct err *e);
+void guard_remove_locks(struct guard *g);
 /* Removes the noted links now. */
 void guard_remove_links(struct guard *g);
 /* From here on nothing is undone: the dump is complete, and the endings are carried out whoever is killed. */

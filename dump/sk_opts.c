@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -134,6 +135,16 @@ static int read_filter(struct dump *d, int fd, SkOptsEntry *ret, struct err *e)
 	return 0;
 }
 
+/* The interface that it is bound to, which families without any have none of. */
+static void read_device(struct dump *d, int fd, SkOptsEntry *ret)
+{
+	char name[IFNAMSIZ] = "";
+	socklen_t size = sizeof(name);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &size) == 0 && size && name[0])
+		ret->so_bound_dev = pool_text(&d->pool, name);
+}
+
 int sk_opts_read(struct dump *d, int fd, SkOptsEntry **ret, struct err *e)
 {
 	SkOptsEntry *opts = pool_new(&d->pool, SkOptsEntry);
@@ -145,6 +156,7 @@ int sk_opts_read(struct dump *d, int fd, SkOptsEntry **ret, struct err *e)
 	if (read_sizes(fd, opts, e) < 0 || read_times(fd, opts, e) < 0 ||
 	    read_linger(fd, opts, e) < 0 || read_filter(d, fd, opts, e) < 0)
 		return e->code;
+	read_device(d, fd, opts);
 	*ret = opts;
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,22 +25,8 @@
 
 #include "lib/io.h"
 #include "lib/kernel_probes.h"
+#include "lib/netlink_ask.h"
 #include "lib/own.h"
-
-static void free_message(struct nl_msg **message)
-{
-	nlmsg_free(*message);
-}
-
-static void free_socket(struct nl_sock **socket)
-{
-	nl_socket_free(*socket);
-}
-
-#define own_nl_msg __attribute__((cleanup(free_message))) struct nl_msg
-#define own_nl_sock __attribute__((cleanup(free_socket))) struct nl_sock
-
-typedef int (*answer_fn)(struct nl_msg *message, void *arg);
 
 /* The end of a list of answers carries the kernel's error, which libnl does not look at. */
 static int end_of_list(struct nl_msg *message, void *arg)
@@ -51,11 +38,7 @@ static int end_of_list(struct nl_msg *message, void *arg)
 	return NL_STOP;
 }
 
-/*
- * Sends one question and hears all answers. Returns 0, or a negative error of libnl or the
- * kernel.
- */
-static int ask(int protocol, struct nl_msg *question, answer_fn answer, void *arg)
+int netlink_ask(int protocol, struct nl_msg *question, netlink_answer_fn answer, void *arg)
 {
 	own_nl_sock *socket = nl_socket_alloc();
 	int r, list_error = 0;
@@ -75,8 +58,7 @@ static int ask(int protocol, struct nl_msg *question, answer_fn answer, void *ar
 	return r < 0 ? r : list_error;
 }
 
-/* A question that starts with a struct. */
-static struct nl_msg *question_new(int type, int flags, const void *head, size_t size)
+struct nl_msg *netlink_question(int type, int flags, const void *head, size_t size)
 {
 	struct nl_msg *message = nlmsg_alloc_simple(type, flags);
 
@@ -97,18 +79,19 @@ static bool diag_knows_inet(int protocol)
 		.sdiag_protocol = (uint8_t)protocol,
 	};
 	own_nl_msg *message =
-		question_new(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, sizeof(request));
+		netlink_question(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, sizeof(request));
 
-	return ask(NETLINK_SOCK_DIAG, message, NULL, NULL) == 0;
+	return netlink_ask(NETLINK_SOCK_DIAG, message, NULL, NULL) == 0;
 }
 
 bool probe_sock_diag(void)
 {
 	struct unix_diag_req request = { .sdiag_family = AF_UNIX };
 	own_nl_msg *message =
-		question_new(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, sizeof(request));
+		netlink_question(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, sizeof(request));
 
-	return ask(NETLINK_SOCK_DIAG, message, NULL, NULL) == 0 && diag_knows_inet(IPPROTO_TCP);
+	return netlink_ask(NETLINK_SOCK_DIAG, message, NULL, NULL) == 0 &&
+	       diag_knows_inet(IPPROTO_TCP);
 }
 
 bool probe_net_diag_raw(void)
@@ -120,13 +103,13 @@ bool probe_net_diag_raw(void)
 static int ask_nsid(int type, int flags, int id)
 {
 	struct rtgenmsg head = { .rtgen_family = AF_UNSPEC };
-	own_nl_msg *message = question_new(type, flags, &head, sizeof(head));
+	own_nl_msg *message = netlink_question(type, flags, &head, sizeof(head));
 	own_fd ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
 	if (!message || nla_put_u32(message, NETNSA_FD, (uint32_t)ns) < 0 ||
 	    (id >= 0 && nla_put_s32(message, NETNSA_NSID, id) < 0))
 		return -NLE_NOMEM;
-	return ask(NETLINK_ROUTE, message, NULL, NULL);
+	return netlink_ask(NETLINK_ROUTE, message, NULL, NULL);
 }
 
 bool probe_nsid(void)
@@ -147,12 +130,12 @@ static int saw_nsid(struct nl_msg *message, void *arg)
 static bool ask_link_nsid(void)
 {
 	struct ifinfomsg head = { .ifi_index = 1 };
-	own_nl_msg *message = question_new(RTM_GETLINK, 0, &head, sizeof(head));
+	own_nl_msg *message = netlink_question(RTM_GETLINK, 0, &head, sizeof(head));
 	bool seen = false;
 
 	return ask_nsid(RTM_NEWNSID, 0, 1) == 0 && message &&
 	       nla_put_s32(message, IFLA_TARGET_NETNSID, 1) == 0 &&
-	       ask(NETLINK_ROUTE, message, saw_nsid, &seen) == 0 && seen;
+	       netlink_ask(NETLINK_ROUTE, message, saw_nsid, &seen) == 0 && seen;
 }
 
 bool probe_link_nsid(void)
@@ -164,10 +147,10 @@ bool probe_link_nsid(void)
 static bool ask_newifindex(void)
 {
 	struct ifinfomsg head = { .ifi_index = 1 };
-	own_nl_msg *message = question_new(RTM_SETLINK, 0, &head, sizeof(head));
+	own_nl_msg *message = netlink_question(RTM_SETLINK, 0, &head, sizeof(head));
 
 	return message && nla_put_s32(message, IFLA_NEW_IFINDEX, -1) == 0 &&
-	       ask(NETLINK_ROUTE, message, NULL, NULL) < 0;
+	       netlink_ask(NETLINK_ROUTE, message, NULL, NULL) < 0;
 }
 
 bool probe_newifindex(void)
@@ -240,144 +223,9 @@ static uint32_t unix_peer(int fd)
 	if (fstat(fd, &st) < 0)
 		return 0;
 	request.udiag_ino = (uint32_t)st.st_ino;
-	message = question_new(SOCK_DIAG_BY_FAMILY, 0, &request, sizeof(request));
-	ask(NETLINK_SOCK_DIAG, message, peer_inode, &inode);
+	message = netlink_question(SOCK_DIAG_BY_FAMILY, 0, &request, sizeof(request));
+	netlink_ask(NETLINK_SOCK_DIAG, message, peer_inode, &inode);
 	return inode;
-}
-
-/* --- the state of a unix socket ------------------------------------------------- */
-
-struct unix_answer {
-	struct netlink_unix *ret;
-	bool found;
-};
-
-static void copy_waiting(struct nlattr *icons, struct netlink_unix *ret)
-{
-	ret->waiting = malloc(nla_len(icons) + 1);
-	if (!ret->waiting)
-		return;
-	memcpy(ret->waiting, nla_data(icons), nla_len(icons));
-	ret->waiting_count = nla_len(icons) / sizeof(uint32_t);
-}
-
-static int unix_state(struct nl_msg *message, void *arg)
-{
-	const struct unix_diag_msg *head = nlmsg_data(nlmsg_hdr(message));
-	struct nlattr *at[UNIX_DIAG_MAX + 1] = { 0 };
-	struct unix_answer *answer = arg;
-	struct netlink_unix *ret = answer->ret;
-	const struct unix_diag_rqlen *queue;
-	const struct unix_diag_vfs *file;
-
-	if (nlmsg_parse(nlmsg_hdr(message), sizeof(*head), at, UNIX_DIAG_MAX, NULL) < 0)
-		return NL_STOP;
-	answer->found = true;
-	ret->type = head->udiag_type;
-	ret->state = head->udiag_state;
-	if (at[UNIX_DIAG_PEER])
-		ret->peer = nla_get_u32(at[UNIX_DIAG_PEER]);
-	ret->has_peer = at[UNIX_DIAG_PEER];
-	if (at[UNIX_DIAG_SHUTDOWN])
-		ret->shutdown = nla_get_u8(at[UNIX_DIAG_SHUTDOWN]);
-	if (at[UNIX_DIAG_RQLEN]) {
-		queue = nla_data(at[UNIX_DIAG_RQLEN]);
-		ret->unread = queue->udiag_rqueue;
-		ret->unsent = queue->udiag_wqueue;
-	}
-	if (at[UNIX_DIAG_VFS]) {
-		file = nla_data(at[UNIX_DIAG_VFS]);
-		ret->has_file = true;
-		ret->file_ino = file->udiag_vfs_ino;
-	}
-	if (at[UNIX_DIAG_ICONS] && !ret->waiting)
-		copy_waiting(at[UNIX_DIAG_ICONS], ret);
-	return NL_OK;
-}
-
-/* Of the socket with this inode, or with NLM_F_DUMP of all. */
-static struct nl_msg *ask_for_unix(uint32_t inode, int flags)
-{
-	struct unix_diag_req request = {
-		.sdiag_family = AF_UNIX,
-		.udiag_states = -1U,
-		.udiag_ino = inode,
-		.udiag_show = UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_VFS |
-			      UDIAG_SHOW_ICONS,
-		.udiag_cookie = { -1U, -1U },
-	};
-
-	return question_new(SOCK_DIAG_BY_FAMILY, flags, &request, sizeof(request));
-}
-
-int netlink_unix_state(uint32_t inode, struct netlink_unix *ret)
-{
-	own_nl_msg *message = ask_for_unix(inode, 0);
-	struct unix_answer answer = { .ret = ret };
-
-	*ret = (struct netlink_unix){ 0 };
-	if (ask(NETLINK_SOCK_DIAG, message, unix_state, &answer) < 0 || !answer.found)
-		return -ENOENT;
-	return 0;
-}
-
-struct unix_list {
-	struct netlink_unix *at;
-	size_t count;
-	int error;
-};
-
-static int add_unix(struct nl_msg *message, void *arg)
-{
-	const struct unix_diag_msg *head = nlmsg_data(nlmsg_hdr(message));
-	struct unix_list *list = arg;
-	struct err e = { 0 };
-	struct unix_answer answer = { 0 };
-
-	list->error = io_grow(&list->at, list->count, sizeof(*list->at), &e);
-	if (list->error < 0)
-		return NL_STOP;
-	answer.ret = &list->at[list->count++];
-	*answer.ret = (struct netlink_unix){ .inode = head->udiag_ino };
-	return unix_state(message, &answer);
-}
-
-static int by_inode(const void *va, const void *vb)
-{
-	const struct netlink_unix *a = va, *b = vb;
-
-	return a->inode < b->inode ? -1 : a->inode > b->inode;
-}
-
-int netlink_unix_all(struct netlink_unix **ret, size_t *ret_count)
-{
-	own_nl_msg *message = ask_for_unix(0, NLM_F_DUMP);
-	struct unix_list list = { 0 };
-
-	if (ask(NETLINK_SOCK_DIAG, message, add_unix, &list) < 0 || list.error < 0) {
-		netlink_unix_free(list.at, list.count);
-		return -ENOMEM;
-	}
-	if (list.count)
-		qsort(list.at, list.count, sizeof(*list.at), by_inode);
-	*ret = list.at;
-	*ret_count = list.count;
-	return 0;
-}
-
-const struct netlink_unix *netlink_unix_find(const struct netlink_unix *all, size_t count,
-					     uint32_t inode)
-{
-	struct netlink_unix key = { .inode = inode };
-
-	return count ? bsearch(&key, all, count, sizeof(key), by_inode) : NULL;
-}
-
-void netlink_unix_free(struct netlink_unix *all, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		free(all[i].waiting);
-	free(all);
 }
 
 /* "'/run/x'", "'@abstract'"; false: it has no name. */

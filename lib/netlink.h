@@ -1,6 +1,6 @@
 /*
- * What netlink answers: which socket a descriptor is, in words. The only file that knows libnl is
- * netlink.c; the probes of netlink features (kernel_probes.h) are there too.
+ * What netlink answers: which socket a descriptor is, in words. The only files that know libnl are
+ * netlink*.c; the probes of netlink features (kernel_probes.h) are in netlink.c.
  */
 #ifndef STASIS_LIB_NETLINK_H
 #define STASIS_LIB_NETLINK_H
@@ -40,5 +40,11 @@ int netlink_unix_all(struct netlink_unix **ret, size_t *ret_count);
 const struct netlink_unix *netlink_unix_find(const struct netlink_unix *all, size_t count,
 					     uint32_t inode);
 void netlink_unix_free(struct netlink_unix *all, size_t count);
+
+/*
+ * Whom a socket calls that nobody has answered yet (SYN_SENT), which getpeername(2) does not tell: a port, and an address of 4
+ * or 16 bytes. -ENOENT: there is no such socket in our network namespace.
+ */
+int netlink_tcp_called(int family, uint32_t inode, uint16_t *ret_port, uint8_t ret_address[16]);
 
 #endif

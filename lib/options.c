@@ -60,6 +60,7 @@ void options_free(struct options *opt)
 	for (size_t i = 0; i < opt->inherit_count; i++)
 		free(opt->inherit_fds[i].key);
 	free(opt->inherit_fds);
+	free(opt->tcp_rebinds);
 	if (opt->images_fd >= 0)
 		close(opt->images_fd);
 	if (opt->work_fd >= 0)

@@ -38,6 +38,12 @@ enum freeze_mode {
 	FREEZE_LAST = FREEZE_PRECOPY,
 };
 
+/* --network-lock: how connections are blocked between dump and restore. */
+enum network_lock {
+	NETWORK_LOCK_NFTABLES,
+	NETWORK_LOCK_SKIP, /* the caller does it */
+};
+
 /* "stop" and the like. */
 const char *freeze_word(enum freeze_mode mode);
 
@@ -56,6 +62,12 @@ struct string_list {
 struct inherit_fd {
 	int fd;
 	char *key;
+};
+
+/* --tcp-rebind OLD=NEW: addresses of sockets at restore. IPv4 uses the first four bytes. */
+struct tcp_rebind {
+	bool six;
+	uint8_t old[16], new[16];
 };
 
 struct options {
@@ -87,6 +99,13 @@ struct options {
 	/* What becomes of the tasks; at most one of the two. */
 	bool leave_running;
 	bool leave_stopped;
+
+	bool tcp_established; /* connections are carried */
+	bool tcp_close;	      /* they come back closed */
+	bool skip_in_flight;  /* those that were not accepted yet are dropped */
+	enum network_lock network_lock;
+	struct tcp_rebind *tcp_rebinds;
+	size_t rebind_count;
 
 	bool shell_job;
 	bool file_locks;

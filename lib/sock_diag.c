@@ -3,68 +3,32 @@
 
 #include <errno.h>
 #include <linux/sock_diag.h>
-#include <string.h>
-#include <sys/socket.h>
 
-#include "lib/own.h"
+#include "lib/netlink_ask.h"
 
-enum { REQUEST_MAX = 128, ANSWER_SIZE = 1 << 16 };
+struct listing {
+	sock_diag_fn each;
+	void *arg;
+};
 
-static int send_request(int fd, const void *request, size_t size)
+static int tell(struct nl_msg *message, void *arg)
 {
-	struct {
-		struct nlmsghdr head;
-		char request[REQUEST_MAX];
-	} m = { 0 };
-	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	const struct listing *l = arg;
+	const struct nlmsghdr *head = nlmsg_hdr(message);
 
-	if (size > REQUEST_MAX)
-		return -EINVAL;
-	m.head.nlmsg_len = NLMSG_LENGTH(size);
-	m.head.nlmsg_type = SOCK_DIAG_BY_FAMILY;
-	m.head.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	memcpy(m.request, request, size);
-	return sendto(fd, &m, m.head.nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0 ?
-		       -errno :
-		       0;
-}
-
-/* 1: the list is over, else 0 or -errno. */
-static int read_answers(const char *buf, ssize_t size, sock_diag_fn each, void *arg)
-{
-	int left = (int)size, error = 0;
-
-	for (const struct nlmsghdr *m = (const void *)buf; NLMSG_OK(m, (unsigned int)left);
-	     m = NLMSG_NEXT(m, left)) {
-		size_t payload = m->nlmsg_len - NLMSG_LENGTH(0);
-
-		if (m->nlmsg_type == NLMSG_DONE || m->nlmsg_type == NLMSG_ERROR) {
-			if (payload >= sizeof(error))
-				memcpy(&error, NLMSG_DATA(m), sizeof(error));
-			return error < 0 ? error : 1;
-		}
-		each(NLMSG_DATA(m), payload, arg);
-	}
-	return 0;
+	l->each(nlmsg_data(head), (size_t)nlmsg_datalen(head), l->arg);
+	return NL_OK;
 }
 
 int sock_diag_list(const void *request, size_t size, sock_diag_fn each, void *arg)
 {
-	own_fd fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	own_mem char *buf = malloc(ANSWER_SIZE);
-	int r;
+	own_nl_msg *question = netlink_question(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, request, size);
+	struct listing l = { each, arg };
+	int r = netlink_ask(NETLINK_SOCK_DIAG, question, tell, &l);
 
-	if (fd < 0 || !buf)
-		return fd < 0 ? -errno : -ENOMEM;
-	r = send_request(fd, request, size);
-	while (r == 0) {
-		ssize_t n = recv(fd, buf, ANSWER_SIZE, 0);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		r = n < 0 ? -errno : read_answers(buf, n, each, arg);
-	}
-	return r < 0 ? r : 0;
+	if (r == -NLE_OBJ_NOTFOUND)
+		return -ENOENT;
+	return r < 0 ? (r == -NLE_NOMEM ? -ENOMEM : -EIO) : 0;
 }
 
 const struct nlattr *sock_diag_attribute(const void *message, size_t size, size_t head, int type)

@@ -29,6 +29,8 @@ static uint32_t flags_of(const FileEntry *f)
 		return f->nlsk->flags;
 	case FD_TYPES__PACKETSK:
 		return f->psk->flags;
+	case FD_TYPES__INETSK:
+		return f->isk->flags;
 	default:
 		return 0;
 	}
@@ -69,6 +71,8 @@ static const FownEntry *owner_of(const FileEntry *f)
 		return f->psk->fown;
 	case FD_TYPES__EXT:
 		return f->ext->fown;
+	case FD_TYPES__INETSK:
+		return f->isk->fown;
 	default:
 		return NULL;
 	}

@@ -82,6 +82,8 @@ static bool is_whole(const FileEntry *f)
 		return f->psk && f->psk->id == f->id;
 	case FD_TYPES__EXT:
 		return f->ext && f->ext->id == f->id;
+	case FD_TYPES__INETSK:
+		return f->isk && f->isk->id == f->id;
 	default:
 		return true;
 	}

@@ -44,6 +44,8 @@ struct rfiles {
 	struct handles *handles;  /* restore/watch.c */
 	struct rbpfmaps *bpfmaps; /* restore/fd/bpfmap.c */
 	struct rmqueues *mqueues; /* restore/fd/mqueue.c */
+	struct rinets *inets;	  /* restore/fd/inetsk.h */
+	struct rnetwork *network; /* restore/network.c */
 	int root;		  /* --root, -1: none */
 	bool made[3];		  /* by enum made_when: those are made */
 };

@@ -60,9 +60,6 @@ static int check_inventory(struct restore *r, struct err *e)
 			       inv->img_version, IMAGE_VERSION_2);
 	if (!inv->has_fdinfo_per_id || !inv->fdinfo_per_id || !inv->root_ids)
 		return err_say(e, "the images are of an old layout that is not supported");
-	if (inv->has_tcp_close && inv->tcp_close)
-		return err_say(e,
-			       "the images were made with --tcp-close, which is not supported yet");
 	if (inv->plugins_entry && inv->plugins_entry->n_plugins)
 		return err_say(e, "the images need the plugin '%s'; plugins are not supported",
 			       inv->plugins_entry->plugins[0]);

@@ -18,6 +18,7 @@
 #include "restore/intact.h"
 #include "restore/load.h"
 #include "restore/memory.h"
+#include "restore/network.h"
 #include "restore/run.h"
 #include "restore/spawn.h"
 #include "restore/stages.h"
@@ -223,6 +224,16 @@ static void undo_track(void *job)
 	rtrack_unkeep(job);
 }
 
+static int step_network(void *job, struct err *e)
+{
+	return network_prepare(job, e);
+}
+
+static void undo_network(void *job)
+{
+	network_undo(job);
+}
+
 static int step_commit(void *job, struct err *e)
 {
 	return finish_commit(job, e);
@@ -262,6 +273,7 @@ static const struct step steps[] = {
 	{ .name = "finish", .run = step_finish, .undo = undo_finish },
 	{ .name = "settle", .run = step_settle },
 	{ .name = "track", .run = step_track, .undo = undo_track },
+	{ .name = "network", .run = step_network, .undo = undo_network },
 	{ .name = "commit", .run = step_commit },
 	{ .name = "go", .run = step_go, .final = 1 },
 };

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/time.h>
 
 #include "lib/own.h"
@@ -136,9 +138,24 @@ static int set_numbers(int fd, const SkOptsEntry *o, struct err *e)
 	return 0;
 }
 
+int sk_opts_set_device(int fd, const SkOptsEntry *opts, struct err *e)
+{
+	const char *name = opts->so_bound_dev;
+	char now[IFNAMSIZ] = "";
+	socklen_t size = sizeof(now);
+
+	if (!name || (getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, now, &size) == 0 &&
+		      strncmp(now, name, IFNAMSIZ) == 0))
+		return 0;
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, strlen(name) + 1) < 0 ?
+		       err_sys(e, "bind it to the interface '%s'", name) :
+		       0;
+}
+
 int sk_opts_set(int fd, const SkOptsEntry *opts, struct err *e)
 {
-	if (set_numbers(fd, opts, e) < 0 || set_sizes(fd, opts, e) < 0 ||
+	if (sk_opts_set_device(fd, opts, e) < 0 || set_numbers(fd, opts, e) < 0 ||
+	    set_sizes(fd, opts, e) < 0 ||
 	    set_time(fd, SO_SNDTIMEO, opts->so_snd_tmo_sec, opts->so_snd_tmo_usec, e) < 0 ||
 	    set_time(fd, SO_RCVTIMEO, opts->so_rcv_tmo_sec, opts->so_rcv_tmo_usec, e) < 0 ||
 	    set_linger(fd, opts, e) < 0)

@@ -60,8 +60,8 @@ as_criu()
 }
 
 @test "cli: an option that we lack is refused by name" {
-	says 1 "option '--tcp-established' is not supported yet: TCP connections cannot be dumped" \
-		"$STASIS" dump -t 1 --tcp-established
+	says 1 "option '--tls' is not supported yet: there is no page server, and so no TLS" \
+		"$STASIS" dump -t 1 --tls
 	says 1 "option '--lazy-pages' is not supported yet: pages are always restored before the tasks run" \
 		"$STASIS" restore --lazy-pages
 	says 1 "option '--unprivileged' is not supported yet: stasis has to be started by root" \
@@ -112,10 +112,10 @@ as_criu()
 
 @test "cli: configuration files come before the command line" {
 	mkdir "$TEST_DIR/.criu"
-	echo 'tcp-close' >"$TEST_DIR/.criu/default.conf"
-	HOME=$TEST_DIR says 1 "option '--tcp-close' is not supported yet: TCP connections cannot be dumped" \
+	echo 'tls' >"$TEST_DIR/.criu/default.conf"
+	HOME=$TEST_DIR says 1 "option '--tls' is not supported yet: there is no page server, and so no TLS" \
 		"$STASIS" check -D "$TEST_DIR"
-	HOME=$TEST_DIR quietly "$STASIS" cpuinfo dump -D "$IMAGES" --no-tcp-close
+	HOME=$TEST_DIR quietly "$STASIS" cpuinfo dump -D "$IMAGES" --no-tls
 	HOME=$TEST_DIR quietly "$STASIS" cpuinfo dump -D "$IMAGES" --no-default-config
 	echo 'log-file a b' >"$TEST_DIR/conf"
 	says 1 "'$TEST_DIR/conf' line 1: Unsupported configuration file format: a value of several words needs double quotes" \

@@ -7,13 +7,15 @@ set -eu
 
 packages=(
 	gcc make libc6-dev pkg-config protobuf-c-compiler libprotobuf-c-dev libnl-3-dev libcap-dev libzstd-dev liblz4-dev libxxhash-dev libbpf-dev
-	bats procps util-linux python3 perl sqlite3 xz-utils
+	libnftables-dev
+	bats procps util-linux python3 perl sqlite3 xz-utils iproute2 nftables
 )
 case ${1:-} in
 lint) packages+=(clang-format cppcheck shellcheck) ;;
 check)
 	command -v node >/dev/null || packages+=(nodejs)
 	command -v javac >/dev/null || packages+=(default-jdk-headless)
+	command -v redis-server >/dev/null || packages+=(redis-server)
 	;;
 vm)
 	packages+=(qemu-system-x86 qemu-system-common kmod cpio)

@@ -1,7 +1,6 @@
 /* Descriptors that are refused by name: one of each kind, as number 3. */
 #include "test/lib/fds.h"
 
-#include <arpa/inet.h>
 #include <linux/perf_event.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -9,14 +8,9 @@
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 
-static int tcp(void)
+static int raw(void)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET };
-	int fd = SYS(socket(AF_INET, SOCK_STREAM, 0));
-
-	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	SYS(bind(fd, (struct sockaddr *)&at, sizeof(at)));
-	return SYS(listen(fd, 1));
+	return socket(AF_INET, SOCK_RAW, 253);
 }
 
 static int secret(void)
@@ -68,8 +62,8 @@ static const struct {
 	const char *name;
 	int (*make)(void);
 } kinds[] = {
-	{ "tcp", tcp },	      { "secret", secret }, { "device", device }, { "thread", thread },
-	{ "perf", counter },  { "uffd", faults },   { "vsock", vsock },
+	{ "raw", raw },	     { "secret", secret }, { "device", device }, { "thread", thread },
+	{ "perf", counter }, { "uffd", faults },   { "vsock", vsock },
 };
 
 int main(int argc, char **argv)

@@ -232,12 +232,15 @@ static void refusals_in_one_sentence(void)
 	static const struct {
 		const char *line, *sentence;
 	} refusals[] = {
-		{ "stasis dump -t 1 --tcp-established",
-		  "option '--tcp-established' is not supported "
-		  "yet: TCP connections cannot be dumped" },
+		{ "stasis dump -t 1 --tls", "option '--tls' is not supported yet: there is no page "
+					    "server, and so no TLS" },
+		{ "stasis dump -t 1 --network-lock=iptables",
+		  "option '--network-lock': 'iptables' is not supported; nftables does the same" },
 		{ "stasis dump -t 1 --no-tcp-close --lazy",
 		  "option '--lazy-pages' is not supported yet: pages are always restored before the "
 		  "tasks run" },
+		{ "stasis restore --tcp-rebind 1.2.3.4=::1",
+		  "option '--tcp-rebind': '1.2.3.4=::1' has not the form OLD=NEW, two addresses of one kind" },
 		{ "stasis pre-dump",
 		  "option '--tree' is missing: the pid whose tree is to be saved" },
 		{ "stasis dump -t 1 --freeze=later",
@@ -334,8 +337,8 @@ static void lines_of_files(void)
 	assert(!strcmp(inv.opt.log_file, "b") && inv.opt.action_scripts.count == 2);
 	assert(!inv.opt.shell_job);
 	/* What we lack may be taken back later. */
-	assert(parse_file("tcp-established\n", "") == -ENOTSUP);
-	assert(parse_file("tcp-established\n", "--no-tcp-established") == PARSE_RUN);
+	assert(parse_file("tls\n", "") == -ENOTSUP);
+	assert(parse_file("tls\n", "--no-tls") == PARSE_RUN);
 	assert(parse_file("help\n", "") == PARSE_HELP);
 	assert(parse_file("version\n", "") == PARSE_VERSION);
 }

@@ -1,0 +1,298 @@
+/*
+ * Options of IPv4, IPv6 and TCP sockets. What CRIU's messages have fields for goes there; beside that each option that is not
+ * as in a new socket is kept with its bytes, whatever it means.
+ */
+#include <errno.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "dump/fd/inetsk.h"
+#include "dump/sk_opts.h"
+
+enum { VALUE_SIZE = 256 };
+
+/* Names that headers do not have yet. */
+enum {
+	TCP_AUTHENTICATION = 40, /* TCP_AO_INFO */
+	TCP_RTO_MAX = 44,
+	TCP_RTO_MIN = 45,
+	TCP_DELACK_MAX = 46,
+	IP_PORT_RANGE = 51,
+	SENT_COVERAGE = 10,
+	RECEIVED_COVERAGE = 11,
+	SO_RXREHASH = 74,
+	SO_MARK_RECEIVED = 75,
+	SO_PRIORITY_RECEIVED = 82,
+};
+
+enum where {
+	EVERYWHERE,
+	UNCONNECTED, /* in a connection it is something else */
+	DATAGRAMS,   /* a connection has something there that cannot be set */
+};
+
+struct option_name {
+	int level, name;
+	enum where where;
+};
+
+static const struct option_name names[] = {
+	{ SOL_SOCKET, SO_DEBUG, EVERYWHERE },
+	{ SOL_SOCKET, SO_TIMESTAMP, EVERYWHERE },
+	{ SOL_SOCKET, SO_TIMESTAMPNS, EVERYWHERE },
+	{ SOL_SOCKET, SO_TIMESTAMPING, EVERYWHERE },
+	{ SOL_SOCKET, SO_TIMESTAMP_NEW, EVERYWHERE },
+	{ SOL_SOCKET, SO_TIMESTAMPNS_NEW, EVERYWHERE },
+	{ SOL_SOCKET, SO_TIMESTAMPING_NEW, EVERYWHERE },
+	{ SOL_SOCKET, SO_RXQ_OVFL, EVERYWHERE },
+	{ SOL_SOCKET, SO_WIFI_STATUS, EVERYWHERE },
+	{ SOL_SOCKET, SO_NOFCS, EVERYWHERE },
+	{ SOL_SOCKET, SO_SELECT_ERR_QUEUE, EVERYWHERE },
+	{ SOL_SOCKET, SO_BUSY_POLL, EVERYWHERE },
+	{ SOL_SOCKET, SO_MAX_PACING_RATE, EVERYWHERE },
+	{ SOL_SOCKET, SO_ZEROCOPY, EVERYWHERE },
+	{ SOL_SOCKET, SO_PREFER_BUSY_POLL, EVERYWHERE },
+	{ SOL_SOCKET, SO_BUSY_POLL_BUDGET, EVERYWHERE },
+	{ SOL_SOCKET, SO_RXREHASH, EVERYWHERE },
+	{ SOL_SOCKET, SO_MARK_RECEIVED, EVERYWHERE },
+	{ SOL_SOCKET, SO_PRIORITY_RECEIVED, EVERYWHERE },
+	{ SOL_SOCKET, SO_PEEK_OFF, EVERYWHERE },
+	{ SOL_SOCKET, SO_LOCK_FILTER, EVERYWHERE },
+	{ IPPROTO_IP, IP_TOS, EVERYWHERE },
+	{ IPPROTO_IP, IP_TTL, EVERYWHERE },
+	{ IPPROTO_IP, IP_OPTIONS, EVERYWHERE },
+	{ IPPROTO_IP, IP_RECVOPTS, EVERYWHERE },
+	{ IPPROTO_IP, IP_RETOPTS, EVERYWHERE },
+	{ IPPROTO_IP, IP_PKTINFO, EVERYWHERE },
+	{ IPPROTO_IP, IP_MTU_DISCOVER, EVERYWHERE },
+	{ IPPROTO_IP, IP_RECVERR, EVERYWHERE },
+	{ IPPROTO_IP, IP_RECVTTL, EVERYWHERE },
+	{ IPPROTO_IP, IP_RECVTOS, EVERYWHERE },
+	{ IPPROTO_IP, IP_FREEBIND, EVERYWHERE },
+	{ IPPROTO_IP, IP_PASSSEC, EVERYWHERE },
+	{ IPPROTO_IP, IP_TRANSPARENT, EVERYWHERE },
+	{ IPPROTO_IP, IP_RECVORIGDSTADDR, EVERYWHERE },
+	{ IPPROTO_IP, IP_MINTTL, EVERYWHERE },
+	{ IPPROTO_IP, IP_CHECKSUM, EVERYWHERE },
+	{ IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, EVERYWHERE },
+	{ IPPROTO_IP, IP_RECVFRAGSIZE, EVERYWHERE },
+	{ IPPROTO_IP, IP_RECVERR_RFC4884, EVERYWHERE },
+	{ IPPROTO_IP, IP_UNICAST_IF, EVERYWHERE },
+	{ IPPROTO_IP, IP_PORT_RANGE, EVERYWHERE },
+	{ IPPROTO_IP, IP_MULTICAST_TTL, DATAGRAMS },
+	{ IPPROTO_IP, IP_MULTICAST_LOOP, DATAGRAMS },
+	{ IPPROTO_IP, IP_MULTICAST_ALL, DATAGRAMS },
+	{ IPPROTO_IP, IP_MULTICAST_IF, DATAGRAMS },
+	{ IPPROTO_IPV6, IPV6_MULTICAST_HOPS, DATAGRAMS },
+	{ IPPROTO_IPV6, IPV6_MULTICAST_LOOP, DATAGRAMS },
+	{ IPPROTO_IPV6, IPV6_MULTICAST_ALL, DATAGRAMS },
+	{ IPPROTO_IPV6, IPV6_MULTICAST_IF, DATAGRAMS },
+	{ IPPROTO_IPV6, IPV6_RECVPKTINFO, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_TCLASS, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_RECVERR, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_RECVHOPLIMIT, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_RECVTCLASS, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_RECVRTHDR, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_RECVHOPOPTS, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_RECVDSTOPTS, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_RECVPATHMTU, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_RECVFRAGSIZE, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_RECVERR_RFC4884, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_FLOWINFO, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_FLOWINFO_SEND, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_DONTFRAG, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_FREEBIND, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_TRANSPARENT, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_MINHOPCOUNT, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_UNICAST_IF, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_HOPOPTS, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_RTHDRDSTOPTS, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_RTHDR, EVERYWHERE },
+	{ IPPROTO_IPV6, IPV6_DSTOPTS, EVERYWHERE },
+	{ IPPROTO_UDP, UDP_CORK, EVERYWHERE },
+	{ IPPROTO_UDP, UDP_ENCAP, EVERYWHERE },
+	{ IPPROTO_UDP, UDP_NO_CHECK6_TX, EVERYWHERE },
+	{ IPPROTO_UDP, UDP_NO_CHECK6_RX, EVERYWHERE },
+	{ IPPROTO_UDP, UDP_SEGMENT, EVERYWHERE },
+	{ IPPROTO_UDP, UDP_GRO, EVERYWHERE },
+	{ IPPROTO_UDPLITE, SENT_COVERAGE, EVERYWHERE },
+	{ IPPROTO_UDPLITE, RECEIVED_COVERAGE, EVERYWHERE },
+	{ IPPROTO_TCP, TCP_MAXSEG, UNCONNECTED },
+	{ IPPROTO_TCP, TCP_WINDOW_CLAMP, UNCONNECTED },
+	{ IPPROTO_TCP, TCP_FASTOPEN, UNCONNECTED },
+	{ IPPROTO_TCP, TCP_FASTOPEN_KEY, UNCONNECTED },
+	{ IPPROTO_TCP, TCP_FASTOPEN_CONNECT, UNCONNECTED },
+	{ IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, UNCONNECTED },
+	{ IPPROTO_TCP, TCP_DEFER_ACCEPT, UNCONNECTED },
+	{ IPPROTO_TCP, TCP_SAVE_SYN, UNCONNECTED },
+	{ IPPROTO_TCP, TCP_CORK, EVERYWHERE },
+	{ IPPROTO_TCP, TCP_NODELAY, EVERYWHERE },
+	{ IPPROTO_TCP, TCP_KEEPIDLE, EVERYWHERE },
+	{ IPPROTO_TCP, TCP_KEEPINTVL, EVERYWHERE },
+	{ IPPROTO_TCP, TCP_KEEPCNT, EVERYWHERE },
+	{ IPPROTO_TCP, TCP_SYNCNT, EVERYWHERE },
+	{ IPPROTO_TCP, TCP_LINGER2, EVERYWHERE },
+	{ IPPROTO_TCP, TCP_CONGESTION, EVERYWHERE },
+	{ IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, EVERYWHERE },
+	{ IPPROTO_TCP, TCP_USER_TIMEOUT, EVERYWHERE },
+	{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, EVERYWHERE },
+	{ IPPROTO_TCP, TCP_INQ, EVERYWHERE },
+	{ IPPROTO_TCP, TCP_TX_DELAY, EVERYWHERE },
+	{ IPPROTO_TCP, TCP_RTO_MAX, EVERYWHERE },
+	{ IPPROTO_TCP, TCP_RTO_MIN, EVERYWHERE },
+	{ IPPROTO_TCP, TCP_DELACK_MAX, EVERYWHERE },
+};
+
+/* What this kernel does not know cannot have been set. -1: so it is. */
+static int get(int fd, const struct option_name *o, void *ret)
+{
+	socklen_t size = VALUE_SIZE;
+
+	memset(ret, 0, VALUE_SIZE);
+	if (getsockopt(fd, o->level, o->name, ret, &size) < 0)
+		return -1;
+	/* As strings they have a length of their own, which setsockopt takes as well. */
+	return size;
+}
+
+static void keep(struct inetsk *s, const struct option_name *o, const void *value, int size)
+{
+	struct pool *pool = &s->file->dump->pool;
+	InetOption *kept = pool_new(pool, InetOption);
+
+	inet_option__init(kept);
+	kept->level = o->level;
+	kept->name = o->name;
+	kept->value.data = pool_copy(pool, value, size + 1);
+	kept->value.len = size;
+	s->extra->options[s->extra->n_options++] = kept;
+	s->has_extra = true;
+}
+
+/* What its connection has left of these stays when that is over. */
+static bool has_ended(const struct inetsk *s)
+{
+	return s->entry->has_shutdown || s->extra->has_reset;
+}
+
+static bool has_option(const struct inetsk *s, const struct option_name *o)
+{
+	if (o->where == UNCONNECTED)
+		return !inetsk_is_connected(s) && !has_ended(s);
+	return o->where != DATAGRAMS || s->entry->type == SOCK_DGRAM;
+}
+
+static void read_others(struct inetsk *s, int fd, int fresh)
+{
+	char is[VALUE_SIZE + 1], usual[VALUE_SIZE + 1];
+
+	s->extra->options = pool_array(&s->file->dump->pool, InetOption *, ARRAY_SIZE(names));
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		int size, usual_size;
+
+		if (!has_option(s, &names[i]))
+			continue;
+		size = get(fd, &names[i], is);
+		usual_size = get(fresh, &names[i], usual);
+		if (size >= 0 && (size != usual_size || memcmp(is, usual, size) != 0))
+			keep(s, &names[i], is, size);
+	}
+}
+
+static uint32_t number(int fd, int level, int name)
+{
+	int value = 0;
+	socklen_t size = sizeof(value);
+
+	return getsockopt(fd, level, name, &value, &size) == 0 ? value : 0;
+}
+
+static void read_ip(struct inetsk *s, int fd)
+{
+	IpOptsEntry *ip = pool_new(&s->file->dump->pool, IpOptsEntry);
+	bool six = s->entry->family == AF_INET6;
+
+	ip_opts_entry__init(ip);
+	s->entry->ip_opts = ip;
+	ip->freebind = six ? number(fd, IPPROTO_IPV6, IPV6_FREEBIND) :
+			     number(fd, IPPROTO_IP, IP_FREEBIND);
+	ip->has_freebind = ip->freebind;
+	ip->pktinfo = six ? number(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO) :
+			    number(fd, IPPROTO_IP, IP_PKTINFO);
+	ip->has_pktinfo = ip->pktinfo;
+	if (six)
+		return;
+	ip->tos = number(fd, IPPROTO_IP, IP_TOS);
+	ip->has_tos = ip->tos != 0;
+	ip->ttl = number(fd, IPPROTO_IP, IP_TTL);
+	ip->has_ttl = ip->ttl != 0;
+}
+
+static void read_tcp(struct inetsk *s, int fd)
+{
+	TcpOptsEntry *tcp = pool_new(&s->file->dump->pool, TcpOptsEntry);
+
+	tcp_opts_entry__init(tcp);
+	s->entry->tcp_opts = tcp;
+	tcp->cork = number(fd, IPPROTO_TCP, TCP_CORK);
+	tcp->has_cork = tcp->cork;
+	tcp->nodelay = number(fd, IPPROTO_TCP, TCP_NODELAY);
+	tcp->has_nodelay = tcp->nodelay;
+	tcp->keepcnt = number(fd, IPPROTO_TCP, TCP_KEEPCNT);
+	tcp->has_keepcnt = tcp->keepcnt != 0;
+	tcp->keepidle = number(fd, IPPROTO_TCP, TCP_KEEPIDLE);
+	tcp->has_keepidle = tcp->keepidle != 0;
+	tcp->keepintvl = number(fd, IPPROTO_TCP, TCP_KEEPINTVL);
+	tcp->has_keepintvl = tcp->keepintvl != 0;
+}
+
+/* Protocols on top of TCP (TLS, MPTCP's) change what is in a connection. */
+static int check_ulp(int fd, struct err *e)
+{
+	char name[32] = "";
+	socklen_t size = sizeof(name) - 1;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &size) < 0 || !size || !name[0])
+		return 0;
+	err_code(e, ENOTSUP, "its kernel does '%s' in it (TCP_ULP), which is not supported", name);
+	return err_hint(e, "let the program close it before the dump");
+}
+
+/* Keys can be asked for, but a connection with them cannot be made again. */
+static int check_keys(int fd, struct err *e)
+{
+	char info[VALUE_SIZE] = "";
+	socklen_t size = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_AUTHENTICATION, info, &size) < 0)
+		return 0;
+	err_code(e, ENOTSUP, "it has keys of TCP-AO, which is not supported");
+	return err_hint(e, "let the program close it before the dump");
+}
+
+int inetsk_read_options(struct inetsk *s, int fd, struct err *e)
+{
+	const InetSkEntry *sk = s->entry;
+	own_fd fresh = socket(sk->family, sk->type | SOCK_CLOEXEC, sk->proto);
+
+	if (fresh < 0)
+		return err_sys(e, "make a socket like it");
+	if (sk_opts_read(s->file->dump, fd, &s->entry->opts, e) < 0 ||
+	    (sk->proto == IPPROTO_TCP && (check_ulp(fd, e) < 0 || check_keys(fd, e) < 0)))
+		return e->code;
+	read_ip(s, fd);
+	if (sk->proto == IPPROTO_TCP)
+		read_tcp(s, fd);
+	read_others(s, fd, fresh);
+	return 0;
+}
