@@ -69,6 +69,12 @@ teardown()
 	check
 }
 
+@test "inotify: what a restore does to files is not told" {
+	start fd/inotify links
+	dump_and_restore --link-remap
+	check
+}
+
 @test "inotify: a removed file that only a process outside has is refused" {
 	start fd/inotify foreign
 	refuse "cannot dump $PID: fd 3 (inotify) of pid $PID: its watch 1 is of a file that was removed, and that only somebody outside of the tree has open; let the program remove the watch before the dump"
@@ -78,6 +84,7 @@ teardown()
 	start fd/inotify
 	echo 2 >/proc/sys/vm/drop_caches
 	dump_and_restore
+	"$STASIS" show "$IMAGES/files.img" | grep -q "\"path\": *\"$TEST_DIR/file\"" && skip "it has not"
 	check
 }
 

@@ -196,6 +196,20 @@ static void kept(void)
 	victim_ok();
 }
 
+/* Of a directory in which a restore removes a link (--link-remap): that is none of the program's business. */
+static void links(void)
+{
+	touch("dir/x");
+	SYS(open(fds_path("dir/x"), O_RDONLY));
+	SYS(link(fds_path("dir/x"), fds_path("dir/y")));
+	SYS(unlink(fds_path("dir/x")));
+	drain(in);
+	drain(other);
+	victim_ready();
+	check_events();
+	victim_ok();
+}
+
 /* Of a file that is removed, and that only another process has open, which is not saved. */
 static void foreign(void)
 {
@@ -233,6 +247,8 @@ int main(int argc, char **argv)
 	drain(in);
 	if (argc > 1 && strcmp(argv[1], "waiting") == 0)
 		waiting();
+	if (argc > 1 && strcmp(argv[1], "links") == 0)
+		links();
 	if (argc > 1 && strcmp(argv[1], "kept") == 0)
 		kept();
 	watches(in, text[0]);
