@@ -1,5 +1,4 @@
 load ../lib
-load refuse_port
 
 # Compiled once for all tests of the file.
 setup_file()
@@ -21,7 +20,9 @@ workers()
 	nothing_left
 }
 
-@test "java: a server is refused for its socket" {
+@test "java: a port is listened at" {
 	workers listen
-	refuse_port "$(cat "$TEST_DIR/ready.1")"
+	dump_and_restore
+	(exec 9<>"/dev/tcp/127.0.0.1/$(cat "$TEST_DIR/ready.1")") || fail "nobody listens"
+	check
 }

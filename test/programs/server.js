@@ -1,7 +1,7 @@
-// Listens on a port, and says which one.
+// Listens on a port, says which one, and greets whoever comes.
 'use strict';
 const fs = require('fs');
-const server = require('net').createServer();
+const server = require('net').createServer((caller) => caller.end('hello\n'));
 
 server.listen(0, '127.0.0.1', () => {
 	const ready = `${process.env.VICTIM_READY}.1`;
