@@ -17,6 +17,7 @@
 #include "dump/ids.h"
 #include "dump/increment.h"
 #include "dump/memory.h"
+#include "dump/mm/shmem_held.h"
 #include "dump/precopy.h"
 #include "dump/track.h"
 #include "dump/robust_list.h"
@@ -388,6 +389,7 @@ static int work(struct guard *g, void *arg, struct err *e)
 	r = steps_run(steps, ARRAY_SIZE(steps), d, d->opt->inject_fault, e);
 	cow_free(d);
 	track_drop(d);
+	shmem_held_drop(d);
 	seen_end(&d->seen);
 	return r;
 }

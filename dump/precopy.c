@@ -19,6 +19,7 @@
 #include "dump/cow.h"
 #include "dump/freeze.h"
 #include "dump/increment.h"
+#include "dump/mm/shmem_held.h"
 #include "dump/rounds.h"
 #include "dump/track.h"
 #include "images/tracking.h"
@@ -115,9 +116,17 @@ static int make_folder(struct dump *d, unsigned round, int *ret, struct err *e)
 
 /* How far it has come. */
 struct progress {
-	uint64_t left;		 /* bytes written since the last count */
+	uint64_t left, shared; /* bytes written since the last count: all, and of shared objects */
 	uint64_t bytes, time_us; /* of all rounds so far */
 };
+
+static int count_left(struct dump *d, struct progress *p, struct err *e)
+{
+	if (rounds_left(d, &p->left, &p->shared, e) < 0)
+		return e->code;
+	p->left += p->shared;
+	return 0;
+}
 
 static int do_round(struct dump *d, unsigned round, struct progress *p, struct err *e)
 {
@@ -130,13 +139,13 @@ static int do_round(struct dump *d, unsigned round, struct progress *p, struct e
 	p->time_us += io_now_us() - begin;
 	/* Pages that are all zero have been read as well. */
 	p->bytes += (stats->round_pages[round - 1] + stats->pages_zero - zero) * PAGE_SIZE;
-	return rounds_left(d, &p->left, e);
+	return count_left(d, p, e);
 }
 
-/* For what is left. */
-static uint64_t would_take_us(const struct progress *p)
+/* For so much. */
+static uint64_t would_take_us(const struct progress *p, uint64_t bytes)
 {
-	return p->bytes ? p->left * p->time_us / p->bytes : 0;
+	return p->bytes ? bytes * p->time_us / p->bytes : 0;
 }
 
 static uint64_t limit_us(const struct dump *d)
@@ -146,13 +155,16 @@ static uint64_t limit_us(const struct dump *d)
 
 static bool is_enough(const struct dump *d, const struct progress *p, uint64_t left_before)
 {
-	return would_take_us(p) <= limit_us(d) || p->left / SHRINKS * 4 > left_before;
+	return would_take_us(p, p->left) <= limit_us(d) || p->left / SHRINKS * 4 > left_before;
 }
 
-/* The tree writes as fast as it is saved. What then has to be borne, if it runs on: that it waits for its pages. */
+/*
+ * The tree writes as fast as it is saved. What then has to be borne, if it runs on: that it waits for its pages. Shared
+ * memory would be saved in the stop that way as well, all of it.
+ */
 static bool is_hopeless(const struct dump *d, const struct progress *p)
 {
-	uint64_t took = would_take_us(p);
+	uint64_t took = would_take_us(p, p->left - p->shared);
 
 	return d->opt->freeze == FREEZE_AUTO && took > limit_us(d) && took > WORTH_WAITING_US &&
 	       track_way() == TRACK_UFFD && cow_is_possible(d->opt);
@@ -166,6 +178,7 @@ static void forget_rounds(struct dump *d)
 	log_info("pre-copy does not come to an end: memory is saved while the tree runs on");
 	precopy_undo(d);
 	track_drop(d);
+	shmem_held_drop(d);
 	*stats = (struct dump_stats){ .freezing_time = stats->freezing_time,
 				      .frozen_time = stats->frozen_time,
 				      .longest_stop = stats->longest_stop,
@@ -199,19 +212,25 @@ static int run_rounds(struct dump *d, struct err *e)
 	return link_parent(d->images, round_name(name, d->opt->dump_stats->rounds), e);
 }
 
-/* Of private memory, at least; what is shared is saved in the stop anyway. */
+/* Private memory, and the most that one has of what is shared: others may have the same. */
 static int memory_of_tree(const struct dump *d, uint64_t *ret, struct err *e)
 {
+	uint64_t most = 0;
+
 	*ret = 0;
 	for (size_t i = 0; i < d->task_count; i++) {
-		uint64_t kib = 0;
+		uint64_t kib = 0, shared = 0;
+		int proc = d->tasks[i]->proc_fd;
 
 		if (d->tasks[i]->state == TASK_DEAD)
 			continue;
-		if (proc_status_number(d->tasks[i]->proc_fd, "RssAnon", 10, &kib, e) < 0)
+		if (proc_status_number(proc, "RssAnon", 10, &kib, e) < 0 ||
+		    proc_status_number(proc, "RssShmem", 10, &shared, e) < 0)
 			return e->code;
 		*ret += kib << 10;
+		most = most > shared ? most : shared;
 	}
+	*ret += most << 10;
 	return 0;
 }
 
@@ -250,11 +269,11 @@ static int begin(struct dump *d, struct err *e)
 /* With what is known from the dump before, little may be left. */
 static int run_and_stop(struct dump *d, struct err *e)
 {
-	uint64_t left;
+	struct progress p = { 0 };
 
-	if (track_refresh(d, e) < 0 || rounds_left(d, &left, e) < 0)
+	if (track_refresh(d, e) < 0 || count_left(d, &p, e) < 0)
 		return e->code;
-	if (d->opt->freeze != FREEZE_STOP && is_wanted(d, left) && run_rounds(d, e) < 0)
+	if (d->opt->freeze != FREEZE_STOP && is_wanted(d, p.left) && run_rounds(d, e) < 0)
 		return e->code;
 	if (d->runs_on)
 		return 0; /* it is stopped when its memory has been protected */

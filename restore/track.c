@@ -3,8 +3,8 @@
  *
  * The count begins when all memory is in place and before anything else is: pages are then what the images say. What the
  * restore makes the kernel write later (restartable sequences, places that are cleared at a thread's end) is marked like any
- * other write, so nothing has to be known of it. Of what is not protected here the next dump saves every page: shared
- * memory, huge pages of hugetlb, what the kernel does not register.
+ * other write, so nothing has to be known of it. Of what is not protected here the next dump saves every page: huge
+ * pages of hugetlb, what the kernel does not register. Shared memory needs no tracking (dump/mm/shmem_held.h).
  *
  * By userfaultfd: each task makes one, we take it with pidfd_getfd(2), and the task closes it. By soft-dirty bits
  * nothing is brought into the task.

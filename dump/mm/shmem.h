@@ -8,6 +8,7 @@
 
 #include "dump/dump.h"
 #include "lib/maps.h"
+#include "lib/ranges.h"
 
 #define VMA_LINK_SIZE 64
 /* The link of a mapping below /proc/PID: "map_files/START-END". Returns buf. */
@@ -37,6 +38,23 @@ struct shmem_contents {
 	uint64_t huge_page; /* bytes, 0 for normal pages */
 };
 must_check int shmem_save(struct dump *d, const struct shmem_contents *c, struct err *e);
+
+/* A folder that memory is saved into while the tree runs. */
+struct shmem_round {
+	int dir_fd;
+	uint32_t pages_id; /* the next pages-N.img */
+	struct manifest *manifest;
+};
+/* Objects that the tracked tasks have mapped: what is not held by the folder before is saved, as it is at some moment. */
+must_check int shmem_save_round(struct dump *d, struct shmem_round *r, struct err *e);
+/* How much of them is not held by now. */
+must_check int shmem_left(struct dump *d, uint64_t *ret, struct err *e);
+struct shmem_held;
+/* One object of a round; h is what is held of it, and what this folder holds afterwards. */
+must_check int shmem_save_running(struct dump *d, const struct shmem_contents *c,
+				  const struct shmem_round *r, struct shmem_held *h, struct err *e);
+/* What of it is data, in whole pages. */
+must_check int shmem_find_data(const struct shmem_contents *c, struct ranges *ret, struct err *e);
 struct page_run;
 struct page_sink;
 /* What shmem_save left to a stream: vaddr of a run is the offset in the object. */

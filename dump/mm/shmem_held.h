@@ -1,0 +1,61 @@
+/*
+ * What the folder before holds of shared objects, as a hash of each page: a page that has the same is not stored again.
+ *
+ * No page table can prove that a page of shared memory was not written. A child that was forked, has written and has ended, or a
+ * second mapping that is gone again, leaves no trace in any that is there; nor do write() and holes. So contents are compared,
+ * in the stop. That is right whoever wrote, and whatever object it was that had this number before.
+ *
+ * The hash has 128 bits and a secret of this dump.
+ */
+#ifndef STASIS_DUMP_MM_SHMEM_HELD_H
+#define STASIS_DUMP_MM_SHMEM_HELD_H
+
+#include "dump/mm/shmem.h"
+#include "lib/checksum.h"
+#include "lib/ranges.h"
+
+/* Of one object. */
+struct shmem_held {
+	struct shmem_held *next, *next_alike; /* of all, and in its bucket */
+	uint64_t shmid;
+	const struct hash_secret *secret;
+	struct page_hash *hashes; /* a page each; zeros: the folder does not hold it */
+	uint64_t pages;		  /* that there is room for */
+	struct ranges due;	  /* what was found changed, to be saved in the round that comes */
+	bool looked;		  /* due is filled in */
+	unsigned pass;		  /* through all objects: the last that came to it */
+};
+
+enum { SHMEM_HELD_BUCKETS = 1024 };
+
+struct shmem_helds {
+	struct hash_secret secret;
+	struct shmem_held *all, *buckets[SHMEM_HELD_BUCKETS];
+	unsigned pass;
+};
+
+/* What is held of an object; NULL: nothing is. */
+struct shmem_held *shmem_held_find(const struct dump *d, uint64_t shmid);
+/* With room for so many bytes of it. NULL: there is no memory for that. */
+struct shmem_held *shmem_held_make(struct dump *d, uint64_t shmid, uint64_t size, struct err *e);
+/* Nothing of [start, end) is held. */
+void shmem_held_forget(struct shmem_held *h, uint64_t start, uint64_t end);
+/* Whether the page at 'at' is held; *ret_end is where that changes, end at most. */
+bool shmem_held_has(const struct shmem_held *h, uint64_t at, uint64_t end, uint64_t *ret_end);
+/* The folder holds this page from now on. */
+void shmem_held_put(struct shmem_held *h, uint64_t at, const void *page);
+/* Of objects that the last pass did not come to nothing is held. */
+void shmem_held_forget_others(struct dump *d);
+/* What a folder holds, with its parents. One that cannot be read holds nothing. */
+must_check int shmem_held_load(struct dump *d, int folder, struct err *e);
+must_check int shmem_held_begin(struct dump *d, struct err *e);
+void shmem_held_drop(struct dump *d);
+
+/* Which pages of data, that are there, are not what is held, or are not held. */
+must_check int shmem_compare(const struct shmem_contents *c, const struct shmem_held *h,
+			     const struct ranges *data, struct ranges *ret, struct err *e);
+/* Reads an object that somebody may make shorter meanwhile: what is not there is zeros. */
+must_check int shmem_read(const struct shmem_contents *c, char *buf, uint64_t at, size_t size,
+			  struct err *e);
+
+#endif
