@@ -36,6 +36,8 @@ struct shmem_contents {
 	int fd;
 	uint64_t shmid, size;
 	uint64_t huge_page; /* bytes, 0 for normal pages */
+	bool runs_on;	    /* whoever has it does */
+	bool keeps_size;    /* nobody can make it shorter */
 };
 must_check int shmem_save(struct dump *d, const struct shmem_contents *c, struct err *e);
 

@@ -29,6 +29,7 @@ struct comparing {
 	const struct shmem_held *h;
 	struct stretch *all;
 	size_t count, next;
+	bool mapped;
 	pthread_mutex_t lock;
 	struct err err;
 };
@@ -76,17 +77,29 @@ static bool is_same(const struct comparing *k, uint64_t page, const char *at)
 	return is.low == was.low && is.high == was.high;
 }
 
+/* Where these pages can be looked at; NULL: they cannot be read. */
+static const char *look_at(const struct comparing *k, uint64_t at, size_t size, char *buf,
+			   struct err *e)
+{
+	if (k->mapped && at + size <= k->h->map_size)
+		return k->h->map + at;
+	return shmem_read(k->c, buf, at, size, e) < 0 ? NULL : buf;
+}
+
 static int compare(const struct comparing *k, struct stretch *s, char *buf, struct err *e)
 {
 	uint64_t first = s->start / PAGE_SIZE, count;
 
 	for (uint64_t n = 0; n < s->pages; n += count) {
+		const char *at = buf;
+
 		count = s->pages - n < PIECE_PAGES ? s->pages - n : PIECE_PAGES;
-		if (is_any_held(k->h, first + n, count) &&
-		    shmem_read(k->c, buf, s->start + n * PAGE_SIZE, count * PAGE_SIZE, e) < 0)
+		if (is_any_held(k->h, first + n, count))
+			at = look_at(k, s->start + n * PAGE_SIZE, count * PAGE_SIZE, buf, e);
+		if (!at)
 			return e->code;
 		for (uint64_t i = n; i < n + count; i++)
-			if (!is_same(k, first + i, buf + (i - n) * PAGE_SIZE))
+			if (!is_same(k, first + i, at + (i - n) * PAGE_SIZE))
 				s->changed[i / 64] |= 1UL << i % 64;
 	}
 	return 0;
@@ -171,6 +184,7 @@ int shmem_compare(const struct shmem_contents *c, const struct shmem_held *h,
 	struct comparing k = { .c = c, .h = h, .lock = PTHREAD_MUTEX_INITIALIZER };
 	int r = cut(&k, data, e);
 
+	k.mapped = shmem_is_mapped(h, c);
 	if (r == 0) {
 		run(&k);
 		if (k.err.code) {

@@ -52,13 +52,16 @@ int shmem_held_begin(struct dump *d, struct err *e)
 	return 0;
 }
 
-/* Only what is touched takes memory. */
+/* Only what is touched takes memory. A keeper that we fork has no use for it. */
 static struct page_hash *make_table(uint64_t pages)
 {
 	void *at = mmap(NULL, pages * sizeof(struct page_hash), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return at == MAP_FAILED ? NULL : at;
+	if (at == MAP_FAILED)
+		return NULL;
+	(void)!madvise(at, pages * sizeof(struct page_hash), MADV_DONTFORK);
+	return at;
 }
 
 static bool make_room(struct shmem_held *h, uint64_t pages)
@@ -145,6 +148,7 @@ static void drop(struct shmem_held *h)
 	if (h->hashes)
 		munmap(h->hashes, h->pages * sizeof(*h->hashes));
 	ranges_free(&h->due);
+	shmem_unmap(h);
 }
 
 void shmem_held_drop(struct dump *d)

@@ -14,6 +14,12 @@
 #include "lib/checksum.h"
 #include "lib/ranges.h"
 
+struct shmem_identity {
+	uint64_t dev, ino;
+	int64_t born_s;
+	uint32_t born_ns;
+};
+
 /* Of one object. */
 struct shmem_held {
 	struct shmem_held *next, *next_alike; /* of all, and in its bucket */
@@ -24,6 +30,9 @@ struct shmem_held {
 	struct ranges due;	  /* what was found changed, to be saved in the round that comes */
 	bool looked;		  /* due is filled in */
 	unsigned pass;		  /* through all objects: the last that came to it */
+	char *map;		  /* of the object, or NULL */
+	uint64_t map_size;
+	struct shmem_identity mapped;
 };
 
 enum { SHMEM_HELD_BUCKETS = 1024 };
@@ -54,6 +63,11 @@ void shmem_held_drop(struct dump *d);
 /* Which pages of data, that are there, are not what is held, or are not held. */
 must_check int shmem_compare(const struct shmem_contents *c, const struct shmem_held *h,
 			     const struct ranges *data, struct ranges *ret, struct err *e);
+/* Maps an object that runs on, and keeps its size, for the stop that is to come. */
+void shmem_map(struct shmem_held *h, const struct shmem_contents *c, const struct ranges *data);
+/* Whether it is this object that is mapped, and all stand still. */
+bool shmem_is_mapped(const struct shmem_held *h, const struct shmem_contents *c);
+void shmem_unmap(struct shmem_held *h);
 /* Reads an object that somebody may make shorter meanwhile: what is not there is zeros. */
 must_check int shmem_read(const struct shmem_contents *c, char *buf, uint64_t at, size_t size,
 			  struct err *e);

@@ -33,6 +33,18 @@ static bool is_object(struct dump *d, uint64_t dev, const char *name)
 	return false;
 }
 
+/* What is no memfd can be reached by no descriptor. */
+static bool keeps_size(int fd)
+{
+	char path[32], name[16] = "";
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (readlink(path, name, sizeof(name) - 1) > 0 && strncmp(name, "/memfd:", 7) != 0)
+		return true;
+	return seals >= 0 && seals & F_SEAL_SHRINK;
+}
+
 /* False: it is not there any more. */
 static bool open_object(const struct track *k, const char *link, const struct stat *was,
 			struct shmem_contents *ret)
@@ -42,7 +54,8 @@ static bool open_object(const struct track *k, const char *link, const struct st
 
 	if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != was->st_ino || st.st_dev != was->st_dev)
 		return false;
-	*ret = (struct shmem_contents){ .shmid = st.st_ino, .size = st.st_size };
+	*ret = (struct shmem_contents){ .shmid = st.st_ino, .size = st.st_size, .runs_on = true };
+	ret->keeps_size = keeps_size(fd);
 	ret->fd = take_fd(&fd);
 	return true;
 }
@@ -166,7 +179,10 @@ static int look(struct dump *d, const struct shmem_contents *c, struct shmem_hel
 	(void)d;
 	ranges_free(&h->due);
 	h->looked = false;
-	if (shmem_find_data(c, &data, e) < 0 || shmem_compare(c, h, &data, &h->due, e) < 0)
+	if (shmem_find_data(c, &data, e) < 0)
+		return e->code;
+	shmem_map(h, c, &data);
+	if (shmem_compare(c, h, &data, &h->due, e) < 0)
 		return e->code;
 	h->looked = true;
 	*sum += ranges_size(&h->due);

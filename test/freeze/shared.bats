@@ -143,6 +143,19 @@ last_stop_is_short()
 	check
 }
 
+@test "shared: the keeper holds nothing of it" {
+	local keeper
+
+	tracks
+	start freeze/shared 1
+	go
+	dump --leave-running --track-mem --freeze=precopy
+	keeper=$(sed -n 's/.*"keeper": \([0-9]*\).*/\1/p' <("$STASIS" show /run/stasis/tracking-"$PID"))
+	runs "$keeper" || fail "there is no keeper"
+	! grep -E " r--s .*(/dev/zero|memfd:shared|/SYSV)" /proc/"$keeper"/maps || fail "the keeper has mapped it"
+	check
+}
+
 @test "shared: increments on both sides of a restore" {
 	tracks
 	start freeze/shared 4
