@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "dump/mm/shmem_held.h"
 #include "dump/trackers.h"
 #include "images/image.h"
 #include "images/tracking.h"
@@ -68,6 +69,9 @@ static int fetch_all(struct dump *d, const TrackingEntry *kept, const char *imag
 			 "tracked since, so all are saved");
 		return 0;
 	}
+	for (size_t i = 0; i < kept->n_shared; i++)
+		if (shmem_held_own(d, kept->shared[i]->inode, kept->shared[i]->shmid, e) < 0)
+			return e->code;
 	for (size_t i = 0; i < kept->n_tasks; i++)
 		if (fetch_one(d, keeper, kept->tasks[i], e) < 0)
 			return e->code;
@@ -111,6 +115,25 @@ static TrackedEntry *entry_of(struct dump *d, const struct track *k)
 	return t;
 }
 
+static void add_shared(struct dump *d, struct tracking *t)
+{
+	const struct shmem_held *all = d->shmem_helds ? d->shmem_helds->all : NULL;
+	size_t count = 0;
+
+	for (const struct shmem_held *h = all; h; h = h->next)
+		count += h->owner != 0;
+	t->shared = pool_array(&d->pool, RenumberedEntry *, count + 1);
+	for (const struct shmem_held *h = all; h; h = h->next) {
+		RenumberedEntry *r = pool_new(&d->pool, RenumberedEntry);
+
+		renumbered_entry__init(r);
+		r->inode = h->owner;
+		r->shmid = h->shmid;
+		if (h->owner)
+			t->shared[t->shared_count++] = r;
+	}
+}
+
 int keeper_start(struct dump *d, const char *images, struct err *e)
 {
 	struct tracking t = { .tree = d->opt->tree, .images = images };
@@ -120,5 +143,6 @@ int keeper_start(struct dump *d, const char *images, struct err *e)
 	for (size_t i = 0; i < count; i++)
 		if (track_held(&d->tracks->all[i]) >= 0)
 			t.tasks[t.count++] = entry_of(d, &d->tracks->all[i]);
+	add_shared(d, &t);
 	return tracking_start(&t, e);
 }

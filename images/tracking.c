@@ -198,6 +198,8 @@ int tracking_start(const struct tracking *t, struct err *e)
 	state.images = (char *)t->images;
 	state.tasks = t->tasks;
 	state.n_tasks = t->count;
+	state.shared = t->shared;
+	state.n_shared = t->shared_count;
 	if (fork_keeper(t, &keeper, &go, e) < 0 ||
 	    start_time_of(keeper, &state.keeper_start_time, e) < 0)
 		return e->code;

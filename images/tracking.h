@@ -27,6 +27,8 @@ struct tracking {
 	const char *images;   /* their dump_criu_run_id */
 	TrackedEntry **tasks; /* uffd: our descriptor */
 	size_t count;
+	RenumberedEntry **shared;
+	size_t shared_count;
 };
 
 /* Hands it to a new keeper, and ends the one before. The keeper has let go of all other descriptors then. */

@@ -98,6 +98,47 @@ struct shmem_held *shmem_held_make(struct dump *d, uint64_t shmid, uint64_t size
 	return make_room(h, (size + PAGE_SIZE - 1) / PAGE_SIZE) ? h : NULL;
 }
 
+static struct shmem_held *find_owned(const struct dump *d, uint64_t ino)
+{
+	struct shmem_held *h = d->shmem_helds ? d->shmem_helds->owned[ino % SHMEM_HELD_BUCKETS] :
+						NULL;
+
+	while (h && h->owner != ino)
+		h = h->next_owned;
+	return h;
+}
+
+int shmem_held_own(struct dump *d, uint64_t ino, uint64_t shmid, struct err *e)
+{
+	struct shmem_held *h = shmem_held_make(d, shmid, 0, e), **bucket;
+
+	if (!h)
+		return e->code;
+	if (h->owner || !ino || find_owned(d, ino))
+		return 0;
+	bucket = &d->shmem_helds->owned[ino % SHMEM_HELD_BUCKETS];
+	h->owner = ino;
+	h->next_owned = *bucket;
+	*bucket = h;
+	return 0;
+}
+
+bool shmem_held_is_owned(const struct dump *d, uint64_t shmid)
+{
+	const struct shmem_held *h = shmem_held_find(d, shmid);
+
+	return h && h->owner;
+}
+
+uint64_t shmem_held_id(const struct dump *d, uint64_t ino)
+{
+	const struct shmem_held *mine = find_owned(d, ino);
+
+	if (mine)
+		return mine->shmid;
+	return shmem_held_is_owned(d, ino) ? 0 : ino;
+}
+
 void shmem_held_forget(struct shmem_held *h, uint64_t start, uint64_t end)
 {
 	uint64_t from = start / PAGE_SIZE, to = (end + PAGE_SIZE - 1) / PAGE_SIZE;

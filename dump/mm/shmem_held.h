@@ -24,6 +24,8 @@ struct shmem_identity {
 struct shmem_held {
 	struct shmem_held *next, *next_alike; /* of all, and in its bucket */
 	uint64_t shmid;
+	uint64_t owner; /* the number of another inode that is called so; 0: none is known to be */
+	struct shmem_held *next_owned;
 	const struct hash_secret *secret;
 	struct page_hash *hashes; /* a page each; zeros: the folder does not hold it */
 	uint64_t pages;		  /* that there is room for */
@@ -39,7 +41,7 @@ enum { SHMEM_HELD_BUCKETS = 1024 };
 
 struct shmem_helds {
 	struct hash_secret secret;
-	struct shmem_held *all, *buckets[SHMEM_HELD_BUCKETS];
+	struct shmem_held *all, *buckets[SHMEM_HELD_BUCKETS], *owned[SHMEM_HELD_BUCKETS];
 	unsigned pass;
 };
 
@@ -47,6 +49,11 @@ struct shmem_helds {
 struct shmem_held *shmem_held_find(const struct dump *d, uint64_t shmid);
 /* With room for so many bytes of it. NULL: there is no memory for that. */
 struct shmem_held *shmem_held_make(struct dump *d, uint64_t shmid, uint64_t size, struct err *e);
+/* The object with this inode goes on to be called shmid, as before a restore has made it anew. */
+must_check int shmem_held_own(struct dump *d, uint64_t ino, uint64_t shmid, struct err *e);
+/* What an object is called; 0: it has to be something that no other is. */
+uint64_t shmem_held_id(const struct dump *d, uint64_t ino);
+bool shmem_held_is_owned(const struct dump *d, uint64_t shmid);
 /* Nothing of [start, end) is held. */
 void shmem_held_forget(struct shmem_held *h, uint64_t start, uint64_t end);
 /* Whether the page at 'at' is held; *ret_end is where that changes, end at most. */

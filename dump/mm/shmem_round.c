@@ -33,29 +33,31 @@ static bool is_object(struct dump *d, uint64_t dev, const char *name)
 	return false;
 }
 
+/* Where an object was seen. */
+struct place {
+	const struct track *k;
+	const char *link, *name;
+	uint64_t dev, ino;
+};
+
 /* What is no memfd can be reached by no descriptor. */
-static bool keeps_size(int fd)
+static bool keeps_size(const struct place *p, int fd)
 {
-	char path[32], name[16] = "";
 	int seals = fcntl(fd, F_GET_SEALS);
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (readlink(path, name, sizeof(name) - 1) > 0 && strncmp(name, "/memfd:", 7) != 0)
-		return true;
-	return seals >= 0 && seals & F_SEAL_SHRINK;
+	return strncmp(p->name, "/memfd:", 7) != 0 || (seals >= 0 && seals & F_SEAL_SHRINK);
 }
 
 /* False: it is not there any more. */
-static bool open_object(const struct track *k, const char *link, const struct stat *was,
-			struct shmem_contents *ret)
+static bool open_object(const struct place *p, struct shmem_contents *ret)
 {
-	own_fd fd = openat(k->proc_fd, link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	own_fd fd = openat(p->k->proc_fd, p->link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != was->st_ino || st.st_dev != was->st_dev)
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != p->ino || st.st_dev != p->dev)
 		return false;
-	*ret = (struct shmem_contents){ .shmid = st.st_ino, .size = st.st_size, .runs_on = true };
-	ret->keeps_size = keeps_size(fd);
+	*ret = (struct shmem_contents){ .size = st.st_size, .runs_on = true };
+	ret->keeps_size = keeps_size(p, fd);
 	ret->fd = take_fd(&fd);
 	return true;
 }
@@ -69,37 +71,39 @@ struct for_each {
 };
 
 /* Which of two objects with one number is taken does not matter: what is held is compared, whatever it is from. */
-static int with_object(const struct for_each *f, const struct track *k, const char *link,
-		       const struct stat *st, struct err *e)
+static int with_object(const struct for_each *f, const struct place *p, struct err *e)
 {
 	struct dump *d = f->d;
-	struct shmem_held *h = shmem_held_find(d, st->st_ino);
+	bool is_sysv = strncmp(p->name, "/SYSV", 5) == 0;
+	uint64_t id = is_sysv ? p->ino : shmem_held_id(d, p->ino);
+	struct shmem_held *h = shmem_held_find(d, id);
 	struct shmem_contents c;
 
-	if (h && h->pass == d->shmem_helds->pass)
-		return 0;
-	if (!open_object(k, link, st, &c))
+	if (!id || (h && h->pass == d->shmem_helds->pass) || !open_object(p, &c))
 		return 0;
 	own_fd fd = c.fd;
-	h = shmem_held_make(d, c.shmid, c.size, e);
+	c.shmid = id;
+	h = shmem_held_make(d, id, c.size, e);
 	if (!h)
 		return e->code;
 	h->pass = d->shmem_helds->pass;
 	if (guard_check(d->guard, e) < 0)
 		return e->code;
-	return f->fn(d, &c, h, f->arg, e) < 0 ? err_on(e, "shared memory of pid %d", k->pid) : 0;
+	return f->fn(d, &c, h, f->arg, e) < 0 ? err_on(e, "shared memory of pid %d", p->k->pid) : 0;
 }
 
 static int for_mappings(const struct for_each *f, const struct track *k, struct err *e)
 {
 	for (size_t n = 0; n < k->maps.count; n++) {
 		const struct vma *v = &k->maps.vmas[n];
-		struct stat st = { .st_dev = makedev(v->dev_major, v->dev_minor),
-				   .st_ino = v->inode };
 		char link[VMA_LINK_SIZE];
+		struct place p = { .k = k,
+				   .link = vma_link(link, v),
+				   .name = v->name,
+				   .dev = makedev(v->dev_major, v->dev_minor),
+				   .ino = v->inode };
 
-		if (is_object(f->d, st.st_dev, v->name) &&
-		    with_object(f, k, vma_link(link, v), &st, e) < 0)
+		if (is_object(f->d, p.dev, p.name) && with_object(f, &p, e) < 0)
 			return e->code;
 	}
 	return 0;
@@ -109,6 +113,7 @@ static int with_descriptor(const struct for_each *f, const struct track *k, cons
 			   struct err *e)
 {
 	char link[32], name[PATH_MAX];
+	struct place p = { .k = k, .link = link, .name = name };
 	struct stat st;
 	ssize_t n;
 
@@ -117,7 +122,9 @@ static int with_descriptor(const struct for_each *f, const struct track *k, cons
 		return 0;
 	n = readlinkat(k->proc_fd, link, name, sizeof(name) - 1);
 	name[n < 0 ? 0 : n] = 0;
-	return is_object(f->d, st.st_dev, name) ? with_object(f, k, link, &st, e) : 0;
+	p.dev = st.st_dev;
+	p.ino = st.st_ino;
+	return is_object(f->d, p.dev, name) ? with_object(f, &p, e) : 0;
 }
 
 static int for_descriptors(const struct for_each *f, const struct track *k, struct err *e)

@@ -168,6 +168,7 @@ last_stop_is_short()
 	go
 	# shellcheck disable=SC2046
 	dump --leave-running --track-mem $(before)
+	few "$CHANGED" 3500
 	go
 	# shellcheck disable=SC2046
 	dump --track-mem --compress $(before)
