@@ -16,12 +16,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dump/core.h"
 #include "dump/cow.h"
 #include "dump/freeze.h"
 #include "dump/increment.h"
 #include "dump/mm/shmem_held.h"
 #include "dump/rounds.h"
 #include "dump/track.h"
+#include "images/image.h"
 #include "images/tracking.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -37,6 +39,7 @@ enum {
 		1000, /* for the pages of the last stop, unless --max-freeze says otherwise */
 	/* Saving behind the stop does not pay for less: some milliseconds of stop as well, and writers wait. */
 	WORTH_WAITING_US = 10000,
+	LITTLE_SHARED = 4 << 20, /* bytes that are saved in the stop */
 	NAME_SIZE = 32,
 };
 
@@ -266,6 +269,59 @@ static int begin(struct dump *d, struct err *e)
 	return 1;
 }
 
+static int save_shared(struct dump *d, const struct shmem_users *users, unsigned number,
+		       struct err *e)
+{
+	struct shmem_round r = { .dir_fd = -1, .pages_id = 1 };
+	own_manifest m = { 0 };
+	own_fd folder = -1;
+
+	if (make_folder(d, number, &folder, e) < 0)
+		return e->code;
+	r.dir_fd = folder;
+	r.manifest = &m;
+	if (shmem_save_round(d, users, &r, e) < 0)
+		return e->code;
+	return image_set_finish(folder, core_inventory_round(d, NULL), &m, e);
+}
+
+/*
+ * Shared memory is not protected behind a stop: others may have it too, or a descriptor of it. So it is saved in rounds before, and the
+ * stop has to compare it only.
+ */
+static int run_shared_rounds(struct dump *d, const struct shmem_users *users, struct err *e)
+{
+	uint64_t left = UINT64_MAX, before;
+	unsigned number = 0;
+	char name[NAME_SIZE];
+
+	do {
+		before = left;
+		if (save_shared(d, users, ++number, e) < 0 || shmem_left(d, users, &left, e) < 0)
+			return err_on(e, "round %u of shared memory", number);
+		log_debug("round %u of shared memory: %lu KiB written since", number, left >> 10);
+	} while (left > LITTLE_SHARED && left / SHRINKS * 4 < before &&
+		 number < d->opt->max_rounds);
+	return link_parent(d->images, round_name(name, number), e);
+}
+
+static int prepare_to_run_on(struct dump *d, struct err *e)
+{
+	struct shmem_users users = { 0 };
+	uint64_t bytes = 0;
+	int r;
+
+	if (d->opt->prev_images_dir)
+		return 0; /* all is saved in the stop */
+	r = shmem_users_find(d, &users, e);
+	if (r == 0)
+		r = shmem_left(d, &users, &bytes, e);
+	if (r == 0 && bytes >= WORTH_IT)
+		r = run_shared_rounds(d, &users, e);
+	shmem_users_close(&users);
+	return r;
+}
+
 /* With what is known from the dump before, little may be left. */
 static int run_and_stop(struct dump *d, struct err *e)
 {
@@ -275,8 +331,8 @@ static int run_and_stop(struct dump *d, struct err *e)
 		return e->code;
 	if (d->opt->freeze != FREEZE_STOP && is_wanted(d, p.left) && run_rounds(d, e) < 0)
 		return e->code;
-	if (d->runs_on)
-		return 0; /* it is stopped when its memory has been protected */
+	if (d->runs_on) /* it is stopped when its memory has been protected */
+		return prepare_to_run_on(d, e);
 	if (track_look_again(d, e) < 0)
 		return e->code;
 	return track_release(d, e) < 0 ? e->code : freeze_tree(d, e);
@@ -294,7 +350,9 @@ int precopy_run(struct dump *d, struct err *e)
 		unlinkat(d->images, "parent", 0);
 	if (increment_begin(d, e) < 0)
 		return e->code;
-	if (d->opt->stream || d->runs_on || (d->opt->freeze == FREEZE_STOP && !d->track_mem))
+	if (d->runs_on)
+		return prepare_to_run_on(d, e);
+	if (d->opt->stream || (d->opt->freeze == FREEZE_STOP && !d->track_mem))
 		return 0;
 	r = begin(d, e);
 	return r > 0 ? run_and_stop(d, e) : r;

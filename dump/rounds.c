@@ -54,6 +54,7 @@ static uint64_t collected(const struct dump *d)
 static int save_all(struct dump *d, int dir_fd, struct manifest *m, struct err *e)
 {
 	struct shmem_round shared = { dir_fd, d->tracks->count + 1, m };
+	const struct shmem_users users = shmem_tracked(d);
 
 	if (memory_folder(d, dir_fd, e) < 0)
 		return e->code;
@@ -64,7 +65,7 @@ static int save_all(struct dump *d, int dir_fd, struct manifest *m, struct err *
 		    (memory_save_round(k, dir_fd, i + 1, m, e) < 0 && !track_lost(k, e)))
 			return e->code;
 	}
-	return shmem_save_round(d, &shared, e);
+	return shmem_save_round(d, &users, &shared, e);
 }
 
 int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e)
@@ -94,6 +95,7 @@ int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e)
 
 int rounds_left(struct dump *d, uint64_t *ret, uint64_t *ret_shared, struct err *e)
 {
+	struct shmem_users users;
 	uint64_t one;
 
 	*ret = 0;
@@ -104,5 +106,6 @@ int rounds_left(struct dump *d, uint64_t *ret, uint64_t *ret_shared, struct err 
 			return e->code;
 	}
 	track_drop_lost(d);
-	return shmem_left(d, ret_shared, e);
+	users = shmem_tracked(d);
+	return shmem_left(d, &users, ret_shared, e);
 }

@@ -47,10 +47,29 @@ struct shmem_round {
 	uint32_t pages_id; /* the next pages-N.img */
 	struct manifest *manifest;
 };
-/* Objects that the tracked tasks have mapped: what is not held by the folder before is saved, as it is at some moment. */
-must_check int shmem_save_round(struct dump *d, struct shmem_round *r, struct err *e);
-/* How much of them is not held by now. */
-must_check int shmem_left(struct dump *d, uint64_t *ret, struct err *e);
+/* A process that runs, and its layout a moment ago. */
+struct shmem_user {
+	int pid;
+	int proc_fd; /* /proc/PID */
+	struct maps maps;
+};
+
+struct shmem_users {
+	struct shmem_user *all;
+	size_t count;
+};
+
+/* What the users have: what is not held by the folder before is saved, as it is at some moment. */
+must_check int shmem_save_round(struct dump *d, const struct shmem_users *users,
+				struct shmem_round *r, struct err *e);
+/* How much of it is not held by now. */
+must_check int shmem_left(struct dump *d, const struct shmem_users *users, uint64_t *ret,
+			  struct err *e);
+/* Of the tracked tasks; their descriptors stay with the tracks. */
+struct shmem_users shmem_tracked(struct dump *d);
+/* Of the tree, as far as it can be seen while it runs. Let go of by shmem_users_close. */
+must_check int shmem_users_find(struct dump *d, struct shmem_users *ret, struct err *e);
+void shmem_users_close(struct shmem_users *users);
 struct shmem_held;
 /* One object of a round; h is what is held of it, and what this folder holds afterwards. */
 must_check int shmem_save_running(struct dump *d, const struct shmem_contents *c,

@@ -1,5 +1,5 @@
 /*
- * Shared objects that are saved while the tree runs: those that the tracked tasks have mapped, as their layout was looked at,
+ * Shared objects that are saved while the tree runs: those that tasks have mapped, as their layout was looked at,
  * or have a descriptor of. Others (which are on their way through a socket) are saved whole in the last stop.
  *
  * What a round saves of an object is of no moment. That is made good in the stop, where every page is compared with what
@@ -17,7 +17,6 @@
 
 #include "dump/guard.h"
 #include "dump/mm/shmem_held.h"
-#include "dump/track.h"
 #include "lib/io.h"
 
 /* Drivers have objects there too, which a dump refuses. */
@@ -35,7 +34,7 @@ static bool is_object(struct dump *d, uint64_t dev, const char *name)
 
 /* Where an object was seen. */
 struct place {
-	const struct track *k;
+	const struct shmem_user *user;
 	const char *link, *name;
 	uint64_t dev, ino;
 };
@@ -51,7 +50,7 @@ static bool keeps_size(const struct place *p, int fd)
 /* False: it is not there any more. */
 static bool open_object(const struct place *p, struct shmem_contents *ret)
 {
-	own_fd fd = openat(p->k->proc_fd, p->link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	own_fd fd = openat(p->user->proc_fd, p->link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != p->ino || st.st_dev != p->dev)
@@ -65,6 +64,7 @@ static bool open_object(const struct place *p, struct shmem_contents *ret)
 /* What is to be done with each object. */
 struct for_each {
 	struct dump *d;
+	const struct shmem_users *users;
 	int (*fn)(struct dump *d, const struct shmem_contents *c, struct shmem_held *h, void *arg,
 		  struct err *e);
 	void *arg;
@@ -89,15 +89,16 @@ static int with_object(const struct for_each *f, const struct place *p, struct e
 	h->pass = d->shmem_helds->pass;
 	if (guard_check(d->guard, e) < 0)
 		return e->code;
-	return f->fn(d, &c, h, f->arg, e) < 0 ? err_on(e, "shared memory of pid %d", p->k->pid) : 0;
+	return f->fn(d, &c, h, f->arg, e) < 0 ? err_on(e, "shared memory of pid %d", p->user->pid) :
+						0;
 }
 
-static int for_mappings(const struct for_each *f, const struct track *k, struct err *e)
+static int for_mappings(const struct for_each *f, const struct shmem_user *user, struct err *e)
 {
-	for (size_t n = 0; n < k->maps.count; n++) {
-		const struct vma *v = &k->maps.vmas[n];
+	for (size_t n = 0; n < user->maps.count; n++) {
+		const struct vma *v = &user->maps.vmas[n];
 		char link[VMA_LINK_SIZE];
-		struct place p = { .k = k,
+		struct place p = { .user = user,
 				   .link = vma_link(link, v),
 				   .name = v->name,
 				   .dev = makedev(v->dev_major, v->dev_minor),
@@ -109,27 +110,27 @@ static int for_mappings(const struct for_each *f, const struct track *k, struct 
 	return 0;
 }
 
-static int with_descriptor(const struct for_each *f, const struct track *k, const char *number,
-			   struct err *e)
+static int with_descriptor(const struct for_each *f, const struct shmem_user *user,
+			   const char *number, struct err *e)
 {
 	char link[32], name[PATH_MAX];
-	struct place p = { .k = k, .link = link, .name = name };
+	struct place p = { .user = user, .link = link, .name = name };
 	struct stat st;
 	ssize_t n;
 
 	snprintf(link, sizeof(link), "fd/%s", number);
-	if (fstatat(k->proc_fd, link, &st, 0) < 0 || !shmem_is_device(f->d, st.st_dev))
+	if (fstatat(user->proc_fd, link, &st, 0) < 0 || !shmem_is_device(f->d, st.st_dev))
 		return 0;
-	n = readlinkat(k->proc_fd, link, name, sizeof(name) - 1);
+	n = readlinkat(user->proc_fd, link, name, sizeof(name) - 1);
 	name[n < 0 ? 0 : n] = 0;
 	p.dev = st.st_dev;
 	p.ino = st.st_ino;
 	return is_object(f->d, p.dev, name) ? with_object(f, &p, e) : 0;
 }
 
-static int for_descriptors(const struct for_each *f, const struct track *k, struct err *e)
+static int for_descriptors(const struct for_each *f, const struct shmem_user *user, struct err *e)
 {
-	own_fd fd = openat(k->proc_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own_fd fd = openat(user->proc_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	own_dir dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
@@ -137,7 +138,7 @@ static int for_descriptors(const struct for_each *f, const struct track *k, stru
 		return 0; /* it has ended */
 	take_fd(&fd);
 	while ((entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && with_descriptor(f, k, entry->d_name, e) < 0)
+		if (entry->d_name[0] != '.' && with_descriptor(f, user, entry->d_name, e) < 0)
 			return e->code;
 	return 0;
 }
@@ -149,9 +150,9 @@ static int for_objects(const struct for_each *f, struct err *e)
 	if (shmem_held_begin(d, e) < 0)
 		return e->code;
 	d->shmem_helds->pass++;
-	for (size_t i = 0; i < d->tracks->count; i++)
-		if (for_mappings(f, &d->tracks->all[i], e) < 0 ||
-		    for_descriptors(f, &d->tracks->all[i], e) < 0)
+	for (size_t i = 0; i < f->users->count; i++)
+		if (for_mappings(f, &f->users->all[i], e) < 0 ||
+		    for_descriptors(f, &f->users->all[i], e) < 0)
 			return e->code;
 	return 0;
 }
@@ -167,9 +168,10 @@ static int save(struct dump *d, const struct shmem_contents *c, struct shmem_hel
 }
 
 /* Of what is not in this folder the next one cannot say that it is. */
-int shmem_save_round(struct dump *d, struct shmem_round *r, struct err *e)
+int shmem_save_round(struct dump *d, const struct shmem_users *users, struct shmem_round *r,
+		     struct err *e)
 {
-	const struct for_each f = { d, save, r };
+	const struct for_each f = { d, users, save, r };
 
 	if (for_objects(&f, e) < 0)
 		return e->code;
@@ -196,9 +198,9 @@ static int look(struct dump *d, const struct shmem_contents *c, struct shmem_hel
 	return 0;
 }
 
-int shmem_left(struct dump *d, uint64_t *ret, struct err *e)
+int shmem_left(struct dump *d, const struct shmem_users *users, uint64_t *ret, struct err *e)
 {
-	const struct for_each f = { d, look, ret };
+	const struct for_each f = { d, users, look, ret };
 
 	*ret = 0;
 	return for_objects(&f, e);

@@ -11,7 +11,7 @@
 
 #include "test/lib/victim.h"
 
-enum { PAGE = 4096, PAGES = 1024, SIZE = PAGES * PAGE, WORDS = PAGE / 8 };
+enum { PAGE = 4096, PAGES = 2048, SIZE = PAGES * PAGE, WORDS = PAGE / 8 };
 enum { ANONYMOUS, MEMFD, SYSV, HIDDEN, OLD, OBJECTS }; /* HIDDEN: a memfd that nobody has mapped */
 
 struct object {
