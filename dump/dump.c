@@ -209,9 +209,11 @@ static int check_stands(struct task *t, struct err *e)
 
 static int step_shared(void *job, struct err *e)
 {
+	shmem_held_begin_pass(job);
 	for (size_t i = 0; i < vma_kind_count; i++)
 		if (vma_kinds[i]->finish && vma_kinds[i]->finish(job, e) < 0)
 			return err_on(e, "%s", vma_kinds[i]->name);
+	shmem_held_forget_others(job);
 	if (for_living(job, check_stands, e) < 0)
 		return e->code;
 	return for_living(job, memory_entries, e);

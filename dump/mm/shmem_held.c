@@ -177,8 +177,16 @@ void shmem_held_put(struct shmem_held *h, uint64_t at, const void *page)
 		h->hashes[at / PAGE_SIZE] = hash_page(h->secret, page);
 }
 
+void shmem_held_begin_pass(struct dump *d)
+{
+	if (d->shmem_helds)
+		d->shmem_helds->pass++;
+}
+
 void shmem_held_forget_others(struct dump *d)
 {
+	if (!d->shmem_helds)
+		return;
 	for (struct shmem_held *h = d->shmem_helds->all; h; h = h->next)
 		if (h->pass != d->shmem_helds->pass)
 			shmem_held_forget(h, 0, h->pages * PAGE_SIZE);
@@ -217,6 +225,22 @@ static int load_run(struct shmem_held *h, const struct stored_run *run, char *bu
 	return 0;
 }
 
+/* What is known already has to be in the folder all the same. */
+static void forget_missing(struct shmem_held *h, const struct stored_pages *pages)
+{
+	uint64_t before = 0;
+
+	for (size_t i = 0; i < pages->count; i++) {
+		const struct stored_run *run = &pages->runs[i];
+
+		if (!(run->flags & PE_PRESENT))
+			continue;
+		shmem_held_forget(h, before, run->vaddr);
+		before = run->vaddr + run->nr_pages * PAGE_SIZE;
+	}
+	shmem_held_forget(h, before, h->pages * PAGE_SIZE);
+}
+
 static int load_object(struct dump *d, int folder, uint64_t shmid, char *buf, struct err *e)
 {
 	own_stored_pages pages = {};
@@ -229,6 +253,11 @@ static int load_object(struct dump *d, int folder, uint64_t shmid, char *buf, st
 	h = shmem_held_make(d, shmid, last ? last->vaddr + last->nr_pages * PAGE_SIZE : 0, e);
 	if (!h)
 		return e->code;
+	if (d->shmem_helds->complete) {
+		h->pass = d->shmem_helds->pass;
+		forget_missing(h, &pages);
+		return 0;
+	}
 	for (size_t i = 0; i < pages.count; i++) {
 		if (load_run(h, &pages.runs[i], buf, e) == 0)
 			continue;
@@ -248,6 +277,7 @@ int shmem_held_load(struct dump *d, int folder, struct err *e)
 	if (!dir || !buf)
 		return err_sys(e, "read the folder before");
 	take_fd(&fd);
+	shmem_held_begin_pass(d);
 	while ((entry = readdir(dir))) {
 		enum image_kind kind;
 		struct err why = { 0 };
@@ -258,5 +288,7 @@ int shmem_held_load(struct dump *d, int folder, struct err *e)
 		if (load_object(d, folder, id, buf, &why) < 0)
 			log_warn("all of shared memory %lu is saved: 'parent': %s", id, why.text);
 	}
+	if (d->shmem_helds && d->shmem_helds->complete)
+		shmem_held_forget_others(d);
 	return 0;
 }

@@ -43,6 +43,7 @@ struct shmem_helds {
 	struct hash_secret secret;
 	struct shmem_held *all, *buckets[SHMEM_HELD_BUCKETS], *owned[SHMEM_HELD_BUCKETS];
 	unsigned pass;
+	bool complete; /* what the folder before holds is known without reading it */
 };
 
 /* What is held of an object; NULL: nothing is. */
@@ -60,8 +61,12 @@ void shmem_held_forget(struct shmem_held *h, uint64_t start, uint64_t end);
 bool shmem_held_has(const struct shmem_held *h, uint64_t at, uint64_t end, uint64_t *ret_end);
 /* The folder holds this page from now on. */
 void shmem_held_put(struct shmem_held *h, uint64_t at, const void *page);
-/* Of objects that the last pass did not come to nothing is held. */
+/* A pass through all objects. Of those that it does not come to nothing is held afterwards. */
+void shmem_held_begin_pass(struct dump *d);
 void shmem_held_forget_others(struct dump *d);
+/* What the newest folder holds, into a memfd for the next dump, and from there. */
+must_check int shmem_kept_write(const struct dump *d, int *ret, struct err *e);
+must_check int shmem_kept_read(struct dump *d, int fd, struct err *e);
 /* What a folder holds, with its parents. One that cannot be read holds nothing. */
 must_check int shmem_held_load(struct dump *d, int folder, struct err *e);
 must_check int shmem_held_begin(struct dump *d, struct err *e);

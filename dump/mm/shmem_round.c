@@ -149,7 +149,7 @@ static int for_objects(const struct for_each *f, struct err *e)
 
 	if (shmem_held_begin(d, e) < 0)
 		return e->code;
-	d->shmem_helds->pass++;
+	shmem_held_begin_pass(d);
 	for (size_t i = 0; i < f->users->count; i++)
 		if (for_mappings(f, &f->users->all[i], e) < 0 ||
 		    for_descriptors(f, &f->users->all[i], e) < 0)

@@ -20,7 +20,8 @@ struct saving {
 	struct dump *d;
 	const struct shmem_contents *c;
 	struct shmem_held *held; /* NULL: all is saved */
-	bool runs_on;		 /* what is saved is held afterwards */
+	bool runs_on;
+	bool keeps; /* what is saved is held afterwards */
 	uint64_t parent_pages;
 	struct page_run *runs; /* vaddr: the offset in the object */
 	size_t count;
@@ -116,13 +117,13 @@ static int find_normal(struct saving *s, struct err *e)
 		uint64_t at = data.all[i].start, end = data.all[i].end;
 
 		/* The folder says nothing of holes. */
-		if (s->runs_on)
+		if (s->keeps)
 			shmem_held_forget(s->held, before, at);
 		if ((s->held ? add_data(s, at, end, &changed, e) : add_run(s, at, end - at, e)) < 0)
 			return e->code;
 		before = end;
 	}
-	if (s->runs_on)
+	if (s->keeps)
 		shmem_held_forget(s->held, before, s->held->pages * PAGE_SIZE);
 	return 0;
 }
@@ -161,11 +162,11 @@ static int read_part(const struct shmem_contents *c, char *buf, uint64_t at, siz
 	return 0;
 }
 
-static int read_running(const struct saving *s, char *buf, uint64_t at, size_t size, struct err *e)
+static int read_pages(const struct saving *s, char *buf, uint64_t at, size_t size, struct err *e)
 {
-	if (shmem_read(s->c, buf, at, size, e) < 0)
+	if ((s->runs_on ? shmem_read : read_part)(s->c, buf, at, size, e) < 0)
 		return e->code;
-	for (size_t done = 0; done < size; done += PAGE_SIZE)
+	for (size_t done = 0; s->keeps && done < size; done += PAGE_SIZE)
 		shmem_held_put(s->held, at + done, buf + done);
 	return 0;
 }
@@ -184,8 +185,7 @@ static int read_piece(const struct page_source *source, struct page_piece *p, ch
 		uint64_t at = s->runs[n].vaddr + skip;
 
 		part = part < p->size - done ? part : p->size - done;
-		if ((s->runs_on ? read_running(s, buf + done, at, part, e) :
-				  read_part(s->c, buf + done, at, part, e)) < 0)
+		if (read_pages(s, buf + done, at, part, e) < 0)
 			return e->code;
 		done += part;
 	}
@@ -227,11 +227,38 @@ static int save_and_count(struct saving *s, struct err *e)
 	return r;
 }
 
+/* Where counting goes on, this is what the next dump will ask for. */
+static bool counts_on(const struct dump *d)
+{
+	return d->track_mem && d->opt->leave_running;
+}
+
+static int find_held(struct dump *d, const struct shmem_contents *c, struct shmem_held **ret,
+		     struct err *e)
+{
+	*ret = NULL;
+	if (c->huge_page)
+		return 0;
+	if (!counts_on(d)) {
+		*ret = shmem_held_find(d, c->shmid);
+		return 0;
+	}
+	*ret = shmem_held_make(d, c->shmid, c->size, e);
+	if (*ret)
+		(*ret)->pass = d->shmem_helds->pass;
+	return e->code;
+}
+
 int shmem_save(struct dump *d, const struct shmem_contents *c, struct err *e)
 {
+	struct shmem_held *held;
+
+	if (find_held(d, c, &held, e) < 0)
+		return e->code;
 	struct saving s = { .d = d,
 			    .c = c,
-			    .held = c->huge_page ? NULL : shmem_held_find(d, c->shmid),
+			    .held = held,
+			    .keeps = held && counts_on(d),
 			    .w = { .dir_fd = d->images,
 				   .pages_id = memory_pages_id(d),
 				   .manifest = &d->manifest } };
@@ -247,6 +274,7 @@ int shmem_save_running(struct dump *d, const struct shmem_contents *c, const str
 		.c = c,
 		.held = h,
 		.runs_on = true,
+		.keeps = true,
 		.w = { .dir_fd = r->dir_fd, .pages_id = r->pages_id, .manifest = r->manifest }
 	};
 

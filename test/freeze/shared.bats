@@ -106,8 +106,8 @@ last_stop_is_short()
 	go
 	ended
 	IMAGES=$TEST_DIR/images.2
-	restore
 	rm -f "$TEST_DIR"/go.2 "$TEST_DIR"/ready.3
+	restore
 	ROUND=2
 	go
 	check
@@ -130,6 +130,11 @@ last_stop_is_short()
 	check
 }
 
+from_keeper()
+{
+	grep -q "what is held of shared objects is known from the keeper" "$IMAGES"/dump.log || fail "the images were read"
+}
+
 @test "shared: a chain of dumps, each of which can be restored" {
 	tracks
 	start freeze/shared 5
@@ -139,6 +144,7 @@ last_stop_is_short()
 		# shellcheck disable=SC2046
 		dump --leave-running --track-mem $(before)
 		few "$CHANGED" 7000
+		from_keeper
 		go
 	done
 	# shellcheck disable=SC2046
@@ -170,6 +176,27 @@ last_stop_is_short()
 	keeper=$(sed -n 's/.*"keeper": \([0-9]*\).*/\1/p' <("$STASIS" show /run/stasis/tracking-"$PID"))
 	runs "$keeper" || fail "there is no keeper"
 	! grep -E " r--s .*(/dev/zero|memfd:shared|/SYSV)" /proc/"$keeper"/maps || fail "the keeper has mapped it"
+	check
+}
+
+@test "shared: when the keeper was killed, the images say the same" {
+	local keeper
+
+	tracks
+	start freeze/shared 2
+	dump --leave-running --track-mem
+	keeper=$(sed -n 's/.*"keeper": \([0-9]*\).*/\1/p' <("$STASIS" show /run/stasis/tracking-"$PID"))
+	kill -KILL "$keeper"
+	go
+	# shellcheck disable=SC2046
+	dump --leave-running --track-mem $(before)
+	few "$CHANGED" 7000
+	! from_keeper >/dev/null || fail "there was a keeper"
+	go
+	# shellcheck disable=SC2046
+	dump_and_restore --track-mem $(before)
+	few "$CHANGED" 7000
+	from_keeper
 	check
 }
 

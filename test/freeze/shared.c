@@ -161,6 +161,20 @@ static void there_and_back(struct object *o, int page)
 	put_as(o, page, first);
 }
 
+/* Every other dump finds what the one before the last had, which is not what the last one has. */
+static void come_and_go(struct object *o, int round)
+{
+	static uint64_t first;
+
+	if (!first)
+		first = o->model[500];
+	put_as(o, 500, round % 2 ? first : first + 2);
+	if (round % 2)
+		put_as(o, 501, first);
+	else
+		empty(o, 501, 1);
+}
+
 static void hide(struct object *o, int round)
 {
 	if (round % 2 == 0) {
@@ -198,6 +212,7 @@ static void disturb(int round)
 	put_in_segment(sysv, 40 + round);
 	empty(sysv, 100 + 2 * round, 1);
 	exchange(anon, sysv, 200 + round);
+	come_and_go(anon, round);
 	hide(&objects[HIDDEN], round);
 	if (round % 3 == 1)
 		replace(old, PAGES / 2);
