@@ -79,7 +79,8 @@ static int with_object(const struct for_each *f, const struct place *p, struct e
 	struct shmem_held *h = shmem_held_find(d, id);
 	struct shmem_contents c;
 
-	if (!id || (h && h->pass == d->shmem_helds->pass) || !open_object(p, &c))
+	/* The first segment of all has number 0. */
+	if ((!id && !is_sysv) || (h && h->pass == d->shmem_helds->pass) || !open_object(p, &c))
 		return 0;
 	own_fd fd = c.fd;
 	c.shmid = id;

@@ -1,7 +1,7 @@
 /*
- * shared ROUNDS: shared memory that is saved in increments. In every round each object is written, emptied or resized in some
- * way between two dumps, many of which leave no trace in a page table that is still there; what it has to hold is kept
- * in private memory.
+ * shared ROUNDS [NO SEGMENTS]: shared memory that is saved in increments. In every round each object is written, emptied or
+ * resized in some way between two dumps, many of which leave no trace in a page table that is still there; what it has to
+ * hold is kept in private memory.
  */
 #include <fcntl.h>
 #include <sys/ipc.h>
@@ -24,6 +24,7 @@ struct object {
 
 static struct object objects[OBJECTS];
 static uint64_t count = 1;
+static bool has_segments;
 
 static char *map_fd(int fd)
 {
@@ -209,7 +210,7 @@ static void disturb(int round)
 	shorten(memfd, PAGES - 10 * round - 10);
 	put(sysv, round);
 	put_by_child(sysv, 20 + round);
-	put_in_segment(sysv, 40 + round);
+	(has_segments ? put_in_segment : put_by_alias)(sysv, 40 + round);
 	empty(sysv, 100 + 2 * round, 1);
 	exchange(anon, sysv, 200 + round);
 	come_and_go(anon, round);
@@ -246,7 +247,7 @@ static void make(struct object *o, int kind)
 		o->fd = SYS(memfd_create("shared", MFD_CLOEXEC));
 		SYS(ftruncate(o->fd, SIZE));
 		o->at = map_fd(o->fd);
-	} else if (kind == SYSV) {
+	} else if (kind == SYSV && has_segments) {
 		o->id = SYS(shmget(IPC_PRIVATE, SIZE, IPC_CREAT | 0600));
 		o->at = SYS(shmat(o->id, NULL, 0));
 	} else {
@@ -270,10 +271,12 @@ int main(int argc, char **argv)
 	int rounds = argc > 1 ? atoi(argv[1]) : 4;
 	pid_t child;
 
+	has_segments = argc < 3;
 	for (int i = 0; i < OBJECTS; i++)
 		make(&objects[i], i);
 	/* It goes with whoever is the last to have it. */
-	SYS(shmctl(objects[SYSV].id, IPC_RMID, NULL));
+	if (has_segments)
+		SYS(shmctl(objects[SYSV].id, IPC_RMID, NULL));
 	child = victim_fork();
 	if (child == 0)
 		wait_and_end();
