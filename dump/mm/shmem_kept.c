@@ -12,6 +12,7 @@
 #include "lib/io.h"
 
 enum { BUFFER = 1 << 20 };
+#define MOST_PAGES (1UL << 40)
 
 /* Hashes of pages in a row follow; count 0: the end. */
 struct kept_run {
@@ -68,7 +69,7 @@ static int read_run(struct dump *d, FILE *f, const struct kept_run *run, struct 
 {
 	struct shmem_held *h;
 
-	if (run->first + run->count > UINT64_MAX / PAGE_SIZE)
+	if (run->first > MOST_PAGES || run->count > MOST_PAGES)
 		return err_say(e, "it is damaged");
 	h = shmem_held_make(d, run->shmid, (run->first + run->count) * PAGE_SIZE, e);
 	if (!h)

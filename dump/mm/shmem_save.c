@@ -244,9 +244,10 @@ static int find_held(struct dump *d, const struct shmem_contents *c, struct shme
 		return 0;
 	}
 	*ret = shmem_held_make(d, c->shmid, c->size, e);
-	if (*ret)
-		(*ret)->pass = d->shmem_helds->pass;
-	return e->code;
+	if (!*ret)
+		return e->code;
+	(*ret)->pass = d->shmem_helds->pass;
+	return 0;
 }
 
 int shmem_save(struct dump *d, const struct shmem_contents *c, struct err *e)
