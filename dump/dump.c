@@ -18,6 +18,7 @@
 #include "dump/ids.h"
 #include "dump/increment.h"
 #include "dump/memory.h"
+#include "dump/mm/shmem_held.h"
 #include "dump/network.h"
 #include "dump/precopy.h"
 #include "dump/track.h"
@@ -213,9 +214,11 @@ static int check_stands(struct task *t, struct err *e)
 
 static int step_shared(void *job, struct err *e)
 {
+	shmem_held_begin_pass(job);
 	for (size_t i = 0; i < vma_kind_count; i++)
 		if (vma_kinds[i]->finish && vma_kinds[i]->finish(job, e) < 0)
 			return err_on(e, "%s", vma_kinds[i]->name);
+	shmem_held_forget_others(job);
 	if (for_living(job, check_stands, e) < 0)
 		return e->code;
 	return for_living(job, memory_entries, e);
@@ -408,6 +411,7 @@ static int work(struct guard *g, void *arg, struct err *e)
 	r = steps_run(steps, ARRAY_SIZE(steps), d, d->opt->inject_fault, e);
 	cow_free(d);
 	track_drop(d);
+	shmem_held_drop(d);
 	seen_end(&d->seen);
 	return r;
 }

@@ -30,6 +30,7 @@ struct background;
 struct injection;
 struct files;
 struct shmem;
+struct shmem_helds;
 struct tracks;
 struct cow;
 struct cow_task;
@@ -87,23 +88,24 @@ struct dump {
 	int images;	     /* directory, = opt->images_fd */
 	struct task **tasks; /* parents before children (preorder) */
 	size_t task_count;
-	struct files *files;	       /* dump/files.h */
-	struct shmem *shmem;	       /* dump/mm/shmem.h */
-	struct SeccompEntry *seccomp;  /* dump/task/seccomp.c */
-	struct machine *machine;       /* dump/machine.h */
-	struct id_counters ids;	       /* last used numbers; 1 is the dumper's own */
-	char *name;		       /* of this set of images: dump_criu_run_id */
-	struct manifest manifest;      /* page maps and pages files as they are completed */
-	uint32_t pages_id;	       /* last used number of a pages-N.img */
-	struct seen_pages *seen;       /* of the folder being written; NULL: without --dedup-pages */
-	struct guard *guard;	       /* dump/guard.h */
-	uint64_t frozen_at;	       /* io_now_us(); 0: the tree runs */
-	bool track_mem;		       /* --track-mem, or a pre-dump */
-	bool runs_on;		       /* memory is to be saved behind the stop: dump/cow.h */
-	struct tracks *tracks;	       /* dump/track.h; NULL: nothing is tracked */
-	struct cow *cow;	       /* dump/cow.h; NULL: memory is saved in the stop */
-	struct dump_stream *stream;    /* dump/stream.h; NULL: into the folder */
-	struct network *network;       /* dump/network.h; NULL: there are no connections */
+	struct files *files;		 /* dump/files.h */
+	struct shmem *shmem;		 /* dump/mm/shmem.h */
+	struct shmem_helds *shmem_helds; /* dump/mm/shmem_held.h; NULL: nothing */
+	struct SeccompEntry *seccomp;	 /* dump/task/seccomp.c */
+	struct machine *machine;	 /* dump/machine.h */
+	struct id_counters ids;		 /* last used numbers; 1 is the dumper's own */
+	char *name;			 /* of this set of images: dump_criu_run_id */
+	struct manifest manifest;	 /* page maps and pages files as they are completed */
+	uint32_t pages_id;		 /* last used number of a pages-N.img */
+	struct seen_pages *seen;    /* of the folder being written; NULL: without --dedup-pages */
+	struct guard *guard;	    /* dump/guard.h */
+	uint64_t frozen_at;	    /* io_now_us(); 0: the tree runs */
+	bool track_mem;		    /* --track-mem, or a pre-dump */
+	bool runs_on;		    /* memory is to be saved behind the stop: dump/cow.h */
+	struct tracks *tracks;	    /* dump/track.h; NULL: nothing is tracked */
+	struct cow *cow;	    /* dump/cow.h; NULL: memory is saved in the stop */
+	struct dump_stream *stream; /* dump/stream.h; NULL: into the folder */
+	struct network *network;    /* dump/network.h; NULL: there are no connections */
 	struct background *background; /* writes images; NULL: they are written at once */
 };
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "dump/keeper.h"
+#include "dump/mm/shmem_held.h"
 #include "images/image.h"
 #include "images/inventory.pb-c.h"
 #include "images/pages.h"
@@ -71,7 +72,7 @@ int increment_begin(struct dump *d, struct err *e)
 		return err_on(e, "the folder before, '%s'", d->opt->prev_images_dir);
 	if (!d->track_mem)
 		return 0;
-	if (keeper_fetch(d, inv->dump_criu_run_id, e) < 0)
+	if (keeper_fetch(d, inv->dump_criu_run_id, e) < 0 || shmem_held_load(d, parent, e) < 0)
 		return e->code;
 	for (size_t i = 0; d->tracks && i < d->tracks->count; i++)
 		if (load_known(parent, &d->tracks->all[i], e) < 0)

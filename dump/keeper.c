@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "dump/mm/shmem_held.h"
 #include "dump/trackers.h"
 #include "images/image.h"
 #include "images/tracking.h"
@@ -55,6 +56,20 @@ static int fetch_one(struct dump *d, int keeper, const TrackedEntry *t, struct e
 	return r;
 }
 
+/* Without them the images are read. */
+static void fetch_hashes(struct dump *d, int keeper, const TrackingEntry *kept)
+{
+	own_fd fd = kept->has_hashes ? syscall(SYS_pidfd_getfd, keeper, kept->hashes, 0) : -1;
+	struct err why = { 0 };
+
+	if (fd < 0)
+		return;
+	if (shmem_kept_read(d, fd, &why) < 0)
+		log_debug("what is held of shared objects: %s", why.text);
+	else
+		log_debug("what is held of shared objects is known from the keeper");
+}
+
 static int fetch_all(struct dump *d, const TrackingEntry *kept, const char *images, struct err *e)
 {
 	own_fd keeper = tracking_process(kept->keeper, kept->keeper_start_time);
@@ -68,6 +83,10 @@ static int fetch_all(struct dump *d, const TrackingEntry *kept, const char *imag
 			 "tracked since, so all are saved");
 		return 0;
 	}
+	fetch_hashes(d, keeper, kept);
+	for (size_t i = 0; i < kept->n_shared; i++)
+		if (shmem_held_own(d, kept->shared[i]->inode, kept->shared[i]->shmid, e) < 0)
+			return e->code;
 	for (size_t i = 0; i < kept->n_tasks; i++)
 		if (fetch_one(d, keeper, kept->tasks[i], e) < 0)
 			return e->code;
@@ -111,14 +130,39 @@ static TrackedEntry *entry_of(struct dump *d, const struct track *k)
 	return t;
 }
 
+static void add_shared(struct dump *d, struct tracking *t)
+{
+	const struct shmem_held *all = d->shmem_helds ? d->shmem_helds->all : NULL;
+	size_t count = 0;
+
+	for (const struct shmem_held *h = all; h; h = h->next)
+		count += h->owner != 0;
+	t->shared = pool_array(&d->pool, RenumberedEntry *, count + 1);
+	for (const struct shmem_held *h = all; h; h = h->next) {
+		RenumberedEntry *r = pool_new(&d->pool, RenumberedEntry);
+
+		renumbered_entry__init(r);
+		r->inode = h->owner;
+		r->shmid = h->shmid;
+		if (h->owner)
+			t->shared[t->shared_count++] = r;
+	}
+}
+
 int keeper_start(struct dump *d, const char *images, struct err *e)
 {
-	struct tracking t = { .tree = d->opt->tree, .images = images };
+	struct tracking t = { .tree = d->opt->tree, .images = images, .hashes = -1 };
+	own_fd hashes = -1;
 	size_t count = d->tracks ? d->tracks->count : 0;
 
 	t.tasks = pool_array(&d->pool, TrackedEntry *, count + 1);
 	for (size_t i = 0; i < count; i++)
 		if (track_held(&d->tracks->all[i]) >= 0)
 			t.tasks[t.count++] = entry_of(d, &d->tracks->all[i]);
+	add_shared(d, &t);
+	if (d->shmem_helds && shmem_kept_write(d, &hashes, e) < 0)
+		return e->code;
+	t.has_hashes = hashes >= 0;
+	t.hashes = hashes;
 	return tracking_start(&t, e);
 }

@@ -6,6 +6,7 @@
 #include "dump/freeze.h"
 #include "dump/guard.h"
 #include "dump/increment.h"
+#include "dump/mm/shmem_held.h"
 #include "dump/rounds.h"
 #include "dump/track.h"
 #include "images/dedup.h"
@@ -91,6 +92,7 @@ static int work(struct guard *g, void *arg, struct err *e)
 	d->guard = g;
 	r = steps_run(steps, ARRAY_SIZE(steps), d, d->opt->inject_fault, e);
 	track_drop(d);
+	shmem_held_drop(d);
 	return r;
 }
 

@@ -16,11 +16,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dump/core.h"
 #include "dump/cow.h"
 #include "dump/freeze.h"
 #include "dump/increment.h"
+#include "dump/mm/shmem_held.h"
 #include "dump/rounds.h"
 #include "dump/track.h"
+#include "images/image.h"
 #include "images/tracking.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -36,6 +39,7 @@ enum {
 		1000, /* for the pages of the last stop, unless --max-freeze says otherwise */
 	/* Saving behind the stop does not pay for less: some milliseconds of stop as well, and writers wait. */
 	WORTH_WAITING_US = 10000,
+	LITTLE_SHARED = 4 << 20, /* bytes that are saved in the stop */
 	NAME_SIZE = 32,
 };
 
@@ -115,9 +119,17 @@ static int make_folder(struct dump *d, unsigned round, int *ret, struct err *e)
 
 /* How far it has come. */
 struct progress {
-	uint64_t left;		 /* bytes written since the last count */
+	uint64_t left, shared; /* bytes written since the last count: all, and of shared objects */
 	uint64_t bytes, time_us; /* of all rounds so far */
 };
+
+static int count_left(struct dump *d, struct progress *p, struct err *e)
+{
+	if (rounds_left(d, &p->left, &p->shared, e) < 0)
+		return e->code;
+	p->left += p->shared;
+	return 0;
+}
 
 static int do_round(struct dump *d, unsigned round, struct progress *p, struct err *e)
 {
@@ -130,13 +142,13 @@ static int do_round(struct dump *d, unsigned round, struct progress *p, struct e
 	p->time_us += io_now_us() - begin;
 	/* Pages that are all zero have been read as well. */
 	p->bytes += (stats->round_pages[round - 1] + stats->pages_zero - zero) * PAGE_SIZE;
-	return rounds_left(d, &p->left, e);
+	return count_left(d, p, e);
 }
 
-/* For what is left. */
-static uint64_t would_take_us(const struct progress *p)
+/* For so much. */
+static uint64_t would_take_us(const struct progress *p, uint64_t bytes)
 {
-	return p->bytes ? p->left * p->time_us / p->bytes : 0;
+	return p->bytes ? bytes * p->time_us / p->bytes : 0;
 }
 
 static uint64_t limit_us(const struct dump *d)
@@ -146,13 +158,16 @@ static uint64_t limit_us(const struct dump *d)
 
 static bool is_enough(const struct dump *d, const struct progress *p, uint64_t left_before)
 {
-	return would_take_us(p) <= limit_us(d) || p->left / SHRINKS * 4 > left_before;
+	return would_take_us(p, p->left) <= limit_us(d) || p->left / SHRINKS * 4 > left_before;
 }
 
-/* The tree writes as fast as it is saved. What then has to be borne, if it runs on: that it waits for its pages. */
+/*
+ * The tree writes as fast as it is saved. What then has to be borne, if it runs on: that it waits for its pages. Shared
+ * memory would be saved in the stop that way as well, all of it.
+ */
 static bool is_hopeless(const struct dump *d, const struct progress *p)
 {
-	uint64_t took = would_take_us(p);
+	uint64_t took = would_take_us(p, p->left - p->shared);
 
 	return d->opt->freeze == FREEZE_AUTO && took > limit_us(d) && took > WORTH_WAITING_US &&
 	       track_way() == TRACK_UFFD && cow_is_possible(d->opt);
@@ -166,6 +181,7 @@ static void forget_rounds(struct dump *d)
 	log_info("pre-copy does not come to an end: memory is saved while the tree runs on");
 	precopy_undo(d);
 	track_drop(d);
+	shmem_held_drop(d);
 	*stats = (struct dump_stats){ .freezing_time = stats->freezing_time,
 				      .frozen_time = stats->frozen_time,
 				      .longest_stop = stats->longest_stop,
@@ -199,19 +215,25 @@ static int run_rounds(struct dump *d, struct err *e)
 	return link_parent(d->images, round_name(name, d->opt->dump_stats->rounds), e);
 }
 
-/* Of private memory, at least; what is shared is saved in the stop anyway. */
+/* Private memory, and the most that one has of what is shared: others may have the same. */
 static int memory_of_tree(const struct dump *d, uint64_t *ret, struct err *e)
 {
+	uint64_t most = 0;
+
 	*ret = 0;
 	for (size_t i = 0; i < d->task_count; i++) {
-		uint64_t kib = 0;
+		uint64_t kib = 0, shared = 0;
+		int proc = d->tasks[i]->proc_fd;
 
 		if (d->tasks[i]->state == TASK_DEAD)
 			continue;
-		if (proc_status_number(d->tasks[i]->proc_fd, "RssAnon", 10, &kib, e) < 0)
+		if (proc_status_number(proc, "RssAnon", 10, &kib, e) < 0 ||
+		    proc_status_number(proc, "RssShmem", 10, &shared, e) < 0)
 			return e->code;
 		*ret += kib << 10;
+		most = most > shared ? most : shared;
 	}
+	*ret += most << 10;
 	return 0;
 }
 
@@ -247,17 +269,70 @@ static int begin(struct dump *d, struct err *e)
 	return 1;
 }
 
+static int save_shared(struct dump *d, const struct shmem_users *users, unsigned number,
+		       struct err *e)
+{
+	struct shmem_round r = { .dir_fd = -1, .pages_id = 1 };
+	own_manifest m = { 0 };
+	own_fd folder = -1;
+
+	if (make_folder(d, number, &folder, e) < 0)
+		return e->code;
+	r.dir_fd = folder;
+	r.manifest = &m;
+	if (shmem_save_round(d, users, &r, e) < 0)
+		return e->code;
+	return image_set_finish(folder, core_inventory_round(d, NULL), &m, e);
+}
+
+/*
+ * Shared memory is not protected behind a stop: others may have it too, or a descriptor of it. So it is saved in rounds before, and the
+ * stop has to compare it only.
+ */
+static int run_shared_rounds(struct dump *d, const struct shmem_users *users, struct err *e)
+{
+	uint64_t left = UINT64_MAX, before;
+	unsigned number = 0;
+	char name[NAME_SIZE];
+
+	do {
+		before = left;
+		if (save_shared(d, users, ++number, e) < 0 || shmem_left(d, users, &left, e) < 0)
+			return err_on(e, "round %u of shared memory", number);
+		log_debug("round %u of shared memory: %lu KiB written since", number, left >> 10);
+	} while (left > LITTLE_SHARED && left / SHRINKS * 4 < before &&
+		 number < d->opt->max_rounds);
+	return link_parent(d->images, round_name(name, number), e);
+}
+
+static int prepare_to_run_on(struct dump *d, struct err *e)
+{
+	struct shmem_users users = { 0 };
+	uint64_t bytes = 0;
+	int r;
+
+	if (d->opt->prev_images_dir)
+		return 0; /* all is saved in the stop */
+	r = shmem_users_find(d, &users, e);
+	if (r == 0)
+		r = shmem_left(d, &users, &bytes, e);
+	if (r == 0 && bytes >= WORTH_IT)
+		r = run_shared_rounds(d, &users, e);
+	shmem_users_close(&users);
+	return r;
+}
+
 /* With what is known from the dump before, little may be left. */
 static int run_and_stop(struct dump *d, struct err *e)
 {
-	uint64_t left;
+	struct progress p = { 0 };
 
-	if (track_refresh(d, e) < 0 || rounds_left(d, &left, e) < 0)
+	if (track_refresh(d, e) < 0 || count_left(d, &p, e) < 0)
 		return e->code;
-	if (d->opt->freeze != FREEZE_STOP && is_wanted(d, left) && run_rounds(d, e) < 0)
+	if (d->opt->freeze != FREEZE_STOP && is_wanted(d, p.left) && run_rounds(d, e) < 0)
 		return e->code;
-	if (d->runs_on)
-		return 0; /* it is stopped when its memory has been protected */
+	if (d->runs_on) /* it is stopped when its memory has been protected */
+		return prepare_to_run_on(d, e);
 	if (track_look_again(d, e) < 0)
 		return e->code;
 	return track_release(d, e) < 0 ? e->code : freeze_tree(d, e);
@@ -275,7 +350,9 @@ int precopy_run(struct dump *d, struct err *e)
 		unlinkat(d->images, "parent", 0);
 	if (increment_begin(d, e) < 0)
 		return e->code;
-	if (d->opt->stream || d->runs_on || (d->opt->freeze == FREEZE_STOP && !d->track_mem))
+	if (d->runs_on)
+		return prepare_to_run_on(d, e);
+	if (d->opt->stream || (d->opt->freeze == FREEZE_STOP && !d->track_mem))
 		return 0;
 	r = begin(d, e);
 	return r > 0 ? run_and_stop(d, e) : r;

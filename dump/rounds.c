@@ -9,6 +9,7 @@
 #include "dump/guard.h"
 #include "dump/ids.h"
 #include "dump/memory.h"
+#include "dump/mm/shmem.h"
 #include "dump/track.h"
 #include "images/image.h"
 #include "lib/stats.h"
@@ -52,6 +53,9 @@ static uint64_t collected(const struct dump *d)
 
 static int save_all(struct dump *d, int dir_fd, struct manifest *m, struct err *e)
 {
+	struct shmem_round shared = { dir_fd, d->tracks->count + 1, m };
+	const struct shmem_users users = shmem_tracked(d);
+
 	if (memory_folder(d, dir_fd, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < d->tracks->count; i++) {
@@ -61,13 +65,13 @@ static int save_all(struct dump *d, int dir_fd, struct manifest *m, struct err *
 		    (memory_save_round(k, dir_fd, i + 1, m, e) < 0 && !track_lost(k, e)))
 			return e->code;
 	}
-	return 0;
+	return shmem_save_round(d, &users, &shared, e);
 }
 
 int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e)
 {
 	struct dump_stats *stats = d->opt->dump_stats;
-	uint64_t before = stats->pages_written;
+	uint64_t before = stats->pages_written + stats->shpages_written;
 	struct beside *look = NULL;
 	own_manifest m = { 0 };
 	int r;
@@ -84,12 +88,14 @@ int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e)
 		return r;
 	track_drop_lost(d);
 	if (stats->rounds < STATS_ROUNDS)
-		stats->round_pages[stats->rounds++] = stats->pages_written - before;
+		stats->round_pages[stats->rounds++] =
+			stats->pages_written + stats->shpages_written - before;
 	return image_set_finish(dir_fd, core_inventory_round(d, images), &m, e);
 }
 
-int rounds_left(struct dump *d, uint64_t *ret, struct err *e)
+int rounds_left(struct dump *d, uint64_t *ret, uint64_t *ret_shared, struct err *e)
 {
+	struct shmem_users users;
 	uint64_t one;
 
 	*ret = 0;
@@ -100,5 +106,6 @@ int rounds_left(struct dump *d, uint64_t *ret, struct err *e)
 			return e->code;
 	}
 	track_drop_lost(d);
-	return 0;
+	users = shmem_tracked(d);
+	return shmem_left(d, &users, ret_shared, e);
 }

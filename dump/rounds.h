@@ -11,7 +11,7 @@ must_check int rounds_arm(struct dump *d, struct err *e);
  * complete and synced then. images: what they are called for increments; NULL: they are a round of a dump.
  */
 must_check int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e);
-/* How many bytes are written by now and not saved, in all. */
-must_check int rounds_left(struct dump *d, uint64_t *ret, struct err *e);
+/* How many bytes are written by now and not saved, in all: of private memory, and of shared objects. */
+must_check int rounds_left(struct dump *d, uint64_t *ret, uint64_t *ret_shared, struct err *e);
 
 #endif

@@ -50,9 +50,26 @@ static int find_written(const struct track *k, bool protect, struct ranges *ret,
 	return got;
 }
 
+/* Without the flag that protects, the kernel counts shared memory in between too. */
 static int written(const struct track *k, struct ranges *ret, struct err *e)
 {
-	return find_written(k, false, ret, e);
+	own_ranges all = { 0 };
+
+	if (find_written(k, false, &all, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < k->maps.count; i++) {
+		const struct vma *v = &k->maps.vmas[i];
+		size_t n = track_can(k, v) ? ranges_find(&all, v->start) : all.count;
+
+		for (; n < all.count && all.all[n].start < v->end; n++) {
+			const struct range *r = &all.all[n];
+			uint64_t start = r->start > v->start ? r->start : v->start;
+
+			if (ranges_append(ret, start, r->end < v->end ? r->end : v->end, e) < 0)
+				return e->code;
+		}
+	}
+	return 0;
 }
 
 /* 1: it may be registered. What smaps would say is not asked for in a stop: then only what is certain is taken. */

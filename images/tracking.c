@@ -75,7 +75,8 @@ static int by_number(const void *a, const void *b)
 static void close_others(const struct tracking *t, int a, int b)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), from = 3;
-	own_mem int *keep = calloc(t->count + 2, sizeof(*keep));
+	own_mem int *keep = calloc(t->count + 3, sizeof(*keep));
+	size_t count = t->count;
 
 	if (!keep || null < 0)
 		_exit(1);
@@ -83,10 +84,12 @@ static void close_others(const struct tracking *t, int a, int b)
 		dup2(null, fd);
 	for (size_t i = 0; i < t->count; i++)
 		keep[i] = t->tasks[i]->uffd;
-	keep[t->count] = a;
-	keep[t->count + 1] = b;
-	qsort(keep, t->count + 2, sizeof(*keep), by_number);
-	for (size_t i = 0; i < t->count + 2; i++) {
+	keep[count++] = a;
+	keep[count++] = b;
+	if (t->has_hashes)
+		keep[count++] = t->hashes;
+	qsort(keep, count, sizeof(*keep), by_number);
+	for (size_t i = 0; i < count; i++) {
 		if (keep[i] > from)
 			syscall(SYS_close_range, from, keep[i] - 1, 0);
 		from = keep[i] + 1;
@@ -198,6 +201,10 @@ int tracking_start(const struct tracking *t, struct err *e)
 	state.images = (char *)t->images;
 	state.tasks = t->tasks;
 	state.n_tasks = t->count;
+	state.shared = t->shared;
+	state.n_shared = t->shared_count;
+	state.has_hashes = t->has_hashes;
+	state.hashes = t->hashes;
 	if (fork_keeper(t, &keeper, &go, e) < 0 ||
 	    start_time_of(keeper, &state.keeper_start_time, e) < 0)
 		return e->code;

@@ -8,6 +8,7 @@
 #ifndef STASIS_IMAGES_TRACKING_H
 #define STASIS_IMAGES_TRACKING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,10 @@ struct tracking {
 	const char *images;   /* their dump_criu_run_id */
 	TrackedEntry **tasks; /* uffd: our descriptor */
 	size_t count;
+	RenumberedEntry **shared;
+	size_t shared_count;
+	bool has_hashes;
+	int hashes; /* see tracking.proto */
 };
 
 /* Hands it to a new keeper, and ends the one before. The keeper has let go of all other descriptors then. */

@@ -1,6 +1,8 @@
 /* The one file that knows libxxhash; see checksum.h. */
 #include "lib/checksum.h"
 
+#include "lib/io.h"
+
 #include <xxhash.h>
 #include <xxh_x86dispatch.h> /* the widest registers that the processor has: four times as fast */
 
@@ -50,4 +52,11 @@ uint64_t checksum_parts_end(struct checksum_parts *p)
 void checksum_parts_free(struct checksum_parts *p)
 {
 	XXH3_freeState(state_of(p));
+}
+
+struct page_hash hash_page(const struct hash_secret *secret, const void *page)
+{
+	XXH128_hash_t h = XXH3_128bits_withSecret(page, PAGE_SIZE, secret, sizeof(*secret));
+
+	return (struct page_hash){ h.low64, h.high64 };
 }

@@ -17,4 +17,15 @@ void checksum_parts_add(struct checksum_parts *p, const void *data, size_t size)
 uint64_t checksum_parts_end(struct checksum_parts *p);
 void checksum_parts_free(struct checksum_parts *p); /* NULL is fine */
 
+/* By which pages are known again, where nobody has to be able to find two that are alike: 128 bits, with a secret. */
+struct page_hash {
+	uint64_t low, high;
+};
+
+struct hash_secret {
+	unsigned char bytes[192];
+};
+
+struct page_hash hash_page(const struct hash_secret *secret, const void *page);
+
 #endif

@@ -3,8 +3,8 @@
  *
  * The count begins when all memory is in place and before anything else is: pages are then what the images say. What the
  * restore makes the kernel write later (restartable sequences, places that are cleared at a thread's end) is marked like any
- * other write, so nothing has to be known of it. Of what is not protected here the next dump saves every page: shared
- * memory, huge pages of hugetlb, what the kernel does not register.
+ * other write, so nothing has to be known of it. Of what is not protected here the next dump saves every page: huge
+ * pages of hugetlb, what the kernel does not register. Shared memory needs no tracking (dump/mm/shmem_held.h).
  *
  * By userfaultfd: each task makes one, we take it with pidfd_getfd(2), and the task closes it. By soft-dirty bits
  * nothing is brought into the task.
@@ -28,6 +28,7 @@
 #include "lib/track_way.h"
 #include "lib/uffd.h"
 #include "restore/intact.h"
+#include "restore/mm/shmem.h"
 #include "restore/run.h"
 
 enum { AT_ONCE = 64 };
@@ -266,6 +267,26 @@ static TrackedEntry *entry_of(struct restore *r, const struct tracked *k)
 	return t;
 }
 
+/* Objects of shared memory were made anew, and page maps go on to call them as before. */
+static void add_shared(struct restore *r, struct tracking *t)
+{
+	uint64_t ino, shmid;
+	size_t count = 0;
+
+	while (rshmem_next(r, count, &ino, &shmid))
+		count++;
+	t->shared = pool_array(&r->pool, RenumberedEntry *, count + 1);
+	for (size_t i = 0; rshmem_next(r, i, &ino, &shmid); i++) {
+		RenumberedEntry *one = pool_new(&r->pool, RenumberedEntry);
+
+		renumbered_entry__init(one);
+		one->inode = ino;
+		one->shmid = shmid;
+		if (ino && ino != shmid)
+			t->shared[t->shared_count++] = one;
+	}
+}
+
 void rtrack_keep(struct restore *r)
 {
 	struct tracking t = { .tree = r->tasks[0]->pid };
@@ -280,6 +301,7 @@ void rtrack_keep(struct restore *r)
 			t.tasks[t.count++] = entry_of(r, &r->tracks->all[i]);
 	if (t.count == 0)
 		say_not("no process could be tracked", "the log says why");
+	add_shared(r, &t);
 	/* The keeper would have the plans for as long as it lives. */
 	madvise(r->arena.here, r->arena.size, MADV_DONTFORK);
 	if (tracking_start(&t, &e) == 0)

@@ -6,7 +6,6 @@
  * Inodes are reached through /proc/PID/map_files and /proc/PID/fd. Who else has them outside of the tree is
  * not looked for: after a restore the tree has objects of its own.
  */
-#include "dump/mm/shmem.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,6 +19,7 @@
 
 #include "dump/files.h"
 #include "dump/memory.h"
+#include "dump/mm/shmem_held.h"
 #include "images/image.h"
 #include "images/vma.h"
 #include "lib/io.h"
@@ -268,12 +268,15 @@ static bool id_is_taken(const struct shmem *s, uint64_t id)
 	return false;
 }
 
-/* The inode number, unless the file name that follows from it belongs to another kind of object. */
-static uint32_t choose_shmid(struct shmem *s, const struct shmem_object *o, uint32_t *other)
+/* What it was called before, or the inode number, unless the file name that follows from it belongs to another object. */
+static uint32_t choose_shmid(struct dump *d, const struct shmem_object *o, uint32_t *other)
 {
-	if (o->dev == s->dev && o->ino && o->ino < *other && !id_is_taken(s, o->ino))
-		return o->ino;
-	while (id_is_taken(s, *other))
+	uint64_t want = shmem_held_id(d, o->ino);
+	struct shmem *s = shmem_of(d);
+
+	if (o->dev == s->dev && want && want < *other && !id_is_taken(s, want))
+		return want;
+	while (id_is_taken(s, *other) || shmem_held_is_owned(d, *other))
 		--*other;
 	return (*other)--;
 }
@@ -307,7 +310,7 @@ static int shmem_finish(struct dump *d, struct err *e)
 	for (size_t i = 0; i < s->count; i++) {
 		struct shmem_object *o = s->objects[i];
 
-		o->entry.shmid = choose_shmid(s, o, &other);
+		o->entry.shmid = choose_shmid(d, o, &other);
 		if (save_object(d, o, e) < 0)
 			return err_on(e, "'%s', shared memory of pid %d", o->entry.name,
 				      o->task->pid);

@@ -8,6 +8,7 @@
 
 #include "dump/dump.h"
 #include "lib/maps.h"
+#include "lib/ranges.h"
 
 #define VMA_LINK_SIZE 64
 /* The link of a mapping below /proc/PID: "map_files/START-END". Returns buf. */
@@ -35,8 +36,46 @@ struct shmem_contents {
 	int fd;
 	uint64_t shmid, size;
 	uint64_t huge_page; /* bytes, 0 for normal pages */
+	bool runs_on;	    /* whoever has it does */
+	bool keeps_size;    /* nobody can make it shorter */
 };
 must_check int shmem_save(struct dump *d, const struct shmem_contents *c, struct err *e);
+
+/* A folder that memory is saved into while the tree runs. */
+struct shmem_round {
+	int dir_fd;
+	uint32_t pages_id; /* the next pages-N.img */
+	struct manifest *manifest;
+};
+/* A process that runs, and its layout a moment ago. */
+struct shmem_user {
+	int pid;
+	int proc_fd; /* /proc/PID */
+	struct maps maps;
+};
+
+struct shmem_users {
+	struct shmem_user *all;
+	size_t count;
+};
+
+/* What the users have: what is not held by the folder before is saved, as it is at some moment. */
+must_check int shmem_save_round(struct dump *d, const struct shmem_users *users,
+				struct shmem_round *r, struct err *e);
+/* How much of it is not held by now. */
+must_check int shmem_left(struct dump *d, const struct shmem_users *users, uint64_t *ret,
+			  struct err *e);
+/* Of the tracked tasks; their descriptors stay with the tracks. */
+struct shmem_users shmem_tracked(struct dump *d);
+/* Of the tree, as far as it can be seen while it runs. Let go of by shmem_users_close. */
+must_check int shmem_users_find(struct dump *d, struct shmem_users *ret, struct err *e);
+void shmem_users_close(struct shmem_users *users);
+struct shmem_held;
+/* One object of a round; h is what is held of it, and what this folder holds afterwards. */
+must_check int shmem_save_running(struct dump *d, const struct shmem_contents *c,
+				  const struct shmem_round *r, struct shmem_held *h, struct err *e);
+/* What of it is data, in whole pages. */
+must_check int shmem_find_data(const struct shmem_contents *c, struct ranges *ret, struct err *e);
 struct page_run;
 struct page_sink;
 /* What shmem_save left to a stream: vaddr of a run is the offset in the object. */

@@ -1,8 +1,9 @@
 /*
  * Contents of shared memory, read through a descriptor of the object, so that nobody has to have all of it
- * mapped. Holes are found by SEEK_HOLE; hugetlbfs does not have that, so there pages of zeros count as holes.
+ * mapped. Holes are found by SEEK_HOLE; hugetlbfs does not have that, so there pages of zeros count as holes. What the folder
+ * before holds already (shmem_held.h) is left out.
  */
-#include "dump/mm/shmem.h"
+#include "dump/mm/shmem_held.h"
 
 #include <errno.h>
 #include <string.h>
@@ -16,7 +17,12 @@
 /* An object on its way into a pages file. */
 struct saving {
 	struct page_source source; /* this */
+	struct dump *d;
 	const struct shmem_contents *c;
+	struct shmem_held *held; /* NULL: all is saved */
+	bool runs_on;
+	bool keeps; /* what is saved is held afterwards */
+	uint64_t parent_pages;
 	struct page_run *runs; /* vaddr: the offset in the object */
 	size_t count;
 	struct pagemap_writer w;
@@ -53,16 +59,72 @@ static int add_run(struct saving *s, uint64_t at, uint64_t bytes, struct err *e)
 	return pagemap_writer_add(&s->w, at, bytes / PAGE_SIZE, PE_PRESENT, e);
 }
 
-static int find_normal(struct saving *s, struct err *e)
+int shmem_find_data(const struct shmem_contents *c, struct ranges *ret, struct err *e)
 {
 	uint64_t at = 0, end = 0;
 	int got;
 
-	while (at < s->c->size && (got = next_data(s->c, &at, &end, e)) != 0) {
-		if (got < 0 || add_run(s, at, page_up(end - at), e) < 0)
+	while (at < c->size && (got = next_data(c, &at, &end, e)) != 0) {
+		if (got < 0 || ranges_append(ret, at, page_up(end), e) < 0)
 			return e->code;
 		at = end;
 	}
+	return 0;
+}
+
+/* Pages of data that have changed are saved, the others are the parent's, which has to hold them. */
+static int add_data(struct saving *s, uint64_t at, uint64_t end, const struct ranges *changed,
+		    struct err *e)
+{
+	for (uint64_t stop; at < end; at = stop) {
+		bool save = ranges_hold(changed, at, end, &stop);
+
+		if (!save)
+			save = !shmem_held_has(s->held, at, stop, &stop);
+		if (save && add_run(s, at, stop - at, e) < 0)
+			return e->code;
+		if (save)
+			continue;
+		s->parent_pages += (stop - at) / PAGE_SIZE;
+		if (pagemap_writer_add(&s->w, at, (stop - at) / PAGE_SIZE, PE_PARENT, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+/* What was found by a look is due in the round, whatever has changed since. */
+static int find_changed(struct saving *s, const struct ranges *data, struct ranges *ret,
+			struct err *e)
+{
+	struct shmem_held *h = s->held;
+
+	if (!h || !s->runs_on || !h->looked)
+		return h ? shmem_compare(s->c, h, data, ret, e) : 0;
+	*ret = h->due;
+	h->due = (struct ranges){ 0 };
+	h->looked = false;
+	return 0;
+}
+
+static int find_normal(struct saving *s, struct err *e)
+{
+	own_ranges data = { 0 }, changed = { 0 };
+	uint64_t before = 0;
+
+	if (shmem_find_data(s->c, &data, e) < 0 || find_changed(s, &data, &changed, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < data.count; i++) {
+		uint64_t at = data.all[i].start, end = data.all[i].end;
+
+		/* The folder says nothing of holes. */
+		if (s->keeps)
+			shmem_held_forget(s->held, before, at);
+		if ((s->held ? add_data(s, at, end, &changed, e) : add_run(s, at, end - at, e)) < 0)
+			return e->code;
+		before = end;
+	}
+	if (s->keeps)
+		shmem_held_forget(s->held, before, s->held->pages * PAGE_SIZE);
 	return 0;
 }
 
@@ -100,6 +162,15 @@ static int read_part(const struct shmem_contents *c, char *buf, uint64_t at, siz
 	return 0;
 }
 
+static int read_pages(const struct saving *s, char *buf, uint64_t at, size_t size, struct err *e)
+{
+	if ((s->runs_on ? shmem_read : read_part)(s->c, buf, at, size, e) < 0)
+		return e->code;
+	for (size_t done = 0; s->keeps && done < size; done += PAGE_SIZE)
+		shmem_held_put(s->held, at + done, buf + done);
+	return 0;
+}
+
 static int read_piece(const struct page_source *source, struct page_piece *p, char *buf,
 		      struct err *e)
 {
@@ -111,48 +182,104 @@ static int read_piece(const struct page_source *source, struct page_piece *p, ch
 	for (size_t n = p->place; done < p->size; n++) {
 		uint64_t skip = p->at + done - s->runs[n].offset;
 		size_t part = s->runs[n].bytes - skip;
+		uint64_t at = s->runs[n].vaddr + skip;
 
 		part = part < p->size - done ? part : p->size - done;
-		if (read_part(s->c, buf + done, s->runs[n].vaddr + skip, part, e) < 0)
+		if (read_pages(s, buf + done, at, part, e) < 0)
 			return e->code;
 		done += part;
 	}
 	return 0;
 }
 
-static int save(struct dump *d, struct saving *s, struct err *e)
+static int save(struct saving *s, struct err *e)
 {
 	if (pagemap_writer_begin(&s->w, e) < 0 ||
 	    (s->c->huge_page ? find_huge(s, e) : find_normal(s, e)) < 0)
 		return e->code;
-	if (d->stream)
-		return dstream_object(d, s->c, &(struct page_list){ &s->runs, s->count, &s->w }, e);
+	if (s->d->stream)
+		return dstream_object(s->d, s->c, &(struct page_list){ &s->runs, s->count, &s->w },
+				      e);
 	if (page_pump(&s->source, s->w.size, &s->w.sink, e) < 0)
 		return e->code;
 	return pagemap_writer_finish(&s->w, e);
 }
 
+static int save_and_count(struct saving *s, struct err *e)
+{
+	struct dump_stats *stats = s->d->opt->dump_stats;
+	int r;
+
+	s->source.read = read_piece;
+	s->w.kind = IMG_PAGEMAP_SHMEM;
+	s->w.id = s->c->shmid;
+	s->w.how = memory_how(s->d);
+	r = save(s, e);
+	stats->shpages_scanned += page_up(s->c->size) / PAGE_SIZE;
+	stats->shpages_written +=
+		s->d->stream ? 0 :
+			       s->w.size / PAGE_SIZE - s->w.sink.zero_pages - s->w.sink.twin_pages;
+	stats->shpages_skipped_parent += s->runs_on ? 0 : s->parent_pages;
+	stats->pages_zero += s->w.sink.zero_pages;
+	stats->pages_equal += s->w.sink.twin_pages;
+	pagemap_writer_drop(&s->w);
+	free(s->runs);
+	return r;
+}
+
+/* Where counting goes on, this is what the next dump will ask for. */
+static bool counts_on(const struct dump *d)
+{
+	return d->track_mem && d->opt->leave_running;
+}
+
+static int find_held(struct dump *d, const struct shmem_contents *c, struct shmem_held **ret,
+		     struct err *e)
+{
+	*ret = NULL;
+	if (c->huge_page)
+		return 0;
+	if (!counts_on(d)) {
+		*ret = shmem_held_find(d, c->shmid);
+		return 0;
+	}
+	*ret = shmem_held_make(d, c->shmid, c->size, e);
+	if (!*ret)
+		return e->code;
+	(*ret)->pass = d->shmem_helds->pass;
+	return 0;
+}
+
 int shmem_save(struct dump *d, const struct shmem_contents *c, struct err *e)
 {
-	struct dump_stats *stats = d->opt->dump_stats;
-	struct saving s = { .source = { read_piece },
-			    .c = c,
-			    .w = { .dir_fd = d->images,
-				   .kind = IMG_PAGEMAP_SHMEM,
-				   .id = c->shmid,
-				   .pages_id = memory_pages_id(d),
-				   .how = memory_how(d),
-				   .manifest = &d->manifest } };
-	int r = save(d, &s, e);
+	struct shmem_held *held;
 
-	stats->shpages_scanned += page_up(c->size) / PAGE_SIZE;
-	stats->shpages_written +=
-		d->stream ? 0 : s.w.size / PAGE_SIZE - s.w.sink.zero_pages - s.w.sink.twin_pages;
-	stats->pages_zero += s.w.sink.zero_pages;
-	stats->pages_equal += s.w.sink.twin_pages;
-	pagemap_writer_drop(&s.w);
-	free(s.runs);
-	return r;
+	if (find_held(d, c, &held, e) < 0)
+		return e->code;
+	struct saving s = { .d = d,
+			    .c = c,
+			    .held = held,
+			    .keeps = held && counts_on(d),
+			    .w = { .dir_fd = d->images,
+				   .pages_id = memory_pages_id(d),
+				   .manifest = &d->manifest } };
+
+	return save_and_count(&s, e);
+}
+
+int shmem_save_running(struct dump *d, const struct shmem_contents *c, const struct shmem_round *r,
+		       struct shmem_held *h, struct err *e)
+{
+	struct saving s = {
+		.d = d,
+		.c = c,
+		.held = h,
+		.runs_on = true,
+		.keeps = true,
+		.w = { .dir_fd = r->dir_fd, .pages_id = r->pages_id, .manifest = r->manifest }
+	};
+
+	return save_and_count(&s, e);
 }
 
 int shmem_send(const struct shmem_contents *c, struct page_run *runs, size_t count,

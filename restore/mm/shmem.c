@@ -33,6 +33,7 @@ struct object {
 	MemfdInodeEntry *inode;
 	bool old;	/* known by mappings only (VMA_ANON_SHARED): owner and mode are not known */
 	bool noreserve; /* a mapping says so: the whole of it may be more than there is memory */
+	uint64_t ino;	/* 0: it is not made here */
 	int fd;		/* opened O_RDWR; -1: not made yet */
 	int read_only;	/* opened O_RDONLY; -1: not opened yet */
 };
@@ -68,7 +69,7 @@ static int add_object(struct rshmem *s, MemfdInodeEntry *m, bool old, struct err
 		image_message_free(&m);
 		return e->code;
 	}
-	s->objects[s->count++] = (struct object){ m, old, false, -1, -1 };
+	s->objects[s->count++] = (struct object){ m, old, false, 0, -1, -1 };
 	return 0;
 }
 
@@ -245,6 +246,7 @@ static int make_object(struct restore *r, struct object *o, struct err *e)
 	const MemfdInodeEntry *m = o->inode;
 	char *key = pool_format(&r->pool, "/memfd:%s", m->name);
 	int inherited = options_inherited(r->opt, key);
+	struct stat st;
 	own_fd fd = -1;
 
 	if (inherited >= 0) {
@@ -261,6 +263,8 @@ static int make_object(struct restore *r, struct object *o, struct err *e)
 			return e->code;
 		if (!o->old && set_owner(m, fd, e) < 0)
 			return e->code;
+		if (!m->hugetlb_flag && fstat(fd, &st) == 0)
+			o->ino = st.st_ino;
 	}
 	o->fd = take_fd(&fd);
 	return 0;
@@ -293,6 +297,15 @@ int rshmem_open(struct restore *r, uint32_t inode_id, int access, int *ret_fd, s
 	if (!o)
 		return err_say(e, "inode %u is not in 'memfd.img'", inode_id);
 	return object_open(r, o, access, ret_fd, e);
+}
+
+bool rshmem_next(const struct restore *r, size_t number, uint64_t *ret_inode, uint64_t *ret_shmid)
+{
+	if (!r->shmem || number >= r->shmem->count)
+		return false;
+	*ret_inode = r->shmem->objects[number].ino;
+	*ret_shmid = r->shmem->objects[number].inode->shmid;
+	return true;
 }
 
 static int shmem_prepare(struct restore *r, struct err *e)

@@ -20,6 +20,8 @@ struct shmem_target {
 	uint64_t shmid, size;
 	bool huge; /* of huge pages, which cannot be written by write() */
 };
+/* The objects that have been made, one after another: false at the end. *ret_inode is 0 for one that is not ours. */
+bool rshmem_next(const struct restore *r, size_t number, uint64_t *ret_inode, uint64_t *ret_shmid);
 must_check int rshmem_fill(struct restore *r, const struct shmem_target *to, struct err *e);
 /* A descriptor of the file behind a shared mapping of ours. */
 must_check int rshmem_open_mapping(void *at, uint64_t size, int *ret_fd, struct err *e);

@@ -7,7 +7,7 @@ wrong is one. All numbers go into build/bench.json.
 
     test/bench/bench.py [--runs N] [--json FILE] [FIGURE...]
 
-Figures: small threads tasks mappings descriptors registrations watches memory crowd disk compress dedup cow precopy increment protect
+Figures: small threads tasks mappings descriptors registrations watches memory crowd disk compress dedup cow precopy shared increment protect
 """
 import argparse
 import os
@@ -236,6 +236,25 @@ def precopy(report, folder, runs):
     report.add("precopy, idle: frozen, 4 GiB more than 1 MiB", more, "ms", 7, {})
 
 
+def shared(report, folder, runs):
+    """Memory that may be written by anybody, so that all of it is compared in the last stop."""
+    def measure(pace, mib):
+        writer = Writer(folder, pace, mib, "shared")
+        try:
+            tool("floor", "touch", mib * 9 // 8)
+            plain_frozen = writer.dump("stop")[1]
+            shutil.rmtree(writer.images)
+            tool("floor", "touch", mib * 9 // 4)
+            frozen = writer.dump("precopy")[1]
+        finally:
+            writer.end()
+        return {"plain frozen": plain_frozen, "frozen": frozen}
+
+    took = several(runs, lambda: measure("1000", 1024))
+    report.add("1 GiB shared, 1,000 pages/s: frozen / plain", ratios(took, "frozen", "plain frozen"), "x", 1 / 6,
+               pick(took, "frozen", "plain frozen"))
+
+
 def stored(images):
     """Bytes of pages in a folder and in those of its rounds."""
     return sum(os.path.getsize(os.path.join(where, name)) for where, _, names in os.walk(images) for name in names
@@ -293,9 +312,9 @@ def protect(report, folder, runs):
                {})
 
 
-FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, registrations, watches, memory,
-                                                    crowd, disk, compress, dedup, cow, precopy, increment,
-                                                    protect)}
+FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, registrations,
+                                                    watches, memory, crowd, disk, compress, dedup, cow, precopy,
+                                                    shared, increment, protect)}
 
 
 def main():

@@ -176,13 +176,13 @@ def ratios(took, above, under):
 class Writer:
     """A process that writes to its memory while it is saved, twice: standing still, and running on."""
 
-    def __init__(self, folder, pace, mib):
+    def __init__(self, folder, pace, mib, *sort):
         self.images = os.path.join(folder, "images")
         self.pace = pace
         self.ready = os.path.join(folder, "ready")
         if os.path.exists(self.ready):
             os.unlink(self.ready)
-        self.child = subprocess.Popen([os.path.join(BENCH, "writer"), self.ready, pace, str(mib)], text=True,
+        self.child = subprocess.Popen([os.path.join(BENCH, "writer"), self.ready, pace, str(mib), *sort], text=True,
                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
         wait_until(lambda: os.path.exists(self.ready) or self.child.poll() is not None, "a program")
 

@@ -7,7 +7,7 @@
  * One that is idle writes one page in a hundred when SIGUSR1 comes, and takes READY away when it has. One that is busy
  * works for a millisecond between two pages, or longer if it has no processor, and catches nothing up.
  *
- *   writer READY idle|full|busy|PAGES_PER_SECOND MIB
+ *   writer READY idle|full|busy|PAGES_PER_SECOND MIB [shared]
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -173,13 +173,14 @@ static void write_some(char *memory, size_t pages, const char *ready)
 
 int main(int argc, char **argv)
 {
-	size_t size = argc == 4 ? strtoul(argv[3], NULL, 10) << 20 : 0;
+	size_t size = argc >= 4 ? strtoul(argv[3], NULL, 10) << 20 : 0;
+	int flags = MAP_ANONYMOUS | (argc > 4 ? MAP_SHARED : MAP_PRIVATE);
 	uint64_t x = 0x9e3779b97f4a7c15ULL;
 	char *memory;
 
 	if (!size)
 		return 2;
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (memory == MAP_FAILED)
 		return 1;
 	madvise(memory, size, MADV_NOHUGEPAGE);

@@ -52,6 +52,19 @@ tracks()
 	skip_unless pagemap_scan
 }
 
+# Segments of System V it does not restore outside of a namespace.
+@test "criu: shared memory of a chain" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	tracks
+	start freeze/shared 2 x
+	saved_by "$OURS" pre-dump --track-mem
+	go
+	saved_by "$OURS" pre-dump --track-mem
+	go
+	ended_by "$OURS"
+	restored_by "$OTHER"
+}
+
 @test "criu: a chain of pre-dumps and a dump" {
 	tracks
 	chain "$OURS"

@@ -36,3 +36,11 @@ load moment.bash
 	moment_of remove
 	moment_of truncate
 }
+
+@test "cow: the moment, shared memory that is saved in rounds before" {
+	# shellcheck disable=SC2034 # of moment.bash
+	MOMENT_SIZE=192
+	moment_of pwrite
+	moment_of brief
+	moment_of revive
+}

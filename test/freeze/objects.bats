@@ -15,3 +15,12 @@ load moment.bash
 @test "objects: shared memory that is mapped twice" {
 	disturbed alias
 }
+
+@test "objects: shared memory that is written by what is gone again" {
+	disturbed brief
+}
+
+@test "objects: holes in which the same comes again" {
+	disturbed revive
+	disturbed revive idle
+}

@@ -27,6 +27,26 @@ static void do_remove(struct worker *w, uint64_t dice)
 	shared_write(w, k - kinds, from);
 }
 
+/* A hole for so long that a round falls into it, and then what was there before: the folder of that round has nothing of it. */
+static void do_revive(struct worker *w, uint64_t dice)
+{
+	struct kind *k = &kinds[dice % KINDS];
+	uint32_t count = 1 + (dice >> 8) % 64;
+	uint32_t from = FIRST_PAGE + (dice >> 16) % (shared_pages - count - FIRST_PAGE);
+
+	(void)w;
+	if (!shared_lock_range(k, from, count))
+		return;
+	SYS(madvise(&k->at[from], count * PAGE, MADV_REMOVE));
+	victim_sleep_ms(1 + (dice >> 32) % 8);
+	for (uint32_t i = from; i < from + count; i++) {
+		if (k->page[i].want)
+			page_write(&k->at[i], shared_number(k, i), k->page[i].want);
+		shared_check_page(k, i);
+		shared_unlock(k, i);
+	}
+}
+
 /* The last quarter of the memfd is not there for a while; the mappings reach over its end. */
 static void do_truncate(struct worker *w, uint64_t dice)
 {

@@ -20,7 +20,7 @@ load moment.bash
 @test "paces: each disturbance, one after another" {
 	local what
 
-	for what in unmap move dontneed remove truncate pwrite alias protect fork threads huge direct pipe sibling; do
+	for what in unmap move dontneed remove truncate pwrite alias brief protect fork threads huge direct pipe sibling; do
 		disturbed "$what" "${MOMENT_PACE:-idle}"
 	done
 }

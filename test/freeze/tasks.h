@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <sys/syscall.h>
 
-#include "test/freeze/private.h"
+#include "test/freeze/objects.h"
 
 enum { SHORT_THREADS = 3, SHORT_CHILDREN = 3, LIVES = 6, LIFE_PAGES = 64, LIFE_ID = 0x300 };
 
@@ -73,6 +73,39 @@ static void do_processes(struct worker *w, uint64_t dice)
 	}
 	for (int i = 0; i < SHORT_CHILDREN; i++)
 		reap_ok(pid[i]);
+}
+
+/* Shared memory is written by what is gone again, with all that a page table knew of it: a child, or a second mapping. */
+static void do_brief(struct worker *w, uint64_t dice)
+{
+	uint32_t page = FIRST_PAGE + (dice >> 8) % (shared_pages - FIRST_PAGE);
+	int number = dice % KINDS;
+	struct kind *k = &kinds[number];
+	uint64_t stamp;
+
+	if (!shared_lock(k, page))
+		return;
+	shared_check_page(k, page);
+	stamp = (k->page[page].version + 1) << 4 | w->process;
+	if (dice >> 63) {
+		pid_t pid = SYS(fork());
+
+		if (pid == 0) {
+			page_write(&k->at[page], shared_number(k, page), stamp);
+			_exit(0);
+		}
+		reap_ok(pid);
+	} else {
+		size_t size = shared_pages * PAGE;
+		struct page *alias =
+			number == MEMFD ?
+				SYS(mmap(NULL, size, WRITABLE, MAP_SHARED, shared_memfd, 0)) :
+				SYS(mremap(k->at, 0, size, MREMAP_MAYMOVE));
+
+		page_write(&alias[page], shared_number(k, page), stamp);
+		SYS(munmap(alias, size));
+	}
+	shared_written(w, number, page);
 }
 
 static void do_vfork(struct worker *w, uint64_t dice)
