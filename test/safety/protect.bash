@@ -111,7 +111,7 @@ workers_gone()
 # start_again [FOLDER]
 start_again()
 {
-	quietly "$STASIS" restore -d -D "${1:-$SAVED}" -v4 -o restore.log
+	IMAGES=${1:-$SAVED} restore
 	runs "$PID" || fail "pid $PID does not run after the restore"
 }
 
