@@ -190,16 +190,16 @@ int cow_space_copy(struct cow_space *s, size_t first, size_t last, struct cow_co
 	if (all_saved(s, units, count))
 		return 0;
 	if (count > 1) {
-		/* One of them is; so one after the other. */
-		size_t mid = units[count / 2];
-		struct cow_copy second = { .data = ret->data + COW_WINDOW / 2 };
+		/* One of them is; so each half by itself, in the part of the memory that is large enough for it. */
+		size_t mid = units[count / 2], half = count / 2 * COW_BLOCK;
+		struct cow_copy second = { .data = ret->data + half, .view = ret->view };
 
 		if (cow_space_copy(s, first, mid, ret, e) < 0 ||
-		    cow_space_copy(s, mid, last, &second, e) < 0)
+		    cow_space_copy(s, mid, units[count - 1] + 1, &second, e) < 0)
 			return e->code;
 		for (size_t i = 0; i < second.count; i++) {
 			ret->parts[ret->count] = second.parts[i];
-			ret->parts[ret->count++].at += COW_WINDOW / 2;
+			ret->parts[ret->count++].at += half;
 		}
 		ret->fd = s->pages_fd;
 		ret->sums = s->sums;

@@ -95,7 +95,7 @@ must_check int cow_space_take(struct cow_space *s, const struct page_run *runs, 
 
 /* Some units that were read into one piece of memory. */
 struct cow_copy {
-	char *data; /* room for COW_WINDOW bytes */
+	char *data; /* room for COW_BLOCK bytes for each unit */
 	struct page_view
 		*view; /* how pages nearby are shared, or empty; NULL: it is asked each time */
 	struct cow_part {

@@ -70,6 +70,7 @@ struct task {
 	int proc_fd;	  /* directory /proc/PID */
 	struct vma *vmas; /* lib/maps.h, ascending; our own arena is not among them */
 	size_t vma_count;
+	bool has_rings;		     /* of io_uring are mapped (dump/mm/uring.c) */
 	struct injection *injection; /* while the runner is in there */
 	TaskKobjIdsEntry *ids;
 	struct cow_task *cow; /* dump/cow.h; NULL: its memory is saved in the stop */

@@ -12,72 +12,6 @@
 #include "restore/files_table.h"
 #include "restore/load.h"
 
-static uint32_t flags_of(const FileEntry *f)
-{
-	switch (f->type) {
-	case FD_TYPES__REG:
-		return f->reg->flags;
-	case FD_TYPES__PIPE:
-		return f->pipe->flags;
-	case FD_TYPES__TTY:
-		return f->tty->flags;
-	case FD_TYPES__UNIXSK:
-		return f->usk->flags;
-	case FD_TYPES__INOTIFY:
-		return f->ify->flags;
-	case FD_TYPES__NETLINKSK:
-		return f->nlsk->flags;
-	case FD_TYPES__PACKETSK:
-		return f->psk->flags;
-	case FD_TYPES__INETSK:
-		return f->isk->flags;
-	default:
-		return 0;
-	}
-}
-
-static const FownEntry *owner_of(const FileEntry *f)
-{
-	switch (f->type) {
-	case FD_TYPES__REG:
-		return f->reg->fown;
-	case FD_TYPES__PIPE:
-		return f->pipe->fown;
-	case FD_TYPES__TTY:
-		return f->tty->fown;
-	case FD_TYPES__EVENTFD:
-		return f->efd->fown;
-	case FD_TYPES__EVENTPOLL:
-		return f->epfd->fown;
-	case FD_TYPES__SIGNALFD:
-		return f->sgfd->fown;
-	case FD_TYPES__TIMERFD:
-		return f->tfd->fown;
-	case FD_TYPES__MEMFD:
-		return f->memfd->fown;
-	case FD_TYPES__UNIXSK:
-		return f->usk->fown;
-	case FD_TYPES__INOTIFY:
-		return f->ify->fown;
-	case FD_TYPES__FANOTIFY:
-		return f->ffy->fown;
-	case FD_TYPES__PIDFD:
-		return f->pidfd->fown;
-	case FD_TYPES__NETLINKSK:
-		return f->nlsk->fown;
-	case FD_TYPES__BPFMAP:
-		return f->bpf->fown;
-	case FD_TYPES__PACKETSK:
-		return f->psk->fown;
-	case FD_TYPES__EXT:
-		return f->ext->fown;
-	case FD_TYPES__INETSK:
-		return f->isk->fown;
-	default:
-		return NULL;
-	}
-}
-
 /* The entry of the file that a named pipe is: it has the flags and the owner. */
 static const FileEntry *with_flags(const struct restore *r, const FileEntry *f)
 {
@@ -110,7 +44,7 @@ static int for_owned(struct rtask *t, bool late, struct plan *p, struct err *e)
 		if (part && part(t, f->entry, fd, p, e) < 0)
 			return rfiles_blame(f, e);
 		/* By number, since the number comes with the signal. Everything that is to be there has come. */
-		if (!late && flags_of(with_flags(t->restore, f->entry)) & O_ASYNC)
+		if (!late && rfiles_entry_flags(with_flags(t->restore, f->entry)) & O_ASYNC)
 			plan_call(p, plan_words(p, "ask for signals of fd %d", fd), SYS_fcntl,
 				  ARG(fd), ARG(F_SETFL), ARG(fcntl(f->fd, F_GETFL) | O_ASYNC));
 	}
@@ -191,7 +125,8 @@ int rfiles_outside(struct restore *r, struct err *e)
 {
 	for (size_t i = 0; i < r->files->count; i++) {
 		const struct rfile *f = &r->files->files[i];
-		const FownEntry *fown = f->fd < 0 ? NULL : owner_of(with_flags(r, f->entry));
+		const FownEntry *fown = f->fd < 0 ? NULL :
+						    rfiles_entry_owner(with_flags(r, f->entry));
 
 		if (fown && (fown->pid || fown->signum) && set_owner(r, f, fown, e) < 0)
 			return rfiles_blame(f, e);

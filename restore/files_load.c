@@ -42,53 +42,6 @@ const FileEntry *rfiles_entry(const struct restore *r, uint32_t id)
 	return f ? f->entry : NULL;
 }
 
-/* The message that goes with a type: present, and of the same id. */
-static bool is_whole(const FileEntry *f)
-{
-	switch (f->type) {
-	case FD_TYPES__REG:
-		return f->reg && f->reg->id == f->id;
-	case FD_TYPES__PIPE:
-		return f->pipe && f->pipe->id == f->id;
-	case FD_TYPES__FIFO:
-		return f->fifo && f->fifo->id == f->id;
-	case FD_TYPES__TTY:
-		return f->tty && f->tty->id == f->id;
-	case FD_TYPES__EVENTFD:
-		return f->efd && f->efd->id == f->id;
-	case FD_TYPES__EVENTPOLL:
-		return f->epfd && f->epfd->id == f->id;
-	case FD_TYPES__SIGNALFD:
-		return f->sgfd && f->sgfd->id == f->id;
-	case FD_TYPES__TIMERFD:
-		return f->tfd && f->tfd->id == f->id;
-	case FD_TYPES__MEMFD:
-		return f->memfd && f->memfd->id == f->id;
-	case FD_TYPES__INOTIFY:
-		return f->ify && f->ify->id == f->id;
-	case FD_TYPES__FANOTIFY:
-		return f->ffy && f->ffy->id == f->id;
-	case FD_TYPES__PIDFD:
-		return f->pidfd && f->pidfd->id == f->id;
-	case FD_TYPES__NS:
-		return f->nsf && f->nsf->id == f->id;
-	case FD_TYPES__UNIXSK:
-		return f->usk && f->usk->id == f->id;
-	case FD_TYPES__NETLINKSK:
-		return f->nlsk && f->nlsk->id == f->id;
-	case FD_TYPES__BPFMAP:
-		return f->bpf && f->bpf->id == f->id;
-	case FD_TYPES__PACKETSK:
-		return f->psk && f->psk->id == f->id;
-	case FD_TYPES__EXT:
-		return f->ext && f->ext->id == f->id;
-	case FD_TYPES__INETSK:
-		return f->isk && f->isk->id == f->id;
-	default:
-		return true;
-	}
-}
-
 static const struct fd_restore_kind *kind_of(const struct rfile *f)
 {
 	for (size_t i = 0; i < fd_restore_kind_count; i++) {
@@ -110,7 +63,7 @@ static int add_file(struct rfiles *files, FileEntry *entry, struct err *e)
 				"'files.img' has file %u of a kind that this program does not know "
 				"(%d), which is not supported",
 				entry->id, entry->type);
-	if (!is_whole(entry))
+	if (!rfiles_entry_whole(entry))
 		return err_say(e, "'files.img' has no data for file %u", entry->id);
 	if (io_grow(&files->files, files->count, sizeof(*files->files), e) < 0)
 		return e->code;

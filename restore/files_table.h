@@ -60,6 +60,13 @@ const FdinfoEntry *rfiles_number(const struct rtable *table, uint32_t number);
 /* Puts "fd 7 (pipe) of pid 12" in front. */
 int rfiles_blame(const struct rfile *f, struct err *e);
 
+/* restore/files_entry.c: the message that goes with the type is there, and of the same id. */
+bool rfiles_entry_whole(const FileEntry *f);
+/* Flags of open(2), as far as the kind has not set them when it was made. */
+uint32_t rfiles_entry_flags(const FileEntry *f);
+/* NULL: it has none. */
+const FownEntry *rfiles_entry_owner(const FileEntry *f);
+
 /* restore/fd/remap.c, restore/fd/ghost.c */
 must_check int remaps_load(struct restore *r, struct err *e);
 must_check int remaps_make(struct restore *r, struct err *e);

@@ -14,8 +14,9 @@ static bool uring_match(const struct task *, const struct vma *v)
 	return strncmp(v->name, "anon_inode:[io_uring]", 21) == 0;
 }
 
-static int uring_classify(struct task *, struct vma *v, struct err *e)
+static int uring_classify(struct task *t, struct vma *v, struct err *e)
 {
+	t->has_rings = true;
 	if (v->pgoff != IORING_OFF_SQ_RING && v->pgoff != IORING_OFF_CQ_RING &&
 	    v->pgoff != IORING_OFF_SQES)
 		return err_code(e, ENOTSUP,

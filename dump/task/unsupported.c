@@ -3,12 +3,10 @@
  * code: regs.c. A first thread that has exited: dump/freeze.c. Address spaces shared by processes: dump/ids.c.)
  */
 #include <errno.h>
-#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
 #include "dump/dump.h"
-#include "lib/maps.h"
 
 #define PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG 0x4211 /* newer than the headers */
 #define ARCH_SHSTK_STATUS 0x5005
@@ -38,16 +36,6 @@ struct note {
 	int status;
 	int rings; /* the first of the entries that try them; -1: it can have none */
 };
-
-static bool may_have_rings(const struct task *t)
-{
-	const struct vma *v = t->vmas;
-
-	for (size_t i = 0; i < t->vma_count; i++)
-		if (strncmp(v[i].name, "anon_inode:[io_uring]", 21) == 0)
-			return true;
-	return false;
-}
 
 /* A call with nothing to do. */
 static int ask_rings(struct plan *p)
@@ -85,7 +73,7 @@ static int shadow_ask(struct thread *th, struct plan *p, void **ret_note, struct
 	n->shadow = plan_data(p, sizeof(*n->shadow));
 	n->status = plan_try(p, "ask for a shadow stack", SYS_arch_prctl, ARG(ARCH_SHSTK_STATUS),
 			     DATA(p, n->shadow));
-	n->rings = may_have_rings(th->task) ? ask_rings(p) : -1;
+	n->rings = th->task->has_rings ? ask_rings(p) : -1;
 	*ret_note = n;
 	return 0;
 }
