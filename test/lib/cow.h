@@ -56,6 +56,7 @@ struct scene {
 	size_t tid_count;
 	bool lingers; /* it runs for a while when it is protected, before the moment */
 	bool late;    /* nothing is protected before the moment */
+	void (*first)(struct scene *s); /* what is done before anybody else saves; NULL: nothing */
 };
 
 static inline void fill(char *at, size_t size)
@@ -347,6 +348,8 @@ static inline void take(struct scene *s)
 	cow_follow_moment(s->follow, s->work);
 	s->control->moment = 1;
 	go_all(s);
+	if (s->first)
+		s->first(s);
 	must(cow_work_save(s->work, &e), &e);
 }
 

@@ -1,6 +1,8 @@
 /* A moment is saved exactly, whatever its owner does to its memory meanwhile; and the owner does not notice. */
 #include "test/lib/cow.h"
 
+#include <sched.h>
+
 static void write_all(struct scene *s)
 {
 	ready(s);
@@ -230,6 +232,75 @@ static void memory_has_holes(void)
 	assert(play(&s, use_every_third) == 0);
 }
 
+/* Windows are read while others save single units of them, one after the other. */
+enum { IN_WINDOW = COW_WINDOW / COW_BLOCK, NIBBLERS = 3 };
+
+static struct {
+	struct scene *scene;
+	_Atomic size_t window; /* its first unit */
+	_Atomic bool over;
+} contest;
+
+static void save_units(size_t first, size_t last, char *buf)
+{
+	struct cow_space *space = &contest.scene->space;
+	struct cow_copy copy = { .data = buf };
+	struct manifest_part part = { 0 };
+	struct err e = { 0 };
+
+	must(cow_space_copy(space, first, last, &copy, &e), &e);
+	must(cow_copy_write(&copy, &part, &e), &e);
+	for (size_t i = first; i < last; i++)
+		cow_space_release(space, space->units[i].vaddr, cow_unit_end(&space->units[i]));
+}
+
+/* Each unit of a window once, in some order. */
+static void *nibble(void *arg)
+{
+	static _Thread_local char buf[COW_BLOCK];
+	size_t from = (uintptr_t)arg, was = SIZE;
+
+	while (!contest.over) {
+		size_t at = contest.window;
+
+		for (size_t i = 0; i < IN_WINDOW && at != was; i++) {
+			size_t unit = at + (from + i * 3) % IN_WINDOW;
+
+			if (unit < contest.scene->space.unit_count)
+				save_units(unit, unit + 1, buf);
+		}
+		was = at;
+		sched_yield();
+	}
+	return NULL;
+}
+
+static void save_in_a_contest(struct scene *s)
+{
+	static char buf[COW_WINDOW];
+	pthread_t thread[NIBBLERS];
+
+	contest.scene = s;
+	for (size_t i = 0; i < NIBBLERS; i++)
+		assert(pthread_create(&thread[i], NULL, nibble, (void *)(i * 3)) == 0);
+	for (size_t at = 0; at < s->space.unit_count; at += IN_WINDOW) {
+		size_t last = at + IN_WINDOW;
+
+		contest.window = at;
+		save_units(at, last < s->space.unit_count ? last : s->space.unit_count, buf);
+	}
+	contest.over = true;
+	for (size_t i = 0; i < NIBBLERS; i++)
+		pthread_join(thread[i], NULL);
+}
+
+static void units_are_saved_from_under_a_window(void)
+{
+	struct scene s = { .first = save_in_a_contest };
+
+	assert(play(&s, use_every_third) == 0);
+}
+
 int main(void)
 {
 	return unit_run((struct unit[]){
@@ -246,6 +317,7 @@ int main(void)
 		UNIT(the_kernel_writes),
 		UNIT(huge_pages_are_split),
 		UNIT(memory_has_holes),
+		UNIT(units_are_saved_from_under_a_window),
 		{},
 	});
 }
