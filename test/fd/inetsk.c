@@ -3,6 +3,7 @@
  * processes. To be run in a network namespace of its own.
  */
 #include "test/lib/fds.h"
+#include "test/lib/sk_options.h"
 
 #include <arpa/inet.h>
 #include <linux/filter.h>
@@ -24,21 +25,6 @@ static int backlog_of[FDS_MAX];
 static int tcp(int family)
 {
 	return SYS(socket(family, SOCK_STREAM, 0));
-}
-
-static void set(int fd, int level, int name, int value)
-{
-	SYS(setsockopt(fd, level, name, &value, sizeof(value)));
-}
-
-static void is(int fd, int level, int name, int value)
-{
-	int now = 0;
-	socklen_t size = sizeof(now);
-
-	SYS(getsockopt(fd, level, name, &now, &size));
-	CHECK(now == value, "option %d of level %d of fd %d is %d, was %d", name, level, fd, now,
-	      value);
 }
 
 static void bind_to(int fd, const char *address, int port)

@@ -3,6 +3,7 @@
  * with an interface 'wire'. The argument 'cork': a datagram is being put together in number 3.
  */
 #include "test/lib/fds.h"
+#include "test/lib/sk_options.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -19,21 +20,6 @@ static int plain, server, client, six, group, some, group_six, twice[2], lite, o
 static int udp(int family)
 {
 	return SYS(socket(family, SOCK_DGRAM, 0));
-}
-
-static void set(int fd, int level, int name, int value)
-{
-	SYS(setsockopt(fd, level, name, &value, sizeof(value)));
-}
-
-static void is(int fd, int level, int name, int value)
-{
-	int now = 0;
-	socklen_t size = sizeof(now);
-
-	SYS(getsockopt(fd, level, name, &now, &size));
-	CHECK(now == value, "option %d of level %d of fd %d is %d, was %d", name, level, fd, now,
-	      value);
 }
 
 static socklen_t make(struct sockaddr_storage *ret, const char *address, int port)
