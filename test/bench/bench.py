@@ -60,17 +60,25 @@ def drop_cached(path):
 
 
 def disk(report, folder, runs):
-    """The folder is of no use: it has no disk."""
+    """The folder is of no use: it has no disk. Disks of virtual machines are let run at full speed for some time only,
+    so both have as many tries, in turn, of which the best counts."""
+    def restore(subject, mib):
+        for name in os.listdir(subject.images):
+            drop_cached(os.path.join(subject.images, name))
+        tool("floor", "touch", mib * 9 // 8)
+        took = subject.restore()
+        subject.kill()
+        return took
+
     def measure(mib, folder):
         subject = Subject(folder, "memory", mib)
         pages = os.path.join(subject.images, "pages-1.img")
         try:
             subject.dump()
-            for name in os.listdir(subject.images):
-                drop_cached(os.path.join(subject.images, name))
-            reads = [microseconds(tool("floor", "disk", pages, threads, mib)) for threads in (1, 4, 8)]
-            tool("floor", "touch", mib * 9 // 8)
-            return {"restore": subject.restore(), "read": min(reads)}
+            drop_cached(pages)
+            tries = [(microseconds(tool("floor", "disk", pages, threads, mib)), restore(subject, mib))
+                     for threads in (1, 4, 8)]
+            return {"restore": min(took for _, took in tries), "read": min(took for took, _ in tries)}
         finally:
             subject.end()
 

@@ -94,7 +94,7 @@ class Subject:
         return microseconds(tool("clock", STASIS, "restore", "-d", "-D", self.images,
                                  "-o", "restore.log"))
 
-    def end(self):
+    def kill(self):
         pids = [self.pid] + below(self.pid)
         for pid in pids:
             try:
@@ -104,6 +104,9 @@ class Subject:
         if self.child.returncode is None:
             self.child.wait()
         wait_until(lambda: all(map(is_gone, pids)), "the end of a restored process")
+
+    def end(self):
+        self.kill()
         shutil.rmtree(self.images, ignore_errors=True)
 
 
