@@ -251,13 +251,56 @@ int set_cpu_cap(struct options *opt, const char *value, struct err *e)
 
 int set_manage_cgroups(struct options *opt, const char *value, struct err *e)
 {
-	(void)opt;
-	if (value && strcmp(value, "ignore") == 0)
-		return 0;
-	err_code(e, ENOTSUP,
-		 "option '--manage-cgroups%s%s' is not supported yet: cgroups are left as they are",
-		 value ? "=" : "", value ? value : "");
-	return err_hint(e, "say '--manage-cgroups=ignore'");
+	static const char *const words[] = {
+		[CGROUPS_SOFT] = "soft", [CGROUPS_NONE] = "none",     [CGROUPS_PROPS] = "props",
+		[CGROUPS_FULL] = "full", [CGROUPS_STRICT] = "strict", [CGROUPS_IGNORE] = "ignore",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strcmp(value ? value : "soft", words[i]) == 0) {
+			opt->cgroup_mode = i;
+			return 0;
+		}
+	return err_say(e,
+		       "'%s' is no way to manage cgroups: soft, none, props, full, strict or "
+		       "ignore",
+		       value);
+}
+
+static bool leads_away(const char *path)
+{
+	return *path != '/' || strstr(path, "/../") ||
+	       (strlen(path) >= 3 && strcmp(path + strlen(path) - 3, "/..") == 0);
+}
+
+/* [CTL:]/PATH; an empty CTL is the hierarchy of version 2 in what runtimes say. */
+int set_cgroup_root(struct options *opt, const char *value, struct err *e)
+{
+	const char *path = strchr(value, '/');
+	struct cgroup_root r = { 0 };
+	size_t end;
+
+	if (!path || leads_away(path) || (path != value && path[-1] != ':'))
+		return err_say(e, "'%s' has not the form [CTL:]/PATH", value);
+	if (io_grow(&opt->cgroup_roots, opt->cgroup_root_count, sizeof(r), e) < 0 ||
+	    set_text(&r.path, path, e) < 0)
+		return e->code;
+	for (end = strlen(r.path); end > 1 && r.path[end - 1] == '/';)
+		r.path[--end] = 0;
+	if (path != value) {
+		r.controller = strndup(value, path - value - 1);
+		if (!r.controller) {
+			free(r.path);
+			return err_sys(e, "memory for '%s'", value);
+		}
+	}
+	opt->cgroup_roots[opt->cgroup_root_count++] = r;
+	return 0;
+}
+
+int set_cgroup_controller(struct options *opt, const char *value, struct err *e)
+{
+	return list_add(&opt->cgroup_controllers, value, e);
 }
 
 /* fd[N]:KEY makes an entry, debug[N]:TEXT writes TEXT to N here and now. */

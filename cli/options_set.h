@@ -25,6 +25,8 @@ int set_ghost_limit(struct options *opt, const char *value, struct err *e);
 int set_file_validation(struct options *opt, const char *value, struct err *e);
 int set_cpu_cap(struct options *opt, const char *value, struct err *e);
 int set_manage_cgroups(struct options *opt, const char *value, struct err *e);
+int set_cgroup_root(struct options *opt, const char *value, struct err *e);
+int set_cgroup_controller(struct options *opt, const char *value, struct err *e);
 int set_inherit_fd(struct options *opt, const char *value, struct err *e);
 int set_irmap_scan_path(struct options *opt, const char *value, struct err *e);
 int set_tcp_rebind(struct options *opt, const char *value, struct err *e);

@@ -23,7 +23,6 @@
 #define NO_PAGE_SERVER "there is no page server"
 #define NO_TLS "there is no page server, and so no TLS"
 #define NO_LAZY "pages are always restored before the tasks run"
-#define NO_CGROUPS "cgroups are left as they are"
 #define NO_MOUNTS "mount namespaces cannot be dumped"
 #define NO_NAMESPACES "namespaces cannot be restored"
 
@@ -107,8 +106,20 @@ const struct option_entry option_table[] = {
 	  .help = "drop connections that were not accepted yet" },
 	{ "network-lock", 0, NEEDS("METHOD"), .set = set_network_lock, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
 	  .help = "block connections until they are restored: nftables (default), or skip" },
+	{ "freeze-cgroup", 0, TEXT(freeze_cgroup, "DIR"), .on = ON_SAVE | ON_PROTECT, IN(DUMP),
+	  .help = "freeze this cgroup while its tasks are stopped" },
 	{ "manage-cgroups", 0, MAY_HAVE("MODE"), .set = set_manage_cgroups, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
-	  .help = "only 'ignore': leave cgroups alone, as happens anyway" },
+	  .help = "soft (default), none, props, full, strict or ignore: what is made of cgroups at restore" },
+	{ "cgroup-root", 0, NEEDS("[CTL:]/PATH"), .set = set_cgroup_root, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
+	  .help = "cgroups are saved from here on; at restore this takes the place of where they began" },
+	{ "cgroup-props", 0, TEXT(cgroup_props, "TEXT"), .on = ON_DUMPS, IN(DUMP),
+	  .help = "settings of cgroups to be saved besides the usual ones, or instead of them" },
+	{ "cgroup-props-file", 0, TEXT(cgroup_props_file, "FILE"), .on = ON_DUMPS, IN(DUMP),
+	  .help = "the same, from a file" },
+	{ "cgroup-dump-controller", 0, NEEDS("NAME"), .set = set_cgroup_controller, .on = ON_DUMPS, IN(DUMP),
+	  .help = "save the settings of these cgroup controllers only" },
+	{ "cgroup-yard", 0, TEXT(cgroup_yard, "DIR"), .on = ON_BOTH | ON_PROTECT, IN(DUMP),
+	  .help = "cgroup hierarchies are mounted below, each in a folder of its name" },
 
 	{ "restore-detached", 'd', NO, FLAG(detached), .on = ON_RESTORE, IN(RESTORE),
 	  .help = "leave when the tasks run, instead of waiting for their end" },
@@ -172,7 +183,6 @@ const struct option_entry option_table[] = {
 	{ "libdir", 'L', NEEDS("DIR"), .missing = "there are no plugins" },
 	{ "unprivileged", 0, NO, .missing = "stasis has to be started by root" },
 	{ "deprecated", 0, NO, .missing = "image layouts that CRIU has given up cannot be read" },
-	{ "freeze-cgroup", 0, NEEDS("PATH"), .missing = "tasks are stopped one by one" },
 	{ "allow-uprobes", 0, NO, .missing = "processes under uprobes cannot be dumped" },
 	{ "veth-pair", 0, NEEDS("IN=OUT"), .missing = NO_NAMESPACES },
 	{ "join-ns", 'J', NEEDS("NS:FILE"), .missing = NO_NAMESPACES },
@@ -185,11 +195,6 @@ const struct option_entry option_table[] = {
 	{ "enable-fs", 0, NEEDS("NAMES"), .missing = NO_MOUNTS },
 	{ "lsm-mount-context", 0, NEEDS("CONTEXT"), .missing = NO_MOUNTS },
 	{ "lsm-profile", 0, NEEDS("TYPE:NAME"), .missing = "security labels cannot be changed" },
-	{ "cgroup-root", 0, NEEDS("[CTL:]PATH"), .missing = NO_CGROUPS },
-	{ "cgroup-props", 0, NEEDS("TEXT"), .missing = NO_CGROUPS },
-	{ "cgroup-props-file", 0, NEEDS("FILE"), .missing = NO_CGROUPS },
-	{ "cgroup-dump-controller", 0, NEEDS("NAME"), .missing = NO_CGROUPS },
-	{ "cgroup-yard", 0, NEEDS("PATH"), .missing = NO_CGROUPS },
 	{ "ms", 0, .set = set_removed },
 	/* clang-format on */
 };

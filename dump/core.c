@@ -4,13 +4,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "dump/cgroups.h"
 #include "dump/ids.h"
 #include "dump/network.h"
 #include "images/image.h"
 #include "images/ns/time.pb-c.h"
 
-/* The number of our own cgroup set, which is not stored: tasks stay in the cgroups of whoever restores them. */
-enum { OWN_CGROUPS = 1, IMAGE_VERSION = 2, PRE_DUMP_READ = 2 };
+enum { IMAGE_VERSION = 2, PRE_DUMP_READ = 2 };
 enum { LOCKED_BY_NFTABLES = 1, NOT_LOCKED = 2 }; /* network_lock_method */
 
 static void prepare_thread(struct thread *th)
@@ -21,8 +21,6 @@ static void prepare_thread(struct thread *th)
 	th->core->mtype = CORE_ENTRY__MARCH__X86_64;
 	th->core->thread_core = pool_new(pool, ThreadCoreEntry);
 	thread_core_entry__init(th->core->thread_core);
-	th->core->thread_core->has_cg_set = 1;
-	th->core->thread_core->cg_set = OWN_CGROUPS;
 }
 
 static TaskCoreEntry *prepare_task_core(struct task *t)

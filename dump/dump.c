@@ -14,6 +14,7 @@
 #include "dump/fanotify.h"
 #include "dump/files.h"
 #include "dump/freeze.h"
+#include "dump/freezer.h"
 #include "dump/guard.h"
 #include "dump/ids.h"
 #include "dump/increment.h"
@@ -412,6 +413,7 @@ static int work(struct guard *g, void *arg, struct err *e)
 	cow_free(d);
 	track_drop(d);
 	shmem_held_drop(d);
+	freezer_close(d);
 	seen_end(&d->seen);
 	return r;
 }

@@ -37,6 +37,8 @@ struct cow_task;
 struct dump_stream;
 struct seen_pages;
 struct network;
+struct cgroups;
+struct freezer;
 
 /* Values of task_core_entry.task_state. */
 enum task_state { TASK_ALIVE = 1, TASK_DEAD = 2, TASK_STOPPED = 3 };
@@ -106,6 +108,8 @@ struct dump {
 	struct tracks *tracks;	    /* dump/track.h; NULL: nothing is tracked */
 	struct cow *cow;	    /* dump/cow.h; NULL: memory is saved in the stop */
 	struct dump_stream *stream; /* dump/stream.h; NULL: into the folder */
+	struct cgroups *cgroups;    /* dump/cgroups.h; NULL: nobody has looked yet */
+	struct freezer *freezer;    /* dump/freezer.h; NULL: without a control group */
 	struct network *network;    /* dump/network.h; NULL: there are no connections */
 	struct background *background; /* writes images; NULL: they are written at once */
 };

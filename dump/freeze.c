@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "dump/cow.h"
+#include "dump/freezer.h"
 #include "dump/guard.h"
 #include "dump/restart.h"
 #include "dump/stand.h"
@@ -234,12 +235,33 @@ static int add_children(struct attempt *a, struct task *t, struct err *e)
 	return finish_tasks(a, first, e) < 0 ? e->code : added;
 }
 
+/* Nobody runs, so nobody is born while they are found; they stop when they are thawed. */
+static int ask_frozen(struct attempt *a, struct err *e)
+{
+	struct dump *d = a->d;
+
+	for (size_t i = 0; i < d->task_count; i++) {
+		own_pids children = { 0 };
+
+		if (find_children(d->tasks[i], &children, e) < 0)
+			return e->code;
+		for (size_t k = 0; k < children.count; k++)
+			if (add_task(a, d->tasks[i], children.pid[k], e) < 0)
+				return e->code;
+	}
+	return freezer_thaw(d, e);
+}
+
 static int stop_all(struct attempt *a, struct err *e)
 {
 	struct dump *d = a->d;
 	int fresh, r;
 
-	if (add_task(a, NULL, d->opt->tree, e) < 0 || finish_stop(a, d->tasks[0], e) < 0)
+	if (freezer_freeze(d, e) < 0 || add_task(a, NULL, d->opt->tree, e) < 0)
+		return e->code;
+	if (d->freezer && ask_frozen(a, e) < 0)
+		return e->code;
+	if (finish_stop(a, d->tasks[0], e) < 0 || finish_tasks(a, 1, e) < 0)
 		return e->code;
 	/* An orphan can come to a task that was looked at already. Threads of a task that stands are not born. */
 	do {

@@ -2,6 +2,7 @@
 #include "dump/guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/io.h"
 #include "lib/log.h"
 #include "lib/netlock.h"
 #include "lib/own.h"
@@ -30,11 +32,17 @@ struct ending {
 	uint64_t start_time; /* tells it from another one that has got its number */
 };
 
+struct guard_file {
+	const char *name, *text; /* name NULL: none */
+	volatile bool counts;
+};
+
 struct note {
 	struct note *next;
 	struct injection injection; /* pid 0: none */
 	struct ending ending;	    /* pid 0: none */
 	struct guard_socket socket; /* pid 0: none */
+	struct guard_file file;
 	const char *lock;	    /* the name of a network lock, NULL: none */
 	char path[];		    /* "": none */
 };
@@ -146,15 +154,56 @@ int guard_note_socket(struct guard *g, const struct guard_socket *s, struct err 
 	return 0;
 }
 
+static int keep_text(struct guard *g, const char *text, const char **ret, struct err *e)
+{
+	size_t size = strlen(text) + 1;
+	char *copy = NULL;
+
+	if (guard_alloc(g, size, &copy, e) < 0)
+		return e->code;
+	*ret = memcpy(copy, text, size);
+	return 0;
+}
+
+int guard_note_file(struct guard *g, const char *path, const char *text, struct guard_file **ret,
+		    struct err *e)
+{
+	struct note *n = NULL;
+
+	if (add_note(g, 1, &n, e) < 0 || keep_text(g, path, &n->file.name, e) < 0 ||
+	    keep_text(g, text, &n->file.text, e) < 0)
+		return e->code;
+	g->notes = n;
+	*ret = &n->file;
+	return 0;
+}
+
+void guard_file_begin(struct guard_file *f)
+{
+	f->counts = true;
+}
+
+void guard_file_end(struct guard_file *f)
+{
+	f->counts = false;
+}
+
+static void put_files_back(const struct guard *g)
+{
+	for (const struct note *n = g->notes; n; n = n->next) {
+		struct err e = { 0 };
+
+		if (n->file.counts && io_put(AT_FDCWD, n->file.name, n->file.text, &e) < 0)
+			log_error("%s", e.text);
+	}
+}
+
 int guard_note_lock(struct guard *g, const char *table, struct err *e)
 {
-	size_t size = strlen(table) + 1;
 	struct note *n = NULL;
-	char *name = NULL;
 
-	if (add_note(g, 1, &n, e) < 0 || guard_alloc(g, size, &name, e) < 0)
+	if (add_note(g, 1, &n, e) < 0 || keep_text(g, table, &n->lock, e) < 0)
 		return e->code;
-	n->lock = memcpy(name, table, size);
 	g->notes = n;
 	return 0;
 }
@@ -318,6 +367,7 @@ static int heal(struct guard *g, int status, struct err *e)
 
 	if (g->committed) {
 		carry_out(g);
+		put_files_back(g);
 		log_warn("the process that dumps was killed by signal %d, when all was saved", sig);
 		return 0;
 	}
@@ -326,6 +376,7 @@ static int heal(struct guard *g, int status, struct err *e)
 			inject_heal(&n->injection);
 	if (g->peeking)
 		put_peek_back(&g->peek);
+	put_files_back(g);
 	end_repair(g);
 	guard_remove_locks(g);
 	guard_remove_links(g);

@@ -58,6 +58,12 @@ void guard_silence(struct guard *g);
 /* A network lock (lib/netlock.h), removed unless the dump ends well. */
 must_check int guard_note_lock(struct guard *g, const char *table, struct err *e);
 void guard_remove_locks(struct guard *g);
+/* A file that gets this text if the dump fails between begin and end. The path is absolute. */
+struct guard_file;
+must_check int guard_note_file(struct guard *g, const char *path, const char *text,
+			       struct guard_file **ret, struct err *e);
+void guard_file_begin(struct guard_file *f);
+void guard_file_end(struct guard_file *f);
 /* Removes the noted links now. */
 void guard_remove_links(struct guard *g);
 /* From here on nothing is undone: the dump is complete, and the endings are carried out whoever is killed. */

@@ -32,6 +32,7 @@
 	KIND(robust_list)                                                                       \
 	KIND(tid_address)                                                                       \
 	KIND(oom_score_adj)                                                                     \
+	KIND(cgroup)                                                                            \
 	KIND(loginuid)                                                                          \
 	KIND(coredump_filter)                                                                   \
 	KIND(mm)                                                                                \

@@ -4,6 +4,7 @@
 #include "dump/dump.h"
 #include "dump/fanotify.h"
 #include "dump/freeze.h"
+#include "dump/freezer.h"
 #include "dump/guard.h"
 #include "dump/increment.h"
 #include "dump/mm/shmem_held.h"
@@ -93,6 +94,7 @@ static int work(struct guard *g, void *arg, struct err *e)
 	r = steps_run(steps, ARRAY_SIZE(steps), d, d->opt->inject_fault, e);
 	track_drop(d);
 	shmem_held_drop(d);
+	freezer_close(d);
 	return r;
 }
 

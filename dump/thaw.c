@@ -7,6 +7,7 @@
 
 #include "dump/cow.h"
 #include "dump/freeze.h"
+#include "dump/freezer.h"
 #include "dump/restart.h"
 #include "lib/io.h"
 #include "lib/proc.h"
@@ -88,7 +89,9 @@ void freeze_note(struct dump *d)
 
 void freeze_let_go(struct dump *d)
 {
+	freezer_before_go(d);
 	detach_all(d);
+	freezer_after_go(d);
 	freeze_note(d);
 	freeze_forget(d);
 }
@@ -101,6 +104,7 @@ void freeze_leave_stopped(struct dump *d)
 	detach_all(d);
 	for (size_t i = 0; i < d->task_count; i++)
 		proc_wait_stopped(d->tasks[i]->pid);
+	freezer_after_go(d);
 	freeze_forget(d);
 }
 
@@ -120,6 +124,7 @@ void freeze_kill(struct dump *d)
 	/* Tracees are waited for like children; none are left once all are gone. */
 	while (waitpid(-1, &status, __WALL) > 0 || errno == EINTR)
 		;
+	freezer_after_go(d);
 	freeze_forget(d);
 }
 

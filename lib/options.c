@@ -47,7 +47,8 @@ void options_free(struct options *opt)
 {
 	char *texts[] = { opt->images_dir,   opt->prev_images_dir, opt->work_dir,
 			  opt->log_file,     opt->pidfile,	   opt->root,
-			  opt->inject_fault, opt->check_feature };
+			  opt->inject_fault, opt->check_feature,   opt->cgroup_props,
+			  opt->cgroup_yard,  opt->cgroup_props_file, opt->freeze_cgroup };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);
@@ -57,10 +58,16 @@ void options_free(struct options *opt)
 	list_free(&opt->external);
 	list_free(&opt->irmap_scan_paths);
 	list_free(&opt->action_scripts);
+	list_free(&opt->cgroup_controllers);
 	for (size_t i = 0; i < opt->inherit_count; i++)
 		free(opt->inherit_fds[i].key);
 	free(opt->inherit_fds);
 	free(opt->tcp_rebinds);
+	for (size_t i = 0; i < opt->cgroup_root_count; i++) {
+		free(opt->cgroup_roots[i].controller);
+		free(opt->cgroup_roots[i].path);
+	}
+	free(opt->cgroup_roots);
 	if (opt->images_fd >= 0)
 		close(opt->images_fd);
 	if (opt->work_fd >= 0)

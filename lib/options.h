@@ -44,6 +44,22 @@ enum network_lock {
 	NETWORK_LOCK_SKIP, /* the caller does it */
 };
 
+/* --manage-cgroups. Of a dump only that they are ignored, or not. */
+enum cgroup_mode {
+	CGROUPS_SOFT,	/* those that are missing are made, with their settings */
+	CGROUPS_NONE,	/* they have to be there, and stay as they are */
+	CGROUPS_PROPS,	/* they have to be there; settings are made */
+	CGROUPS_FULL,	/* those that are missing are made; settings are made in all */
+	CGROUPS_STRICT, /* as soft; one that is there is an error */
+	CGROUPS_IGNORE, /* nobody looks at them */
+};
+
+/* --cgroup-root [CTL:]/PATH; controller is NULL for those that have none of their own. */
+struct cgroup_root {
+	char *controller;
+	char *path;
+};
+
 /* "stop" and the like. */
 const char *freeze_word(enum freeze_mode mode);
 
@@ -106,6 +122,15 @@ struct options {
 	enum network_lock network_lock;
 	struct tcp_rebind *tcp_rebinds;
 	size_t rebind_count;
+
+	char *freeze_cgroup; /* directory of a control group; NULL: threads are stopped one by one */
+	enum cgroup_mode cgroup_mode;
+	struct cgroup_root *cgroup_roots;
+	size_t cgroup_root_count;
+	char *cgroup_props;		       /* text of --cgroup-props */
+	char *cgroup_props_file;	       /* relative to the work directory */
+	struct string_list cgroup_controllers; /* only their settings are saved; none: all */
+	char *cgroup_yard; /* hierarchies are mounted below, relative to the work directory */
 
 	bool shell_job;
 	bool file_locks;

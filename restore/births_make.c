@@ -15,6 +15,7 @@
 
 #include "lib/proc.h"
 #include "restore/births.h"
+#include "restore/cgroups.h"
 #include "restore/files.h"
 #include "restore/load.h"
 #include "restore/memory.h"
@@ -104,7 +105,7 @@ static int clone_chosen(struct rtask *creator, unsigned int which, struct err *e
 	for (size_t i = 0; i < r->task_count; i++)
 		if (chosen(r->tasks[i], creator, which) &&
 		    (run_await_birth(r, r->tasks[i]->pid, e) < 0 ||
-		     move_helper_fd(r->tasks[i], e) < 0))
+		     rcgroups_attach(r->tasks[i], e) < 0 || move_helper_fd(r->tasks[i], e) < 0))
 			return e->code;
 	return 0;
 }
@@ -241,7 +242,8 @@ int births_make(struct restore *r, struct err *e)
 	choose_heirs(r);
 	for (size_t i = 0; i < r->task_count; i++)
 		if (!r->tasks[i]->creator &&
-		    (spawn_root(r->tasks[i], e) < 0 || make_children(r->tasks[i], e) < 0))
+		    (spawn_root(r->tasks[i], e) < 0 || rcgroups_attach(r->tasks[i], e) < 0 ||
+		     make_children(r->tasks[i], e) < 0))
 			return e->code;
 	if (join_groups(r, true, e) < 0)
 		return e->code;

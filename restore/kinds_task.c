@@ -22,6 +22,7 @@
 	KIND(sigactions)                                                                 \
 	KIND(sigpending)                                                                 \
 	KIND(oom_score_adj)                                                              \
+	KIND(cgroup)                                                                     \
 	KIND(loginuid)                                                                   \
 	KIND(coredump_filter)                                                            \
 	/* From here on: all that needs privileges, giving them up, what that resets. */ \

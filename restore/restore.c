@@ -13,6 +13,7 @@
 #include "lib/stats.h"
 #include "lib/steps.h"
 #include "restore/births.h"
+#include "restore/cgroups.h"
 #include "restore/files.h"
 #include "restore/foreground.h"
 #include "restore/intact.h"
@@ -95,6 +96,16 @@ static void undo_make(void *job)
 	rfiles_close(job);
 }
 
+static int step_cgroups(void *job, struct err *e)
+{
+	return rcgroups_make(job, e);
+}
+
+static void undo_cgroups(void *job)
+{
+	rcgroups_remove(job);
+}
+
 static int step_tree(void *job, struct err *e)
 {
 	struct restore *r = job;
@@ -135,7 +146,9 @@ static int step_files(void *job, struct err *e)
 
 static int step_threads(void *job, struct err *e)
 {
-	return stage_threads(job, e) < 0 ? e->code : stage_files_last(job, e);
+	if (stage_threads(job, e) < 0 || rcgroups_attach_threads(job, e) < 0)
+		return e->code;
+	return stage_files_last(job, e);
 }
 
 static int step_state(void *job, struct err *e)
@@ -224,6 +237,12 @@ static void undo_track(void *job)
 	rtrack_unkeep(job);
 }
 
+/* As late as can be: they limit what may be done. */
+static int step_limits(void *job, struct err *e)
+{
+	return rcgroups_set(job, CGROUP_LATE, e);
+}
+
 static int step_network(void *job, struct err *e)
 {
 	return network_prepare(job, e);
@@ -257,6 +276,7 @@ static const struct step steps[] = {
 	{ .name = "load", .run = step_load },
 	{ .name = "arena", .run = step_arena },
 	{ .name = "make", .run = step_make, .undo = undo_make, .always = 1 },
+	{ .name = "cgroups", .run = step_cgroups, .undo = undo_cgroups },
 	{ .name = "tree", .run = step_tree, .undo = undo_tree },
 	{ .name = "memory", .run = step_memory },
 	{ .name = "protect", .run = step_protect },
@@ -273,6 +293,7 @@ static const struct step steps[] = {
 	{ .name = "finish", .run = step_finish, .undo = undo_finish },
 	{ .name = "settle", .run = step_settle },
 	{ .name = "track", .run = step_track, .undo = undo_track },
+	{ .name = "limits", .run = step_limits },
 	{ .name = "network", .run = step_network, .undo = undo_network },
 	{ .name = "commit", .run = step_commit },
 	{ .name = "go", .run = step_go, .final = 1 },
@@ -304,7 +325,9 @@ static int run(struct restore *r, struct err *e)
 		return steps_run(dry_steps, ARRAY_SIZE(dry_steps), r, NULL, e);
 	if (steps_run(steps, ARRAY_SIZE(steps), r, r->opt->inject_fault, e) < 0)
 		return e->code;
+	rcgroups_freeze(r, true);
 	finish_go(r);
+	rcgroups_freeze(r, false);
 	r->opt->restore_stats->restore_time = io_now_us() - r->started_at;
 	if (scripts(r, "post-resume", &later) < 0)
 		log_error("%s", later.text);
@@ -320,6 +343,7 @@ int restore_run(const struct options *opt, struct err *e)
 	runs_close(&r);
 	rfiles_close(&r);
 	rtrack_close(&r);
+	rcgroups_close(&r);
 	memory_close(&r, res < 0);
 	rstream_close(&r);
 	intact_close(&r);

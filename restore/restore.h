@@ -29,6 +29,7 @@ struct rfiles;
 struct rshmem;
 struct rsysv;
 struct rtracks;
+struct rcgroups;
 
 struct rthread {
 	int tid;
@@ -96,6 +97,7 @@ struct restore {
 	struct intact *intact;	       /* restore/intact.c */
 	struct rtracks *tracks;	       /* restore/track.h; NULL: nothing is tracked */
 	struct packed_files packed_files; /* with compressed pages, or those that are stored once */
+	struct rcgroups *cgroups; /* restore/cgroups.h; NULL: they are left alone */
 	struct restore_stream *stream; /* restore/stream.h; NULL: images come from a folder */
 	struct SeccompEntry *seccomp;  /* restore/task/seccomp.c */
 	struct xstate_layout *xstate;  /* images/xstate.h, of this processor */

@@ -18,7 +18,7 @@ fi
 # One file; its output goes into a file of its own, so that the lines of two are never mixed.
 run_one()
 {
-	local file=$1 out="$2/${1//\//_}" status=0
+	local file=$1 out="$2/${1//\//_}" status=0 began=$SECONDS
 
 	case $file in
 	*.bats) export TEST_RUN=$out && timeout -k 5 "$LIMIT" bats --tap "$file" >"$out" 2>&1 </dev/null || status=$? ;;
@@ -35,7 +35,7 @@ run_one()
 	if grep -q '^not ok ' "$out"; then
 		printf '%s\n%s\n' "FAILED $file" "$(cat "$out")"
 	else
-		printf '%s\n' "passed $file ($(grep -c '^ok ' "$out"))$(grep '^ok .*# skip' "$out" | sed 's/^/\n    /')"
+		printf '%s\n' "passed $file ($(grep -c '^ok ' "$out"), $((SECONDS - began)) s)$(grep '^ok .*# skip' "$out" | sed 's/^/\n    /')"
 	fi
 }
 export -f run_one
