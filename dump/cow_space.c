@@ -134,13 +134,28 @@ struct protecting {
 	pthread_t thread;
 };
 
+/* Before 6.3 one call is for one mapping, and what lies in a row may be several. */
+static int protect_parts(struct protecting *p, uint64_t start, uint64_t end)
+{
+	uint64_t middle = (start + (end - start) / 2) & ~(PAGE_SIZE - 1);
+	struct err e = { 0 };
+	int r = uffd_protect(p->s->uffd, start, end, true, &e);
+
+	if (r == -ENOENT && middle > start)
+		return protect_parts(p, start, middle) < 0 ? p->err.code :
+							     protect_parts(p, middle, end);
+	if (r < 0)
+		p->err = e;
+	return r;
+}
+
 /* While its owner runs a mapping may go away at any time, and is then found to be unprotected in the stop. */
 static int protect_slice(struct protecting *p, uint64_t start, uint64_t end)
 {
 	struct err ignored = { 0 };
 
 	if (!p->early)
-		return uffd_protect(p->s->uffd, start, end, true, &p->err);
+		return protect_parts(p, start, end);
 	pthread_mutex_lock(&p->s->gate);
 	if (!p->s->calm && uffd_protect(p->s->uffd, start, end, true, &ignored) < 0)
 		p->s->doubt = true;

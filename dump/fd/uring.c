@@ -177,10 +177,13 @@ static int find_files(const struct file *f, UringEntry *r, struct err *e)
 	r->file_slots = count;
 	r->files = pool_array(&f->dump->pool, UringFile *, count);
 	for (list++; (list = next_line(list, &slot, &rest));) {
-		int size = (int)strcspn(rest, "\n");
-		int fd = find_descriptor(files_table(f->task), rest, size);
-		UringFile *file = pool_new(&f->dump->pool, UringFile);
+		int size = (int)strcspn(rest, "\n"), fd;
+		UringFile *file;
 
+		if (strncmp(rest, "<none>", size) == 0)
+			continue; /* a slot that is free: up to 6.12 they are in the list */
+		fd = find_descriptor(files_table(f->task), rest, size);
+		file = pool_new(&f->dump->pool, UringFile);
 		if (fd < 0) {
 			err_code(
 				e, ENOTSUP,

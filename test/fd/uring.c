@@ -32,6 +32,19 @@ static void register_all(const struct ring *r, int end)
 	SYS(syscall(SYS_io_uring_register, r->fd, IORING_REGISTER_BUFFERS, buffers, 2));
 }
 
+/* Up to 6.12 the kernel tells no more of a registered file than its name, by which it is not to be known. */
+static bool tells_files(const struct ring *r)
+{
+	char path[64], text[4096] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", r->fd);
+	fd = SYS(open(path, O_RDONLY));
+	SYS(read(fd, text, sizeof(text) - 1));
+	SYS(close(fd));
+	return strstr(text, "/dev/null");
+}
+
 /* Files that are read by the kernel's workers, which stay when they have nothing to do. */
 static void use_worker(struct ring *r)
 {
@@ -57,6 +70,14 @@ static void works(struct ring *r)
 	ring_turn(r, 50, 0);
 }
 
+/* Since 6.8 a ring can be asked for the state of buffers that are provided to it; without that it is refused. */
+static bool tells_buffers(const struct ring *r)
+{
+	uint32_t status[10] = { 0 };
+
+	return syscall(SYS_io_uring_register, r->fd, 26, status, 1) == 0 || errno != EINVAL;
+}
+
 int main(void)
 {
 	struct ring plain, large, flat, one;
@@ -67,7 +88,11 @@ int main(void)
 	memcpy(buffer, "fixed", 5);
 	SYS(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
 	ring_make(&plain, 8, 0);
+	if (!tells_buffers(&plain))
+		victim_skip("this kernel does not tell what buffers a ring has");
 	register_all(&plain, ends[1]);
+	if (!tells_files(&plain))
+		victim_skip("this kernel does not tell the paths of registered files");
 	use_worker(&plain);
 	ring_turn(&plain, TURNS, UNREAD);
 	ring_make(&large, 4, IORING_SETUP_SQE128 | IORING_SETUP_CQE32 | IORING_SETUP_CLAMP);

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -10,11 +11,32 @@
 
 #define SET_DISPATCH 59 /* PR_SET_SYSCALL_USER_DISPATCH */
 
+/* PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG came with 6.4. */
+static bool tells_dispatch(void)
+{
+	char config[32];
+	pid_t pid = SYS(fork());
+	bool tells;
+
+	if (pid == 0) {
+		ptrace(PTRACE_TRACEME, 0, 0, 0);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	SYS(waitpid(pid, NULL, 0));
+	tells = ptrace(0x4211, pid, sizeof(config), config) == 0;
+	kill(pid, SIGKILL);
+	SYS(waitpid(pid, NULL, 0));
+	return tells;
+}
+
 /* Catches the calls of code that lies nowhere; its own are let through by the selector. */
 static void dispatch(void)
 {
 	static char selector;
 
+	if (!tells_dispatch())
+		victim_skip("this kernel does not tell who catches system calls");
 	if (prctl(SET_DISPATCH, 1, 0, 0, &selector) < 0)
 		victim_skip("this kernel cannot dispatch system calls to the program");
 }
