@@ -37,7 +37,8 @@ static void about(int fd, long was)
 	long is = left_ms(fd);
 
 	/* Until the stop it runs, which takes ten times as long where the processor is emulated. */
-	CHECK(is <= was && is > was - (getenv("EMULATED") ? 20000 : 2000), "%ld ms left of %ld", is, was);
+	CHECK(is <= was && is > was - (getenv("EMULATED") ? 20000 : 2000), "%ld ms left of %ld", is,
+	      was);
 }
 
 int main(void)
