@@ -16,6 +16,7 @@
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/ptrace.h"
+#include "lib/scripts.h"
 #include "lib/uffd.h"
 
 enum { FIRST = -20 };
@@ -63,6 +64,8 @@ static int check(const struct options *opt, struct err *e)
 		err_say(e, "with --freeze=cow an action script would find the tree running");
 		return err_hint(e, "leave --action-script out, or use --freeze=precopy");
 	}
+	if (scripts_wanted(opt))
+		return err_say(e, "with --freeze=cow who is notified would find the tree running");
 	return 0;
 }
 

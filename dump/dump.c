@@ -107,6 +107,14 @@ static void undo_stop(void *job)
 	freeze_let_go(job);
 }
 
+/* A client may name what is not of the tree only now that nothing moves. */
+static int step_query(void *job, struct err *e)
+{
+	struct dump *d = job;
+
+	return scripts_tell(d->opt, &(struct event){ "query-ext-files", d->opt->tree, -1 }, e);
+}
+
 static bool lives(int pid)
 {
 	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
@@ -262,7 +270,7 @@ static int step_early(void *job, struct err *e)
 	struct dump *d = job;
 
 	(void)e;
-	if (!d->opt->leave_running || d->opt->action_scripts.count)
+	if (!d->opt->leave_running || scripts_wanted(d->opt))
 		return 0;
 	freeze_let_go(d);
 	return 0;
@@ -311,7 +319,9 @@ static int step_post(void *job, struct err *e)
 {
 	struct dump *d = job;
 
-	return scripts_run(d->opt, "post-dump", d->opt->tree, e);
+	/* That took as long as it took: whoever waits for us may be gone. */
+	return scripts_run(d->opt, "post-dump", d->opt->tree, e) < 0 ? e->code :
+								       guard_check(d->guard, e);
 }
 
 static int step_go(void *job, struct err *e)
@@ -380,6 +390,7 @@ static const struct step steps[] = {
 	{ .name = "pre-copy", .run = step_precopy, .undo = undo_precopy },
 	{ .name = "protect", .run = step_arm, .undo = undo_arm },
 	{ .name = "stop", .run = step_stop, .undo = undo_stop },
+	{ .name = "query", .run = step_query },
 	{ .name = "sessions", .run = step_sessions },
 	{ .name = "outside", .run = step_outside },
 	{ .name = "mappings", .run = step_mappings },

@@ -25,6 +25,7 @@
 #include "dump/guard.h"
 #include "dump/restart.h"
 #include "dump/stand.h"
+#include "lib/client.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/proc.h"
@@ -405,6 +406,18 @@ static bool is_hopeless(const struct dump *d, unsigned attempts, uint64_t took, 
 	       (kill(d->opt->tree, 0) < 0 && errno == ESRCH);
 }
 
+/* Nothing has been read so far that the client may not see. */
+static int check_client(const struct dump *d, struct err *e)
+{
+	const struct client *c = d->opt->client;
+
+	for (size_t i = 0; c && c->may_trace && i < d->task_count; i++)
+		for (size_t k = 0; k < d->tasks[i]->thread_count; k++)
+			if (c->may_trace(c, d->tasks[i]->threads[k].tid, e) < 0)
+				return e->code;
+	return 0;
+}
+
 int freeze_tree(struct dump *d, struct err *e)
 {
 	uint64_t begin = io_now_us();
@@ -435,5 +448,5 @@ int freeze_tree(struct dump *d, struct err *e)
 	}
 	stand_look_every(0);
 	d->opt->dump_stats->freezing_time = io_now_us() - d->frozen_at;
-	return r;
+	return r < 0 ? r : check_client(d, e);
 }

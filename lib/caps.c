@@ -33,6 +33,15 @@ const char *caps_name(int cap, char *buf, unsigned long size)
 	return buf;
 }
 
+int caps_drop_all(void)
+{
+	cap_t none = cap_init();
+	int r = none ? cap_set_proc(none) : -1;
+
+	cap_free(none);
+	return r;
+}
+
 int caps_privileged(struct err *e)
 {
 	if (!caps_have(CAP_SYS_ADMIN) && !caps_have(CAP_CHECKPOINT_RESTORE)) {

@@ -10,6 +10,8 @@
 bool caps_have(int cap);
 /* "CAP_SYS_RESOURCE", for sentences; into buf. */
 const char *caps_name(int cap, char *buf, unsigned long size);
+/* Gives all of this process's capabilities up. 0 or -1. */
+must_check int caps_drop_all(void);
 /*
  * Whether we may dump and restore at all: root with CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE.
  * -EPERM with a sentence if not.

@@ -20,6 +20,7 @@ static struct {
 	char held[1024];
 	size_t held_size;
 	int holding;
+	struct log_first *first; /* NULL: nobody wants it */
 } state = { .fd = STDERR_FILENO, .level = LOG_LEVEL_WARN, .split_dir = -1 };
 
 void log_setup(int fd, int level)
@@ -43,6 +44,11 @@ void log_split(int dir_fd, const char *path)
 {
 	state.split_dir = dir_fd;
 	state.split_path = path;
+}
+
+void log_keep_first(struct log_first *first)
+{
+	state.first = first;
 }
 
 int log_level(void)
@@ -90,6 +96,19 @@ static int put_split(const char *text, const char *line, size_t size)
 	return fd >= 0 && write(fd, line, size) == (ssize_t)size;
 }
 
+static void keep_first(const char *where, const char *fmt, va_list ap)
+{
+	struct log_first first;
+	size_t size = sizeof(first.line) - 1;
+	int n = snprintf(first.line, size, "Error (%s): ", where);
+	int more = n < 0 || (size_t)n >= size ? -1 : vsnprintf(first.line + n, size - n, fmt, ap);
+
+	if (more < 0 || state.first->line[0])
+		return;
+	strcat(first.line, "\n");
+	*state.first = first;
+}
+
 void log_line(enum log_level level, const char *where, const char *fmt, ...)
 {
 	char line[2048];
@@ -97,6 +116,11 @@ void log_line(enum log_level level, const char *where, const char *fmt, ...)
 	va_list ap;
 	int r;
 
+	if (level == LOG_LEVEL_ERROR && state.first) {
+		va_start(ap, fmt);
+		keep_first(where, fmt, ap);
+		va_end(ap);
+	}
 	if ((int)level > state.level)
 		return;
 	if (state.level >= LOG_LEVEL_INFO)

@@ -17,6 +17,11 @@ void log_setup(int fd, int level);
 void log_hold(int level);
 /* From now on, lines that start with "pid N" go to the file PATH.N in dir_fd. Both must stay valid. */
 void log_split(int dir_fd, const char *path);
+/* The first error of all, as its line is in the log without the time, goes there too: memory that processes may share. */
+struct log_first {
+	char line[1024]; /* "": none so far */
+};
+void log_keep_first(struct log_first *first);
 int log_level(void);
 int log_fd(void);
 

@@ -24,6 +24,7 @@ void options_init(struct options *opt)
 	*opt = (struct options){
 		.images_fd = -1,
 		.work_fd = -1,
+		.status_fd = -1,
 		.verbosity = LOG_LEVEL_WARN,
 		.timeout = TIMEOUT_DEFAULT,
 		.max_rounds = MAX_ROUNDS_DEFAULT,
@@ -45,10 +46,11 @@ static void list_free(struct string_list *list)
 
 void options_free(struct options *opt)
 {
-	char *texts[] = { opt->images_dir,   opt->prev_images_dir, opt->work_dir,
-			  opt->log_file,     opt->pidfile,	   opt->root,
-			  opt->inject_fault, opt->check_feature,   opt->cgroup_props,
-			  opt->cgroup_yard,  opt->cgroup_props_file, opt->freeze_cgroup };
+	char *texts[] = { opt->images_dir,   opt->prev_images_dir,   opt->work_dir,
+			  opt->log_file,     opt->pidfile,	     opt->root,
+			  opt->inject_fault, opt->check_feature,     opt->cgroup_props,
+			  opt->cgroup_yard,  opt->cgroup_props_file, opt->freeze_cgroup,
+			  opt->address };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);

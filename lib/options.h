@@ -69,6 +69,8 @@ const char *freeze_word(enum freeze_mode mode);
 #define GHOST_LIMIT_DEFAULT (1024 * 1024)
 #define TIMEOUT_DEFAULT 10
 
+struct client;
+
 struct string_list {
 	char **item;
 	size_t count;
@@ -175,6 +177,13 @@ struct options {
 
 	/* show */
 	bool show_tree;
+
+	/* service */
+	char *address;
+	int status_fd; /* gets a byte when connections are taken, -1: none */
+
+	/* lib/client.h: who asks over a socket; NULL: a command line. */
+	const struct client *client;
 
 	/* Where dump and restore count; owned by the caller, never NULL when they run. */
 	struct dump_stats *dump_stats;

@@ -80,10 +80,29 @@ static int run_one(const struct options *opt, const char *path, const char *even
 	return 0;
 }
 
+bool scripts_wanted(const struct options *opt)
+{
+	return opt->action_scripts.count || (opt->client && opt->client->tell);
+}
+
+int scripts_tell(const struct options *opt, const struct event *event, struct err *e)
+{
+	if (!opt->client || !opt->client->tell)
+		return 0;
+	return opt->client->tell(opt->client, event, e);
+}
+
+static int failure_of(const char *event)
+{
+	return strcmp(event, "post-dump") == 0 ? -ECANCELED : -EINVAL;
+}
+
 int scripts_run(const struct options *opt, const char *event, int init_pid, struct err *e)
 {
 	bool failed = false;
 
+	if (scripts_tell(opt, &(struct event){ event, init_pid, -1 }, e) < 0)
+		return e->code = failure_of(event);
 	for (size_t i = opt->action_scripts.count; i-- > 0;) {
 		const char *path = opt->action_scripts.item[i];
 		struct err this = {};
@@ -99,5 +118,5 @@ int scripts_run(const struct options *opt, const char *event, int init_pid, stru
 	}
 	if (!failed)
 		return 0;
-	return e->code = strcmp(event, "post-dump") == 0 ? -ECANCELED : -EINVAL;
+	return e->code = failure_of(event);
 }

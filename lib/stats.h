@@ -37,6 +37,7 @@ struct restore_stats {
 	uint64_t pages_restored;
 	uint32_t forking_time;
 	uint32_t restore_time;
+	int root_pid; /* as we see it; 0: it is not there yet */
 };
 
 #endif

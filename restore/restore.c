@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "images/cpuinfo.h"
+#include "images/stats.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/pidfile.h"
@@ -36,9 +37,12 @@ static int scripts(struct restore *r, const char *event, struct err *e)
 	return scripts_run(r->opt, event, root_pid(r), e);
 }
 
+/* No task is there yet. */
 static int step_pre_scripts(void *job, struct err *e)
 {
-	return scripts(job, "pre-restore", e);
+	struct restore *r = job;
+
+	return scripts_run(r->opt, "pre-restore", 0, e);
 }
 
 static int load(struct restore *r, struct err *e)
@@ -113,6 +117,7 @@ static int step_tree(void *job, struct err *e)
 	int res = births_make(r, e);
 
 	r->opt->restore_stats->forking_time = io_now_us() - start;
+	r->opt->restore_stats->root_pid = root_pid(r);
 	return res;
 }
 
@@ -272,8 +277,9 @@ static int step_go(void *job, struct err *e)
 }
 
 static const struct step steps[] = {
-	{ .name = "pre-restore scripts", .run = step_pre_scripts },
 	{ .name = "load", .run = step_load },
+	/* Images that are no good are nobody's business. */
+	{ .name = "pre-restore scripts", .run = step_pre_scripts },
 	{ .name = "arena", .run = step_arena },
 	{ .name = "make", .run = step_make, .undo = undo_make, .always = 1 },
 	{ .name = "cgroups", .run = step_cgroups, .undo = undo_cgroups },
@@ -329,6 +335,9 @@ static int run(struct restore *r, struct err *e)
 	finish_go(r);
 	rcgroups_freeze(r, false);
 	r->opt->restore_stats->restore_time = io_now_us() - r->started_at;
+	if (!r->opt->stream &&
+	    stats_restore_write(r->opt->work_fd, r->opt->restore_stats, &later) < 0)
+		log_warn("%s", later.text);
 	if (scripts(r, "post-resume", &later) < 0)
 		log_error("%s", later.text);
 	return 0;
