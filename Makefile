@@ -37,7 +37,7 @@ SRC_DIRS := lib cli dump restore parasite images migrate
 SRC_DIRS += $(foreach d,dump restore images,$(addprefix $(d)/,fd task mm ns))
 FREESTANDING := parasite/runner.c restore/stub.c
 SRCS := $(filter-out $(FREESTANDING),$(wildcard $(addsuffix /*.c,$(SRC_DIRS))))
-PROTOS := $(wildcard images/*.proto images/*/*.proto)
+PROTOS := $(wildcard images/*.proto images/*/*.proto cli/*.proto)
 PB_SRCS := $(PROTOS:%.proto=$(B)/%.pb-c.c)
 PB_HDRS := $(PROTOS:%.proto=$(B)/%.pb-c.h)
 
@@ -77,6 +77,11 @@ $(B)/images/%.pb-c.c $(B)/images/%.pb-c.h: images/%.proto
 	mkdir -p $(B)/images
 	$(call say,PROTO)
 	$(PROTOC_C) -I images --c_out=$(B)/images $<
+
+$(B)/cli/%.pb-c.c $(B)/cli/%.pb-c.h: cli/%.proto
+	mkdir -p $(B)/cli
+	$(call say,PROTO)
+	$(PROTOC_C) -I cli --c_out=$(B)/cli $<
 
 $(PB_OBJS): %.o: %.c | $(PB_HDRS)
 	$(call say,CC)
@@ -188,8 +193,9 @@ bench: deps
 	$(AS_ROOT) test/bench/bench.py
 
 # With coverage of what reads images, so another compilation of just that; each fuzzer for SECONDS.
-FUZZERS := image_fuzz packed_fuzz
-FUZZ_SRCS := $(wildcard images/*.c lib/*.c cli/show*.c) cli/json.c
+FUZZERS := image_fuzz packed_fuzz request_fuzz
+FUZZ_SRCS := $(wildcard images/*.c lib/*.c cli/show*.c cli/options*.c) cli/json.c cli/commands.c cli/config.c
+FUZZ_SRCS += cli/rpc_options.c cli/rpc_message.c
 SECONDS ?= 60
 fuzz: $(FUZZERS:%=fuzz-%)
 fuzz-%: $(B)/cli/formats.inc $(PB_HDRS)

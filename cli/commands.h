@@ -31,6 +31,8 @@ enum command_id {
 #define ON_PRE_DUMP (1u << COMMAND_PRE_DUMP)
 #define ON_PROTECT (1u << COMMAND_PROTECT)
 #define ON_UNTRACK (1u << COMMAND_UNTRACK)
+#define ON_SERVICE (1u << COMMAND_SERVICE)
+#define ON_SWRK (1u << COMMAND_SWRK)
 #define ON_SHOW (1u << COMMAND_SHOW)
 #define ON_CHECK (1u << COMMAND_CHECK)
 #define ON_CPUINFO (1u << COMMAND_CPUINFO)

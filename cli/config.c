@@ -112,7 +112,7 @@ static int read_line(struct parse *p, char *text, struct err *e)
 	return options_take_one(p, line.value ? 3 : 2, argv, e);
 }
 
-static int read_file(struct parse *p, const char *path, struct err *e)
+int config_read(struct parse *p, const char *path, struct err *e)
 {
 	own_mem char *text = NULL;
 	struct err unread = {};
@@ -154,6 +154,6 @@ int config_read_all(struct parse *p, const struct config_choice *choice, struct 
 	paths[2] = getenv("CRIU_CONFIG_FILE");
 	paths[3] = choice->file;
 	for (size_t i = 0; i < ARRAY_SIZE(paths) && r == PARSE_RUN; i++)
-		r = paths[i] ? read_file(p, paths[i], e) : PARSE_RUN;
+		r = paths[i] ? config_read(p, paths[i], e) : PARSE_RUN;
 	return r;
 }

@@ -20,6 +20,9 @@ enum parse_end config_choose(int argc, char **argv, struct config_choice *ret);
 /* Files that are not there or cannot be read are passed over, as CRIU does. As options_parse. */
 must_check int config_read_all(struct parse *p, const struct config_choice *choice, struct err *e);
 
+/* One file, likewise. */
+must_check int config_read(struct parse *p, const char *path, struct err *e);
+
 /* A line cut into "--name" or "--name=value" and a value; for the unit test. */
 struct config_line {
 	char *name;  /* NULL: nothing on this line */

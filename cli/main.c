@@ -12,20 +12,18 @@
 #include "cli/commands.h"
 #include "cli/convert.h"
 #include "cli/help.h"
+#include "cli/jobs.h"
 #include "cli/options.h"
+#include "cli/service.h"
 #include "cli/setup.h"
 #include "cli/show.h"
-#include "cli/stats.h"
 #include "cli/verify.h"
-#include "dump/dump.h"
 #include "dump/protect.h"
 #include "images/cpuinfo.h"
 #include "images/dedup.h"
-#include "images/stats.h"
 #include "images/tracking.h"
 #include "lib/log.h"
 #include "restore/foreground.h"
-#include "restore/restore.h"
 
 /* The exit status of 'dump' when it went well but a post-dump script did not, as CRIU has it. */
 #define STATUS_POST_DUMP 255
@@ -55,45 +53,22 @@ static void note_failure(const char *text)
 
 static int cmd_dump(const struct invocation *inv, struct err *e)
 {
-	const struct options *opt = &inv->opt;
-	struct err stats_error = {};
-	int r = dump_run(opt, e);
+	int r = job_dump(&inv->opt, e);
 
-	if (r < 0) {
-		err_on(e, "cannot dump %d", opt->tree);
-		print_error(e);
-		note_failure("Dumping FAILED.");
-		return r == -ECANCELED ? STATUS_POST_DUMP : 1;
-	}
-	if (!opt->stream && stats_dump_write(opt->work_fd, opt->dump_stats, &stats_error) < 0)
-		log_warn("%s", stats_error.text);
-	if (opt->display_stats)
-		print_dump_stats(opt->dump_stats);
-	if (opt->json_stats)
-		print_dump_json(opt->dump_stats);
-	log_info("Dumping finished successfully");
-	return 0;
+	if (r == 0)
+		return 0;
+	print_error(e);
+	note_failure(JOB_DUMP_FAILED);
+	return r == -ECANCELED ? STATUS_POST_DUMP : 1;
 }
 
 static int cmd_pre_dump(const struct invocation *inv, struct err *e)
 {
-	const struct options *opt = &inv->opt;
-	struct err stats_error = {};
-
-	if (pre_dump_run(opt, e) < 0) {
-		err_on(e, "cannot pre-dump %d", opt->tree);
-		print_error(e);
-		note_failure("Pre-dumping FAILED.");
-		return 1;
-	}
-	if (stats_dump_write(opt->work_fd, opt->dump_stats, &stats_error) < 0)
-		log_warn("%s", stats_error.text);
-	if (opt->display_stats)
-		print_dump_stats(opt->dump_stats);
-	if (opt->json_stats)
-		print_dump_json(opt->dump_stats);
-	log_info("Pre-dumping finished successfully");
-	return 0;
+	if (job_pre_dump(&inv->opt, e) == 0)
+		return 0;
+	print_error(e);
+	note_failure(JOB_PRE_DUMP_FAILED);
+	return 1;
 }
 
 static int cmd_protect(const struct invocation *inv, struct err *e)
@@ -150,27 +125,30 @@ static int after_restore(const struct options *opt, struct err *e)
 static int cmd_restore(const struct invocation *inv, struct err *e)
 {
 	const struct options *opt = &inv->opt;
-	struct err stats_error = {};
-	int r = restore_run(opt, e);
 
-	if (r < 0) {
-		if (opt->stream)
-			err_on(e, "cannot restore the stream");
-		else
-			err_on(e, "cannot restore '%s'", opt->images_dir ? opt->images_dir : ".");
+	if (job_restore(opt, e) < 0) {
 		print_error(e);
-		note_failure("Restoring FAILED.");
+		note_failure(JOB_RESTORE_FAILED);
 		return 1;
 	}
-	if (opt->dry_run)
-		return 0;
-	if (!opt->stream && stats_restore_write(opt->work_fd, opt->restore_stats, &stats_error) < 0)
-		log_warn("%s", stats_error.text);
-	if (opt->display_stats)
-		print_restore_stats(opt->restore_stats);
-	log_info("Restore finished successfully. Tasks resumed.");
 	fflush(stdout);
-	return after_restore(opt, e);
+	return opt->dry_run ? 0 : after_restore(opt, e);
+}
+
+static int cmd_service(const struct invocation *inv, struct err *e)
+{
+	if (service_run(&inv->opt, e) == 0)
+		return 0;
+	err_on(e, "cannot serve");
+	print_error(e);
+	return 1;
+}
+
+static int cmd_swrk(const struct invocation *inv, struct err *e)
+{
+	if (swrk_run(inv, e) < 0)
+		print_error(e);
+	return 1;
 }
 
 static int cmd_show(const struct invocation *inv, struct err *e)
@@ -244,8 +222,12 @@ static int (*const runs[COMMAND_COUNT])(const struct invocation *inv, struct err
 	[COMMAND_CPUINFO] = cmd_cpuinfo, [COMMAND_PRE_DUMP] = cmd_pre_dump,
 	[COMMAND_DEDUP] = cmd_dedup,	 [COMMAND_UNTRACK] = cmd_untrack,
 	[COMMAND_PROTECT] = cmd_protect, [COMMAND_VERIFY] = cmd_verify,
-	[COMMAND_CONVERT] = cmd_convert,
+	[COMMAND_CONVERT] = cmd_convert, [COMMAND_SERVICE] = cmd_service,
+	[COMMAND_SWRK] = cmd_swrk,
 };
+
+/* Images are read and converted without privilege, and the paths are the caller's; 'swrk' asks when a request comes. */
+#define ON_PLAIN (ON_SHOW | ON_VERIFY | ON_CONVERT | ON_SWRK)
 
 static int run_command(struct invocation *inv, struct err *e)
 {
@@ -262,9 +244,7 @@ static int run_command(struct invocation *inv, struct err *e)
 	inv->opt.dump_stats = &dump_stats;
 	inv->opt.restore_stats = &restore_stats;
 	log_hold(inv->opt.verbosity);
-	/* Images are read and converted without privilege, and the paths are the caller's. */
-	if (command->id == COMMAND_SHOW || command->id == COMMAND_VERIFY ||
-	    command->id == COMMAND_CONVERT) {
+	if (1u << command->id & ON_PLAIN) {
 		log_setup(STDERR_FILENO, inv->opt.verbosity);
 	} else if (setup_run(inv, e) < 0) {
 		log_setup(STDERR_FILENO, inv->opt.verbosity);

@@ -77,23 +77,24 @@ static int complain(const struct option_entry *entry, int r, struct err *e)
 	return r == -EINVAL ? PARSE_USAGE : r;
 }
 
-/* One option as getopt_long has found it. */
-static int take(struct parse *p, int found, const char *value, struct err *e)
+const struct option_entry *option_find(const char *name)
 {
-	size_t i = found < LONG_BASE ? entry_of_letter(found) : (size_t)found - LONG_BASE;
-	bool on = i < option_count;
-	const struct option_entry *entry = &option_table[on ? i : i - option_count];
+	for (size_t i = 0; i < option_count; i++)
+		if (strcmp(option_table[i].name, name) == 0)
+			return &option_table[i];
+	return NULL;
+}
+
+int options_take(struct parse *p, const struct option_entry *entry, bool on, const char *value,
+		 struct err *e)
+{
 	char *base = (char *)p->opt;
 	int r = 0;
 
-	if (entry->letter == 'h')
-		return PARSE_HELP;
-	if (entry->letter == 'V')
-		return PARSE_VERSION;
 	p->given[entry - option_table] = true;
 	if (entry->missing)
 		p->lacking[entry - option_table] = on;
-	else if (entry->flag)
+	else if (entry->flag && !(on && entry->set))
 		*(bool *)(base + entry->flag) = on;
 	else if (entry->text)
 		r = set_text((char **)(base + entry->text), value, e);
@@ -103,6 +104,20 @@ static int take(struct parse *p, int found, const char *value, struct err *e)
 		r = entry->set(p->opt, value, e);
 	/* Else --config or --no-default-config, which config.c has looked for by itself. */
 	return r < 0 ? complain(entry, r, e) : PARSE_RUN;
+}
+
+/* One option as getopt_long has found it. */
+static int take(struct parse *p, int found, const char *value, struct err *e)
+{
+	size_t i = found < LONG_BASE ? entry_of_letter(found) : (size_t)found - LONG_BASE;
+	bool on = i < option_count;
+	const struct option_entry *entry = &option_table[on ? i : i - option_count];
+
+	if (entry->letter == 'h')
+		return PARSE_HELP;
+	if (entry->letter == 'V')
+		return PARSE_VERSION;
+	return options_take(p, entry, on, value, e);
 }
 
 /* Takes all options of argv, or with 'one' the first only. */
@@ -183,8 +198,10 @@ static bool command_is_show(int argc, char **argv)
 	return false;
 }
 
-static int words_of_exec_cmd(struct options *opt, int count, char **words, struct err *e)
+int options_exec_cmd(struct options *opt, int count, char **words, struct err *e)
 {
+	for (char **word = opt->exec_cmd; word && *word; word++)
+		free(*word);
 	free(opt->exec_cmd);
 	opt->exec_cmd = calloc(count + 1, sizeof(*opt->exec_cmd));
 	if (!opt->exec_cmd)
@@ -211,7 +228,7 @@ static int take_words(struct invocation *inv, int count, char **words, struct er
 		return PARSE_USAGE;
 	}
 	if (inv->command->id == COMMAND_RESTORE && inv->opt.exec_cmd)
-		return words_of_exec_cmd(&inv->opt, count - 1, words + 1, e);
+		return options_exec_cmd(&inv->opt, count - 1, words + 1, e);
 	if (count - 1 > inv->command->max_words) {
 		err_say(e, "'%s' is one word too many for '%s'", words[1 + inv->command->max_words],
 			words[0]);
@@ -236,6 +253,10 @@ static int refuse_combinations(const struct invocation *inv, struct err *e)
 	if ((opt->every_us != EVERY_DEFAULT_US || opt->keep != KEEP_DEFAULT) &&
 	    inv->command->id != COMMAND_PROTECT)
 		return err_say(e, "options '--every' and '--keep' are for 'protect' only");
+	if ((opt->address || opt->status_fd >= 0) && inv->command->id != COMMAND_SERVICE)
+		return err_code(e, ENOTSUP,
+				"options '--address' and '--status-fd' are for 'service' only so "
+				"far: there is no page server");
 	if (opt->restore_sibling && !opt->detached)
 		return err_say(e, "option '--restore-sibling' needs '--restore-detached'");
 	if (opt->inherit_count && !restore)
@@ -288,7 +309,7 @@ static int refuse_foreign(const struct invocation *inv, const bool *given, struc
 	return 0;
 }
 
-static int check_all(struct invocation *inv, const struct parse *p, struct err *e)
+int options_check(struct invocation *inv, const struct parse *p, struct err *e)
 {
 	const bool *lacking = p->lacking;
 	bool sub = inv->word && (!strcmp(inv->word, "dump") || !strcmp(inv->word, "check"));
@@ -300,6 +321,10 @@ static int check_all(struct invocation *inv, const struct parse *p, struct err *
 	}
 	if (inv->command->id == COMMAND_CPUINFO && !sub) {
 		err_say(e, "'cpuinfo' is followed by 'dump' or 'check'");
+		return PARSE_USAGE;
+	}
+	if (inv->command->id == COMMAND_SWRK && !inv->word) {
+		err_say(e, "'swrk' is followed by the number of a connected socket");
 		return PARSE_USAGE;
 	}
 	if (inv->command->id == COMMAND_SHOW && !inv->word) {
@@ -344,5 +369,5 @@ int options_parse(struct invocation *inv, int argc, char **argv, struct err *e)
 	/* A command that we lack is refused as such, whatever its options. */
 	if (r != PARSE_RUN || inv->command->missing)
 		return r;
-	return check_all(inv, &p, e);
+	return options_check(inv, &p, e);
 }

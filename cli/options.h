@@ -20,6 +20,7 @@ enum option_group {
 	GROUP_GENERAL,
 	GROUP_DUMP,
 	GROUP_RESTORE,
+	GROUP_SERVICE,
 	GROUP_CHECK,
 	GROUP_LOG,
 	GROUP_COUNT,
@@ -81,5 +82,15 @@ struct parse {
  * options_parse.
  */
 must_check int options_take_one(struct parse *p, int argc, char **argv, struct err *e);
+
+/* The entry of --NAME. */
+const struct option_entry *option_find(const char *name);
+/* Takes one option, on or off (--no-NAME). As options_parse. */
+must_check int options_take(struct parse *p, const struct option_entry *entry, bool on,
+			    const char *value, struct err *e);
+/* What options_parse() looks at when all have been read: what we lack, and what does not go together. */
+must_check int options_check(struct invocation *inv, const struct parse *p, struct err *e);
+/* The program to become; what was asked for before is forgotten. */
+must_check int options_exec_cmd(struct options *opt, int count, char **words, struct err *e);
 
 #endif

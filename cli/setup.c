@@ -32,7 +32,7 @@ static int open_directory(const char *path, int *ret_fd, struct err *e)
 	return 0;
 }
 
-static int open_log(const struct options *opt, struct err *e)
+int setup_log(const struct options *opt, struct err *e)
 {
 	struct utsname kernel;
 	int fd = STDERR_FILENO;
@@ -87,7 +87,8 @@ static int take_stream(struct options *opt, bool restores, struct err *e)
 int setup_run(struct invocation *inv, struct err *e)
 {
 	struct options *opt = &inv->opt;
-	const char *images = opt->images_dir ? opt->images_dir : ".";
+	bool serves = inv->command->id == COMMAND_SERVICE; /* each request has its own images */
+	const char *images = opt->images_dir && !serves ? opt->images_dir : ".";
 	int r = caps_privileged(e);
 
 	if (r == 0 && opt->stream)
@@ -103,5 +104,5 @@ int setup_run(struct invocation *inv, struct err *e)
 	if (fchdir(opt->work_fd) < 0)
 		return err_sys(e, "change to directory '%s'",
 			       opt->work_dir ? opt->work_dir : images);
-	return open_log(opt, e);
+	return setup_log(opt, e);
 }

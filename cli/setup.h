@@ -11,5 +11,7 @@ void setup_stdio(void);
  * log.
  */
 must_check int setup_run(struct invocation *inv, struct err *e);
+/* Opens the log of these options in the work directory, which is the current one. */
+must_check int setup_log(const struct options *opt, struct err *e);
 
 #endif

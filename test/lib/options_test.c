@@ -227,11 +227,49 @@ static void how_reading_ends(void)
 	}
 }
 
+struct refusal {
+	const char *line, *sentence;
+};
+
+static void refuses_all(const struct refusal *refusals, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int end = parse(refusals[i].line);
+
+		if (end == PARSE_RUN || strcmp(error.text, refusals[i].sentence) != 0)
+			printf("# '%s' ends with %d: %s\n", refusals[i].line, end, error.text);
+		assert(end != PARSE_RUN && !strcmp(error.text, refusals[i].sentence));
+	}
+}
+
+static void services_and_cgroups(void)
+{
+	static const struct refusal refusals[] = {
+		{ "stasis dump -t 1 --manage-cgroups=some",
+		  "option '--manage-cgroups': 'some' is no way to manage cgroups: soft, none, "
+		  "props, full, strict or ignore" },
+		{ "stasis restore --cgroup-root cpu",
+		  "option '--cgroup-root': 'cpu' has not the form [CTL:]/PATH" },
+		{ "stasis service --status-fd 999",
+		  "option '--status-fd': '999' names a descriptor that is not open" },
+		{ "stasis dump -t 1 --address x",
+		  "options '--address' and '--status-fd' are for 'service' only so far: there is "
+		  "no page server" },
+		{ "stasis swrk", "'swrk' is followed by the number of a connected socket" },
+	};
+
+	refuses_all(refusals, sizeof(refusals) / sizeof(refusals[0]));
+	understands("stasis dump -t 1 --manage-cgroups=ignore");
+	assert(inv.opt.cgroup_mode == CGROUPS_IGNORE);
+	understands("stasis dump -t 1 --manage-cgroups");
+	assert(inv.opt.cgroup_mode == CGROUPS_SOFT);
+	understands("stasis service --address x --status-fd 0 -d");
+	assert(inv.opt.status_fd == 0 && !strcmp(inv.opt.address, "x") && inv.opt.detached);
+}
+
 static void refusals_in_one_sentence(void)
 {
-	static const struct {
-		const char *line, *sentence;
-	} refusals[] = {
+	static const struct refusal refusals[] = {
 		{ "stasis dump -t 1 --tls", "option '--tls' is not supported yet: there is no page "
 					    "server, and so no TLS" },
 		{ "stasis dump -t 1 --network-lock=iptables",
@@ -266,9 +304,6 @@ static void refusals_in_one_sentence(void)
 		  "option '--ext-unix-sk': '0' is no list of inode numbers" },
 		{ "stasis dump -t 1 -x12,x",
 		  "option '--ext-unix-sk': '12,x' is no list of inode numbers" },
-		{ "stasis dump -t 1 --manage-cgroups=soft",
-		  "option '--manage-cgroups=soft' is not supported yet: cgroups are left as they "
-		  "are" },
 		{ "stasis restore --inherit-fd fd[999]:x",
 		  "option '--inherit-fd': 'fd[999]:x' names a descriptor that is not open" },
 		{ "stasis restore --inherit-fd fd[0]:",
@@ -277,13 +312,7 @@ static void refusals_in_one_sentence(void)
 		  "option '--external': 'tty' has not the form TYPE[ID] or TYPE[ID]:VALUE" },
 	};
 
-	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
-		int end = parse(refusals[i].line);
-
-		if (end == PARSE_RUN || strcmp(error.text, refusals[i].sentence) != 0)
-			printf("# '%s' ends with %d: %s\n", refusals[i].line, end, error.text);
-		assert(end != PARSE_RUN && !strcmp(error.text, refusals[i].sentence));
-	}
+	refuses_all(refusals, sizeof(refusals) / sizeof(refusals[0]));
 	understands("stasis dump -t 1 --manage-cgroups=ignore --no-tcp-established");
 	understands("stasis dump -t 1 --tcp-close --no-tcp-close");
 }
@@ -454,6 +483,7 @@ int main(void)
 					 UNIT(processor_capabilities),
 					 UNIT(how_reading_ends),
 					 UNIT(refusals_in_one_sentence),
+					 UNIT(services_and_cgroups),
 					 UNIT(words_of_exec_cmd),
 					 UNIT(tree_of_show),
 					 UNIT(posixly_correct),
