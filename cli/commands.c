@@ -38,6 +38,11 @@ const struct command commands[COMMAND_COUNT] = {
 	{ COMMAND_PROTECT, "protect", "PID [--every 1s] [--keep 5] [options]",
 	  "save a tree again and again while it runs, to be restored as it last was",
 	  .max_words = 1 },
+	{ COMMAND_MIGRATE, "migrate", "NAME [USER@]HOST [options]",
+	  "move a running tree to another machine, by ssh", .max_words = 2 },
+	{ COMMAND_RECEIVE, "receive", "[options]",
+	  "the other side of 'migrate', which starts it: takes a tree from standard input",
+	  .max_words = 0 },
 };
 
 const struct command *command_find(const char *name)

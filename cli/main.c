@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/convert.h"
 #include "cli/help.h"
+#include "cli/move.h"
 #include "cli/options.h"
 #include "cli/setup.h"
 #include "cli/show.h"
@@ -237,6 +238,25 @@ static int cmd_convert(const struct invocation *inv, struct err *e)
 	return 0;
 }
 
+static int cmd_migrate(const struct invocation *inv, struct err *e)
+{
+	int status = move_away(inv, e);
+
+	if (status)
+		print_error(e);
+	return status;
+}
+
+/* What went wrong has been told to the other side, if there was one to be told. */
+static int cmd_receive(const struct invocation *inv, struct err *e)
+{
+	int status = move_here(inv, e);
+
+	if (status && e->code)
+		print_error(e);
+	return status;
+}
+
 /* Returns the exit status; a failure has been printed. */
 static int (*const runs[COMMAND_COUNT])(const struct invocation *inv, struct err *e) = {
 	[COMMAND_DUMP] = cmd_dump,	 [COMMAND_RESTORE] = cmd_restore,
@@ -244,7 +264,8 @@ static int (*const runs[COMMAND_COUNT])(const struct invocation *inv, struct err
 	[COMMAND_CPUINFO] = cmd_cpuinfo, [COMMAND_PRE_DUMP] = cmd_pre_dump,
 	[COMMAND_DEDUP] = cmd_dedup,	 [COMMAND_UNTRACK] = cmd_untrack,
 	[COMMAND_PROTECT] = cmd_protect, [COMMAND_VERIFY] = cmd_verify,
-	[COMMAND_CONVERT] = cmd_convert,
+	[COMMAND_CONVERT] = cmd_convert, [COMMAND_MIGRATE] = cmd_migrate,
+	[COMMAND_RECEIVE] = cmd_receive,
 };
 
 static int run_command(struct invocation *inv, struct err *e)
