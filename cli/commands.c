@@ -7,8 +7,8 @@
 #define DEPRECATED "it is deprecated and does nothing"
 
 const struct command commands[COMMAND_COUNT] = {
-	{ COMMAND_DUMP, "dump", "-t PID [options]",
-	  "save a process tree into a directory of images", .max_words = 0 },
+	{ COMMAND_DUMP, "dump", "-t PID|NAME [options]",
+	  "save a process tree into a directory of images", .max_words = 1 },
 	{ COMMAND_RESTORE, "restore", "[options]", "start a saved process tree again",
 	  .max_words = 0 },
 	{ COMMAND_SHOW, "show", "[--tree] DIR|FILE.img",

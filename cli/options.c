@@ -10,6 +10,7 @@
 #include "cli/config.h"
 #include "cli/options_set.h"
 #include "lib/own.h"
+#include "lib/target.h"
 
 /*
  * What getopt_long answers for a long option: its place in the table, and once more that for
@@ -268,6 +269,11 @@ static int take_pid(struct invocation *inv, struct err *e)
 	char *end;
 	long pid = inv->word ? strtol(inv->word, &end, 10) : 0;
 
+	if (inv->command->id == COMMAND_DUMP && inv->word && inv->opt.tree)
+		return err_say(e, "'%s' and '--tree %d' are two names; use one", inv->word,
+			       inv->opt.tree);
+	if (inv->command->id == COMMAND_DUMP && inv->word)
+		return target_find(inv->word, &inv->opt.tree, e);
 	if (inv->command->id != COMMAND_PROTECT || !inv->word)
 		return 0;
 	if (end == inv->word || *end || pid < 1 || pid > INT_MAX)

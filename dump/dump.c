@@ -349,6 +349,9 @@ static int step_go(void *job, struct err *e)
 		guard_silence(d->guard);
 		freeze_kill(d);
 	}
+	/* It is for a restore here, which there will be none of. */
+	if (d->opt->handover)
+		guard_remove_locks(d->guard);
 	network_release(d);
 	return 0;
 }

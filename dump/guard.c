@@ -380,6 +380,8 @@ static int heal(struct guard *g, int status, struct err *e)
 	if (g->committed) {
 		carry_out(g);
 		put_files_back(g);
+		if (g->given)
+			guard_remove_locks(g);
 		log_warn("the process that dumps was killed by signal %d, when all was saved", sig);
 		return 0;
 	}

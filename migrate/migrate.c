@@ -138,8 +138,7 @@ static int send_missing(struct source *s, char *list, struct err *e)
 				if (strcmp(s->files.all[i].path, key.path) == 0)
 					f = &s->files.all[i];
 		}
-		if (f && S_ISREG(f->st.st_mode) &&
-		    (f->writes || memmem(line, size, "\tis missing", 11))) {
+		if (f && (f->writes || memmem(line, size, "\tis missing", 11))) {
 			if (send_file(&s->channel, f, e) < 0)
 				return e->code;
 			continue;
@@ -273,6 +272,7 @@ static int move(struct source *s, struct options *opt, tree_fn dump, struct err 
 	struct handover h;
 	int r;
 
+	record_forget_old();
 	if (record_create(&s->record, SIDE_SOURCE, s->id, e) < 0)
 		return e->code;
 	source_handover(s, &h);

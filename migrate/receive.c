@@ -184,6 +184,7 @@ static int begin_record(struct target *t, struct err *e)
 		return err_code(e, EPROTO, "the tree was not offered before");
 	if (t->record.fd >= 0)
 		return err_code(e, EPROTO, "the tree has been sent already");
+	record_forget_old();
 	return record_create(&t->record, SIDE_TARGET, t->id, e);
 }
 
@@ -242,8 +243,7 @@ static int serve(struct target *t, struct err *e)
 /* Nothing stays of one that came to nothing; of one that was decided the decision does. */
 static void clear_away(struct target *t, int r)
 {
-	if (r < 0)
-		taken_files_end(&t->files, false);
+	taken_files_end(&t->files, false);
 	if (t->record.fd >= 0 && r < 0 && t->record.state == STATE_OFFERED)
 		record_remove(&t->record);
 	record_close(&t->record);

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/checksum.h"
@@ -23,7 +24,7 @@
 
 #define MAGIC 0x6d73697361747331UL /* stasism1 */
 
-enum { SLOT = 512, SLOTS = 2, BODY_AT = 4096, BODY_MAX = 16 << 20 };
+enum { SLOT = 512, SLOTS = 2, BODY_AT = 4096, BODY_MAX = 16 << 20, MONTH = 31 * 86400 };
 enum { LOCK_ALIVE, LOCK_CHANGE }; /* bytes of the file */
 
 struct slot {
@@ -326,4 +327,24 @@ int record_list(void (*found)(enum record_side side, const char *id, void *arg),
 			      id, arg);
 	}
 	return 0;
+}
+
+static void forget(enum record_side side, const char *id, void *arg)
+{
+	const unsigned settled = 1 << STATE_DONE | 1 << STATE_ABORTED | 1 << STATE_OWNED;
+	own_record r = { .fd = -1 };
+	struct err ignored = { 0 };
+	struct stat st;
+
+	if (record_open(&r, side, id, &ignored) == 0 && settled >> r.state & 1 &&
+	    fstat(r.fd, &st) == 0 && st.st_mtime < *(const time_t *)arg && !record_is_alive(&r))
+		record_remove(&r);
+}
+
+void record_forget_old(void)
+{
+	time_t before = time(NULL) - MONTH;
+	struct err ignored = { 0 };
+
+	(void)!record_list(forget, &before, &ignored);
 }

@@ -39,12 +39,14 @@ int send_file(struct channel *c, const struct wanted_file *f, struct err *e)
 
 	if (!to)
 		return err_sys(e, "memory for a message");
-	fprintf(to, "%d\t%o\t%u\t%u\t%ld.%09ld\t", f->writes, f->st.st_mode & 07777, f->st.st_uid,
+	fprintf(to, "%d\t%o\t%u\t%u\t%ld.%09ld\t", f->writes, f->st.st_mode, f->st.st_uid,
 		f->st.st_gid, f->st.st_mtim.tv_sec, f->st.st_mtim.tv_nsec);
 	word_write(to, f->path);
 	fclose(to);
 	if (channel_send(c, MESSAGE_FILE, head, size, e) < 0)
 		return e->code;
+	if (S_ISDIR(f->st.st_mode))
+		return 0;
 	return send_contents(c, f->path, e);
 }
 
@@ -71,18 +73,6 @@ static int read_head(char *text, struct head *h, struct err *e)
 	return 0;
 }
 
-static int make_folders(const char *path, struct err *e)
-{
-	char part[PATH_MAX];
-
-	for (const char *end = strchr(path + 1, '/'); end; end = strchr(end + 1, '/')) {
-		snprintf(part, sizeof(part), "%.*s", (int)(end - path), path);
-		if (mkdir(part, 0755) < 0 && errno != EEXIST)
-			return err_sys(e, "create the folder '%s'", part);
-	}
-	return 0;
-}
-
 static int take_contents(struct channel *c, int fd, struct err *e)
 {
 	for (;;) {
@@ -106,20 +96,49 @@ static int take_beside(struct channel *c, const struct head *h, const char *name
 		return err_sys(e, "create '%s'", name);
 	if (take_contents(c, fd, e) < 0)
 		return err_on(e, "'%s'", h->path);
-	if (fchown(fd, h->uid, h->gid) < 0 || fchmod(fd, h->mode) < 0 ||
+	if (fchown(fd, h->uid, h->gid) < 0 || fchmod(fd, h->mode & 07777) < 0 ||
 	    futimens(fd, h->times) < 0 || fsync(fd) < 0)
 		return err_sys(e, "'%s'", h->path);
 	return 0;
 }
 
-static int note(struct taken_files *t, const char *path, bool replaced, struct err *e)
+static int note(struct taken_files *t, const char *path, struct taken_file what, struct err *e)
 {
 	if (io_grow(&t->all, t->count, sizeof(*t->all), e) < 0)
 		return e->code;
-	t->all[t->count] = (struct taken_file){ strdup(path), replaced };
-	if (!t->all[t->count].path)
+	what.path = strdup(path);
+	if (!what.path)
 		return err_sys(e, "memory for a path");
-	t->count++;
+	t->all[t->count++] = what;
+	return 0;
+}
+
+static int make_folder(struct taken_files *t, const char *path, mode_t mode, struct err *e)
+{
+	if (mkdir(path, mode) == 0)
+		return note(t, path, (struct taken_file){ .folder = true }, e);
+	return errno == EEXIST ? 0 : err_sys(e, "create the folder '%s'", path);
+}
+
+/* Those that lead to it. */
+static int make_folders(struct taken_files *t, const char *path, struct err *e)
+{
+	char part[PATH_MAX];
+
+	for (const char *end = strchr(path + 1, '/'); end; end = strchr(end + 1, '/')) {
+		snprintf(part, sizeof(part), "%.*s", (int)(end - path), path);
+		if (make_folder(t, part, 0755, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+static int take_folder(struct taken_files *t, const struct head *h, struct err *e)
+{
+	if (make_folder(t, h->path, 0700, e) < 0)
+		return e->code;
+	if (chown(h->path, h->uid, h->gid) < 0 || chmod(h->path, h->mode & 07777) < 0)
+		return err_sys(e, "'%s'", h->path);
 	return 0;
 }
 
@@ -149,7 +168,7 @@ static int put_in_place(struct taken_files *t, const struct head *h, const char 
 		return err_say(e, "'%s' is there, and another file; it is not replaced", h->path);
 	if (there && !again && link(h->path, beside(old, t, h->path, ".old")) < 0)
 		return err_sys(e, "keep '%s'", h->path);
-	if (!again && note(t, h->path, there, e) < 0)
+	if (!again && note(t, h->path, (struct taken_file){ .replaced = there }, e) < 0)
 		return e->code;
 	return rename(name, h->path) < 0 ? err_sys(e, "replace '%s'", h->path) : 0;
 }
@@ -160,8 +179,10 @@ int take_file(struct channel *c, struct taken_files *t, char *text, struct err *
 	struct head h;
 	int r;
 
-	if (read_head(text, &h, e) < 0 || make_folders(h.path, e) < 0)
+	if (read_head(text, &h, e) < 0 || make_folders(t, h.path, e) < 0)
 		return e->code;
+	if (S_ISDIR(h.mode))
+		return take_folder(t, &h, e);
 	beside(name, t, h.path, ".new");
 	r = take_beside(c, &h, name, e);
 	if (r == 0)
@@ -183,6 +204,8 @@ void taken_files_end(struct taken_files *t, bool keep)
 			unlink(old);
 		else if (f->replaced)
 			rename(old, f->path);
+		else if (!keep && f->folder)
+			rmdir(f->path);
 		else if (!keep)
 			unlink(f->path);
 		free(t->all[i].path);

@@ -12,6 +12,7 @@ must_check int send_file(struct channel *c, const struct wanted_file *f, struct 
 struct taken_file {
 	char *path;
 	bool replaced; /* the one before is kept beside it */
+	bool folder;
 };
 
 struct taken_files {
