@@ -385,8 +385,10 @@ static int heal(struct guard *g, int status, struct err *e)
 		log_warn("the process that dumps was killed by signal %d, when all was saved", sig);
 		return 0;
 	}
-	if (g->given)
+	if (g->given) {
+		put_files_back(g);
 		return give_doubt(e);
+	}
 	for (struct note *n = g->notes; n; n = n->next)
 		if (n->injection.pid)
 			inject_heal(&n->injection);

@@ -59,6 +59,10 @@ static void words_free(struct words *w)
 static int tell_options(struct words *w, const struct options *opt, const char *address,
 			struct err *e)
 {
+	static const char *const cgroup_words[] = {
+		[CGROUPS_SOFT] = "soft", [CGROUPS_NONE] = "none",     [CGROUPS_PROPS] = "props",
+		[CGROUPS_FULL] = "full", [CGROUPS_STRICT] = "strict", [CGROUPS_IGNORE] = "ignore",
+	};
 	const struct {
 		bool given;
 		const char *word;
@@ -74,6 +78,8 @@ static int tell_options(struct words *w, const struct options *opt, const char *
 		{ !opt->cpu_cap, "--cpu-cap=none" },
 	};
 
+	if (add_word(w, "--manage-cgroups=", cgroup_words[opt->cgroup_mode], e) < 0)
+		return e->code;
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
 		if (flags[i].given && add_word(w, flags[i].word, "", e) < 0)
 			return e->code;

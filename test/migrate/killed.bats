@@ -88,6 +88,7 @@ killed()
 		# shellcheck disable=SC2086 # a number, or nothing
 		[ -z "$whom" ] || kill -KILL $whom 2>/dev/null || true
 		settle "round $i, $who"
+		[ -z "${SOAK:-}" ] || echo "# $i $who: $(tail -n 1 "$TEST_DIR/said")" >&3
 	done
 	echo "# $MOVED of $rounds moved, $DOUBTS in doubt" >&2
 	check_on "$HERE"
