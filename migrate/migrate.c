@@ -258,13 +258,13 @@ static int settle(struct source *s, struct err *e)
 	return err_code(e, ECANCELED, "the link was lost; the tree goes on here");
 }
 
-/* What the other side has said at last says more than that it is gone. */
+/* If it is gone: what it has said at last says more than that. */
 static void hear_why(struct source *s, struct err *e)
 {
 	own_message_in m = { 0 };
 	struct err ignored = { 0 };
 
-	for (int i = 0; i < 4 && e->code != -ECONNREFUSED && e->code != -EINTR; i++) {
+	for (int i = 0; i < 4 && (e->code == -EPIPE || e->code == -ENOTCONN); i++) {
 		message_free(&m);
 		if (channel_receive(&s->channel, &m, 2, &ignored) < 0)
 			return;
