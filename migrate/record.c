@@ -331,7 +331,7 @@ int record_list(void (*found)(enum record_side side, const char *id, void *arg),
 
 static void forget(enum record_side side, const char *id, void *arg)
 {
-	const unsigned settled = 1 << STATE_DONE | 1 << STATE_ABORTED | 1 << STATE_OWNED;
+	const unsigned settled = ~(1u << STATE_GIVEN | 1u << STATE_CLAIMED);
 	own_record r = { .fd = -1 };
 	struct err ignored = { 0 };
 	struct stat st;

@@ -73,7 +73,7 @@ const char *record_side_word(enum record_side side);
 /* The value behind the first line of this key, up to its end; NULL: there is none. Into buf. */
 const char *record_value(const struct record *r, const char *key, char *buf, size_t size);
 
-/* Those that were settled a month ago are of no use to anybody. */
+/* Those that were settled a month ago, or never came to anything, are of no use to anybody. */
 void record_forget_old(void);
 /* All there are, for each of them. */
 must_check int record_list(void (*found)(enum record_side side, const char *id, void *arg),

@@ -53,7 +53,7 @@ given()
 	until_true is_not_on b || fail "it is there"
 	on a "$STASIS" migrate --resume "$ID"
 	until_true runs_on a || fail "it does not run here"
-	[ -z "$(on a "$STASIS" migrate --status | grep given)" ]
+	! on a "$STASIS" migrate --status | grep -q given || fail "it is still given"
 	rm "$TEST_DIR"/cut*
 	lost $OWNED migrate
 	given
