@@ -7,8 +7,8 @@
 #define DEPRECATED "it is deprecated and does nothing"
 
 const struct command commands[COMMAND_COUNT] = {
-	{ COMMAND_DUMP, "dump", "-t PID [options]",
-	  "save a process tree into a directory of images", .max_words = 0 },
+	{ COMMAND_DUMP, "dump", "-t PID|NAME [options]",
+	  "save a process tree into a directory of images", .max_words = 1 },
 	{ COMMAND_RESTORE, "restore", "[options]", "start a saved process tree again",
 	  .max_words = 0 },
 	{ COMMAND_SHOW, "show", "[--tree] DIR|FILE.img",
@@ -40,6 +40,11 @@ const struct command commands[COMMAND_COUNT] = {
 	{ COMMAND_PROTECT, "protect", "PID [--every 1s] [--keep 5] [options]",
 	  "save a tree again and again while it runs, to be restored as it last was",
 	  .max_words = 1 },
+	{ COMMAND_MIGRATE, "migrate", "NAME [USER@]HOST [options]",
+	  "move a running tree to another machine, by ssh", .max_words = 2 },
+	{ COMMAND_RECEIVE, "receive", "[options]",
+	  "the other side of 'migrate', which starts it: takes a tree from standard input",
+	  .max_words = 0 },
 };
 
 const struct command *command_find(const char *name)

@@ -22,6 +22,8 @@ enum command_id {
 	COMMAND_EXEC,
 	COMMAND_UNTRACK,
 	COMMAND_PROTECT,
+	COMMAND_MIGRATE,
+	COMMAND_RECEIVE,
 	COMMAND_COUNT,
 };
 
@@ -38,6 +40,8 @@ enum command_id {
 #define ON_CPUINFO (1u << COMMAND_CPUINFO)
 #define ON_CONVERT (1u << COMMAND_CONVERT)
 #define ON_VERIFY (1u << COMMAND_VERIFY)
+#define ON_MIGRATE (1u << COMMAND_MIGRATE)
+#define ON_RECEIVE (1u << COMMAND_RECEIVE)
 #define ON_ALL ((1u << COMMAND_COUNT) - 1)
 
 struct command {

@@ -13,6 +13,7 @@
 #include "cli/convert.h"
 #include "cli/help.h"
 #include "cli/jobs.h"
+#include "cli/move.h"
 #include "cli/options.h"
 #include "cli/service.h"
 #include "cli/setup.h"
@@ -215,6 +216,25 @@ static int cmd_convert(const struct invocation *inv, struct err *e)
 	return 0;
 }
 
+static int cmd_migrate(const struct invocation *inv, struct err *e)
+{
+	int status = move_away(inv, e);
+
+	if (status)
+		print_error(e);
+	return status;
+}
+
+/* What went wrong has been told to the other side, if there was one to be told. */
+static int cmd_receive(const struct invocation *inv, struct err *e)
+{
+	int status = move_here(inv, e);
+
+	if (status && e->code)
+		print_error(e);
+	return status;
+}
+
 /* Returns the exit status; a failure has been printed. */
 static int (*const runs[COMMAND_COUNT])(const struct invocation *inv, struct err *e) = {
 	[COMMAND_DUMP] = cmd_dump,	 [COMMAND_RESTORE] = cmd_restore,
@@ -224,6 +244,8 @@ static int (*const runs[COMMAND_COUNT])(const struct invocation *inv, struct err
 	[COMMAND_PROTECT] = cmd_protect, [COMMAND_VERIFY] = cmd_verify,
 	[COMMAND_CONVERT] = cmd_convert, [COMMAND_SERVICE] = cmd_service,
 	[COMMAND_SWRK] = cmd_swrk,
+	[COMMAND_CONVERT] = cmd_convert, [COMMAND_MIGRATE] = cmd_migrate,
+	[COMMAND_RECEIVE] = cmd_receive,
 };
 
 /* Images are read and converted without privilege, and the paths are the caller's; 'swrk' asks when a request comes. */

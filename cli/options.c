@@ -10,6 +10,7 @@
 #include "cli/config.h"
 #include "cli/options_set.h"
 #include "lib/own.h"
+#include "lib/target.h"
 
 /*
  * What getopt_long answers for a long option: its place in the table, and once more that for
@@ -244,6 +245,7 @@ static int refuse_combinations(const struct invocation *inv, struct err *e)
 {
 	const struct options *opt = &inv->opt;
 	bool restore = inv->command->id == COMMAND_RESTORE;
+	bool restores = restore || inv->command->id == COMMAND_RECEIVE;
 	const unsigned with_stream = ON_DUMP | ON_RESTORE | ON_VERIFY;
 	const unsigned of_a_tree = ON_DUMP | ON_PRE_DUMP | ON_UNTRACK | ON_PROTECT;
 
@@ -259,7 +261,7 @@ static int refuse_combinations(const struct invocation *inv, struct err *e)
 				"far: there is no page server");
 	if (opt->restore_sibling && !opt->detached)
 		return err_say(e, "option '--restore-sibling' needs '--restore-detached'");
-	if (opt->inherit_count && !restore)
+	if (opt->inherit_count && !restores)
 		return err_say(e, "option '--inherit-fd' is for 'restore' only");
 	if (opt->stream && !(with_stream >> inv->command->id & 1))
 		return err_say(e, "option '--stream' is for 'dump', 'restore' and 'verify' only");
@@ -270,8 +272,8 @@ static int refuse_combinations(const struct invocation *inv, struct err *e)
 	if (restore && opt->stream && opt->track_mem)
 		return err_say(e, "options '--stream' and '--track-mem' exclude each other: there "
 				  "is no folder that the next dump could stand on");
-	if (opt->dry_run && !restore)
-		return err_say(e, "option '--dry-run' is for 'restore' only");
+	if (opt->dry_run && !restore && inv->command->id != COMMAND_MIGRATE)
+		return err_say(e, "option '--dry-run' is for 'restore' and 'migrate' only");
 	if (opt->exec_cmd && !restore)
 		return err_say(e, "option '--exec-cmd' is for 'restore' only");
 	if (opt->exec_cmd && opt->detached)
@@ -288,6 +290,11 @@ static int take_pid(struct invocation *inv, struct err *e)
 	char *end;
 	long pid = inv->word ? strtol(inv->word, &end, 10) : 0;
 
+	if (inv->command->id == COMMAND_DUMP && inv->word && inv->opt.tree)
+		return err_say(e, "'%s' and '--tree %d' are two names; use one", inv->word,
+			       inv->opt.tree);
+	if (inv->command->id == COMMAND_DUMP && inv->word)
+		return target_find(inv->word, &inv->opt.tree, e);
 	if (inv->command->id != COMMAND_PROTECT || !inv->word)
 		return 0;
 	if (end == inv->word || *end || pid < 1 || pid > INT_MAX)
@@ -299,13 +306,36 @@ static int take_pid(struct invocation *inv, struct err *e)
 	return 0;
 }
 
-/* The older commands take what CRIU takes; this one has nobody to please who says more than it means. */
+/* 'migrate NAME HOST', or one of the words about a migration that there was. */
+static int check_migrate(const struct invocation *inv, struct err *e)
+{
+	const struct migrate_options *m = &inv->opt.migrate;
+	int by_hand = m->show_status + (m->resume != NULL) + (m->abort != NULL);
+
+	if (inv->command->id != COMMAND_MIGRATE)
+		return 0;
+	if (m->force && !m->abort)
+		return err_say(e, "option '--force' needs '--abort'");
+	if (by_hand > 1)
+		return err_say(e, "'--status', '--resume' and '--abort' exclude each other");
+	if (by_hand && inv->word)
+		return err_say(e, "'%s' is one word too many: a migration is named by its number",
+			       inv->word);
+	if (by_hand || inv->second_word || (inv->opt.tree && inv->word))
+		return 0;
+	return err_say(e, "'migrate' is followed by a process and a host");
+}
+
+/* The older commands take what CRIU takes; these have nobody to please who says more than it means. */
 static int refuse_foreign(const struct invocation *inv, const bool *given, struct err *e)
 {
-	for (size_t i = 0; i < option_count && inv->command->id == COMMAND_PROTECT; i++)
-		if (given[i] && !(option_table[i].on & ON_PROTECT))
-			return err_say(e, "option '--%s' is not for 'protect'",
-				       option_table[i].name);
+	const unsigned strict = ON_PROTECT | ON_MIGRATE | ON_RECEIVE;
+	unsigned this = 1u << inv->command->id;
+
+	for (size_t i = 0; i < option_count && strict & this; i++)
+		if (given[i] && !(option_table[i].on & this))
+			return err_say(e, "option '--%s' is not for '%s'", option_table[i].name,
+				       inv->command->name);
 	return 0;
 }
 
@@ -335,7 +365,8 @@ int options_check(struct invocation *inv, const struct parse *p, struct err *e)
 		err_say(e, "'verify' is followed by a directory, or by --stream");
 		return PARSE_USAGE;
 	}
-	if (take_pid(inv, e) < 0 || refuse_foreign(inv, p->given, e) < 0)
+	if (take_pid(inv, e) < 0 || check_migrate(inv, e) < 0 ||
+	    refuse_foreign(inv, p->given, e) < 0)
 		return e->code;
 	return refuse_combinations(inv, e);
 }

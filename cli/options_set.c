@@ -29,7 +29,7 @@ int set_text(char **at, const char *value, struct err *e)
 	return 0;
 }
 
-static int list_add(struct string_list *list, const char *value, struct err *e)
+int list_add(struct string_list *list, const char *value, struct err *e)
 {
 	char *copy = NULL;
 	int r = io_grow(&list->item, list->count, sizeof(*list->item), e);
@@ -165,7 +165,7 @@ int set_timeout(struct options *opt, const char *value, struct err *e)
 	return 0;
 }
 
-int set_ghost_limit(struct options *opt, const char *value, struct err *e)
+int parse_size(const char *value, uint64_t *ret, struct err *e)
 {
 	char *unit;
 	unsigned shift = 0;
@@ -183,8 +183,13 @@ int set_ghost_limit(struct options *opt, const char *value, struct err *e)
 		shift = 30;
 	if (size << shift >> shift != size)
 		return err_say(e, "a size of '%s' is too large", value);
-	opt->ghost_limit = size << shift;
+	*ret = size << shift;
 	return 0;
+}
+
+int set_ghost_limit(struct options *opt, const char *value, struct err *e)
+{
+	return parse_size(value, &opt->ghost_limit, e);
 }
 
 int set_file_validation(struct options *opt, const char *value, struct err *e)
@@ -451,6 +456,12 @@ int set_close(struct options *opt, const char *value, struct err *e)
 
 int set_compress(struct options *opt, const char *value, struct err *e)
 {
+	/* Not even where the link is slow; 'none' of a dump is what there is anyway. */
+	opt->migrate.plain = value && strcmp(value, "none") == 0;
+	if (opt->migrate.plain) {
+		opt->compress.codec = NULL;
+		return 0;
+	}
 	return compression_parse(&opt->compress, value, e);
 }
 

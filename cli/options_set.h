@@ -37,10 +37,17 @@ int set_action_script(struct options *opt, const char *value, struct err *e);
 int set_exec_cmd(struct options *opt, const char *value, struct err *e);
 int set_verbosity(struct options *opt, const char *value, struct err *e);
 int set_close(struct options *opt, const char *value, struct err *e);
-/* --compress: zstd or lz4, with :LEVEL or without. */
+/* --compress: zstd or lz4, with :LEVEL or without; none. */
 int set_compress(struct options *opt, const char *value, struct err *e);
+int set_remote_option(struct options *opt, const char *value, struct err *e);
+int set_mode(struct options *opt, const char *value, struct err *e);
+int set_bandwidth(struct options *opt, const char *value, struct err *e);
+int set_status(struct options *opt, const char *value, struct err *e);
 int set_removed(struct options *opt, const char *value, struct err *e);
 int set_all(struct options *opt, const char *value, struct err *e);
+/* A number with K, M or G. */
+int parse_size(const char *value, uint64_t *ret, struct err *e);
+int list_add(struct string_list *list, const char *value, struct err *e);
 /* Replaces a text: the last one given counts. */
 int set_text(char **at, const char *value, struct err *e);
 

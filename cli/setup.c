@@ -91,7 +91,9 @@ int setup_run(struct invocation *inv, struct err *e)
 	const char *images = opt->images_dir && !serves ? opt->images_dir : ".";
 	int r = caps_privileged(e);
 
-	if (r == 0 && opt->stream)
+	if (r == 0 && inv->command->id == COMMAND_RECEIVE)
+		r = stream_folder(&opt->images_fd, e);
+	else if (r == 0 && opt->stream)
 		r = take_stream(opt, inv->command->id == COMMAND_RESTORE, e);
 	else if (r == 0)
 		r = open_directory(images, &opt->images_fd, e);

@@ -15,6 +15,7 @@
 #include "dump/files.h"
 #include "dump/freeze.h"
 #include "dump/freezer.h"
+#include "dump/give.h"
 #include "dump/guard.h"
 #include "dump/ids.h"
 #include "dump/increment.h"
@@ -324,11 +325,25 @@ static int step_post(void *job, struct err *e)
 								       guard_check(d->guard, e);
 }
 
+static int step_hand_over(void *job, struct err *e)
+{
+	return give_tree(job, e);
+}
+
+static void undo_hand_over(void *job)
+{
+	give_undo(job);
+}
+
 static int step_go(void *job, struct err *e)
 {
 	struct dump *d = job;
 
 	(void)e;
+	if (d->in_doubt) {
+		freeze_leave_stopped(d);
+		return 0;
+	}
 	if (d->opt->leave_running || d->opt->leave_stopped)
 		undo_files(d);
 	guard_commit(d->guard, d->opt->dump_stats);
@@ -344,6 +359,9 @@ static int step_go(void *job, struct err *e)
 		guard_silence(d->guard);
 		freeze_kill(d);
 	}
+	/* It is for a restore here, which there will be none of. */
+	if (d->opt->handover)
+		guard_remove_locks(d->guard);
 	network_release(d);
 	return 0;
 }
@@ -409,6 +427,7 @@ static const struct step steps[] = {
 	{ .name = "track", .run = step_track },
 	{ .name = "network", .run = step_network, .undo = undo_network },
 	{ .name = "end mark", .run = step_end_mark },
+	{ .name = "hand over", .run = step_hand_over, .undo = undo_hand_over },
 	{ .name = "go", .run = step_go, .final = 1 },
 };
 
@@ -421,6 +440,8 @@ static int work(struct guard *g, void *arg, struct err *e)
 	d->guard = g;
 	io_allow_descriptors();
 	r = steps_run(steps, ARRAY_SIZE(steps), d, d->opt->inject_fault, e);
+	if (r == 0 && d->in_doubt)
+		r = give_doubt(e);
 	cow_free(d);
 	track_drop(d);
 	shmem_held_drop(d);

@@ -104,6 +104,8 @@ struct dump {
 	struct guard *guard;	    /* dump/guard.h */
 	uint64_t frozen_at;	    /* io_now_us(); 0: the tree runs */
 	bool track_mem;		    /* --track-mem, or a pre-dump */
+	bool is_stopping; /* a SIGSTOP of ours waits in each task */
+	bool in_doubt; /* nobody knows who has the tree: it is left as it is */
 	bool runs_on;		    /* memory is to be saved behind the stop: dump/cow.h */
 	struct tracks *tracks;	    /* dump/track.h; NULL: nothing is tracked */
 	struct cow *cow;	    /* dump/cow.h; NULL: memory is saved in the stop */

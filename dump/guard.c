@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/io.h"
+#include "dump/give.h"
 #include "lib/log.h"
 #include "lib/netlock.h"
 #include "lib/own.h"
@@ -52,6 +53,7 @@ struct guard {
 	int result;
 	bool finished;	/* result and err are valid */
 	bool committed; /* nothing is to be undone any more */
+	bool given;	/* or may be somebody else's by now */
 	volatile sig_atomic_t stop;
 	int guardian;
 	struct err err;
@@ -240,6 +242,16 @@ void guard_remove_links(struct guard *g)
 	}
 }
 
+void guard_give(struct guard *g)
+{
+	g->given = true;
+}
+
+void guard_keep(struct guard *g)
+{
+	g->given = false;
+}
+
 void guard_commit(struct guard *g, const struct dump_stats *stats)
 {
 	g->stats = *stats;
@@ -368,8 +380,14 @@ static int heal(struct guard *g, int status, struct err *e)
 	if (g->committed) {
 		carry_out(g);
 		put_files_back(g);
+		if (g->given)
+			guard_remove_locks(g);
 		log_warn("the process that dumps was killed by signal %d, when all was saved", sig);
 		return 0;
+	}
+	if (g->given) {
+		put_files_back(g);
+		return give_doubt(e);
 	}
 	for (struct note *n = g->notes; n; n = n->next)
 		if (n->injection.pid)

@@ -66,6 +66,13 @@ void guard_file_begin(struct guard_file *f);
 void guard_file_end(struct guard_file *f);
 /* Removes the noted links now. */
 void guard_remove_links(struct guard *g);
+/*
+ * The tree may belong to somebody else from here on, or not: until that is known nothing is undone, and nobody is ended. Its
+ * tasks stop by themselves when we are gone.
+ */
+void guard_give(struct guard *g);
+/* It is ours after all. */
+void guard_keep(struct guard *g);
 /* From here on nothing is undone: the dump is complete, and the endings are carried out whoever is killed. */
 void guard_commit(struct guard *g, const struct dump_stats *stats);
 /* -EINTR once the guardian is gone or the user wants to stop. */

@@ -466,7 +466,8 @@ static int save_round(struct saving *s, int proc_fd, struct ranges *lost, struct
 		return r;
 	start = io_now_us();
 	copy = copy_of(s, lost);
-	r = memory_copy(&copy, e);
+	r = s->t->dump->stream ? dstream_round_copy(s->t->dump, &copy, &s->w, e) :
+				 memory_copy(&copy, e);
 	s->t->dump->opt->dump_stats->memwrite_time += io_now_us() - start;
 	return r < 0 ? r : finish(s, e);
 }

@@ -22,9 +22,11 @@
 #include "dump/increment.h"
 #include "dump/mm/shmem_held.h"
 #include "dump/rounds.h"
+#include "dump/stream.h"
 #include "dump/track.h"
 #include "images/image.h"
 #include "images/tracking.h"
+#include "lib/handover.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/proc.h"
@@ -135,14 +137,23 @@ static int do_round(struct dump *d, unsigned round, struct progress *p, struct e
 {
 	const struct dump_stats *stats = d->opt->dump_stats;
 	uint64_t begin = io_now_us(), zero = stats->pages_zero;
+	const struct handover *h = d->opt->handover;
 	own_fd folder = -1;
+	int r;
 
-	if (make_folder(d, round, &folder, e) < 0 || rounds_save(d, folder, NULL, e) < 0)
+	if (h)
+		h->round(h->arg, round, p->left);
+	if (make_folder(d, round, &folder, e) < 0 ||
+	    (d->stream && dstream_round_begin(d, round, e) < 0) ||
+	    rounds_save(d, folder, NULL, e) < 0)
 		return err_on(e, "round %u of pre-copy", round);
 	p->time_us += io_now_us() - begin;
 	/* Pages that are all zero have been read as well. */
 	p->bytes += (stats->round_pages[round - 1] + stats->pages_zero - zero) * PAGE_SIZE;
-	return count_left(d, p, e);
+	r = count_left(d, p, e);
+	if (r == 0 && h)
+		h->written(h->arg, p->left, io_now_us() - begin);
+	return r;
 }
 
 /* For so much. */
@@ -352,7 +363,8 @@ int precopy_run(struct dump *d, struct err *e)
 		return e->code;
 	if (d->runs_on)
 		return prepare_to_run_on(d, e);
-	if (d->opt->stream || (d->opt->freeze == FREEZE_STOP && !d->track_mem))
+	if ((d->opt->stream && !d->opt->handover) ||
+	    (d->opt->freeze == FREEZE_STOP && !d->track_mem))
 		return 0;
 	r = begin(d, e);
 	return r > 0 ? run_and_stop(d, e) : r;

@@ -10,6 +10,7 @@
 #include "dump/ids.h"
 #include "dump/memory.h"
 #include "dump/mm/shmem.h"
+#include "dump/stream.h"
 #include "dump/track.h"
 #include "images/image.h"
 #include "lib/stats.h"
@@ -58,6 +59,9 @@ static int save_all(struct dump *d, int dir_fd, struct manifest *m, struct err *
 
 	if (memory_folder(d, dir_fd, e) < 0)
 		return e->code;
+	/* Their files are not what the other side has, so nothing can be said of them. */
+	if (d->stream)
+		m = shared.manifest = NULL;
 	for (size_t i = 0; i < d->tracks->count; i++) {
 		struct track *k = &d->tracks->all[i];
 
@@ -90,6 +94,8 @@ int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e)
 	if (stats->rounds < STATS_ROUNDS)
 		stats->round_pages[stats->rounds++] =
 			stats->pages_written + stats->shpages_written - before;
+	if (d->stream)
+		return dstream_round_end(d, dir_fd, e);
 	return image_set_finish(dir_fd, core_inventory_round(d, images), &m, e);
 }
 

@@ -12,6 +12,7 @@
 #include "dump/mm/shmem.h"
 #include "images/image.h"
 #include "images/stream.h"
+#include "lib/handover.h"
 #include "lib/io.h"
 #include "lib/stats.h"
 
@@ -29,6 +30,7 @@ struct dump_stream {
 	struct stream_out out;
 	struct later *all;
 	size_t count;
+	bool begun; /* the head has been sent: there were rounds */
 };
 
 int dstream_check_options(const struct options *opt, struct err *e)
@@ -44,7 +46,7 @@ int dstream_check_options(const struct options *opt, struct err *e)
 		return err_hint(e, "leave --dedup-pages out, or save into a folder");
 	}
 	/* What is saved in rounds, or behind the moment, would have to be kept until it is known where it belongs. */
-	if (opt->freeze == FREEZE_PRECOPY || opt->freeze == FREEZE_COW) {
+	if ((opt->freeze == FREEZE_PRECOPY && !opt->handover) || opt->freeze == FREEZE_COW) {
 		err_say(e,
 			"a stream is written while the tree stands still (--freeze=stop), not with "
 			"--freeze=%s",
@@ -77,6 +79,10 @@ int dstream_begin(struct dump *d, struct err *e)
 	s->out.patience = d->opt->timeout;
 	s->out.go_on = go_on;
 	s->out.arg = d;
+	if (d->opt->handover) {
+		s->out.sent = d->opt->handover->sent_bytes;
+		s->out.bandwidth = d->opt->handover->bandwidth;
+	}
 	d->stream = s;
 	return 0;
 }
@@ -182,6 +188,20 @@ static int send_pages(struct dump *d, const struct later *l, struct err *e)
 	return r;
 }
 
+/* Once; of a tree that stands still already the other side is told so before. */
+static int begin(struct dump *d, bool rounds, struct err *e)
+{
+	const struct handover *h = d->opt->handover;
+	int r = 0;
+
+	if (d->stream->begun)
+		return 0;
+	d->stream->begun = true;
+	if (h)
+		r = rounds ? h->rounds(h->arg, e) : h->frozen(h->arg, e);
+	return r < 0 ? r : stream_head_write(&d->stream->out, e);
+}
+
 static int send_images(struct dump *d, struct err *e)
 {
 	InventoryEntry *inventory;
@@ -189,17 +209,22 @@ static int send_images(struct dump *d, struct err *e)
 	if (increment_name(d, &d->name, e) < 0 || core_inventory(d, &inventory, e) < 0 ||
 	    image_save(d->images, IMG_INVENTORY, 0, inventory, e) < 0)
 		return e->code;
-	if (stream_head_write(&d->stream->out, e) < 0)
+	if (begin(d, false, e) < 0)
 		return e->code;
 	return stream_write_folder(&d->stream->out, d->images, e);
 }
 
 int dstream_send(struct dump *d, struct err *e)
 {
-	uint64_t start = io_now_us();
+	const struct handover *h = d->opt->handover;
+	uint64_t start = io_now_us(), bytes = 0;
 
 	if (!d->stream)
 		return 0;
+	for (size_t i = 0; i < d->stream->count; i++)
+		bytes += d->stream->all[i].bytes;
+	if (h)
+		h->round(h->arg, 0, bytes);
 	if (send_images(d, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < d->stream->count; i++)
@@ -207,6 +232,56 @@ int dstream_send(struct dump *d, struct err *e)
 			return e->code;
 	d->opt->dump_stats->memwrite_time += io_now_us() - start;
 	return 0;
+}
+
+/* --- rounds -------------------------------------------------------------------------------------- */
+
+int dstream_round_begin(struct dump *d, unsigned round, struct err *e)
+{
+	struct stream_frame f = { .kind = STREAM_ROUND, .at = round };
+
+	return begin(d, true, e) < 0 ? e->code : stream_write(&d->stream->out, &f, "", e);
+}
+
+int dstream_round_end(struct dump *d, int dir_fd, struct err *e)
+{
+	if (image_save(dir_fd, IMG_INVENTORY, 0, core_inventory_round(d, NULL), e) < 0)
+		return e->code;
+	return stream_write_folder(&d->stream->out, dir_fd, e);
+}
+
+/* The file gets its size, and nothing is in it. */
+static void sunk(struct page_sink *sink, struct pagemap_writer *w)
+{
+	w->sink.later = true;
+	w->sink.zero_pages = sink->zero_pages;
+	page_sink_drop(sink);
+}
+
+int dstream_round_copy(struct dump *d, const struct page_copy *what, struct pagemap_writer *w,
+		       struct err *e)
+{
+	struct page_copy c = *what;
+	struct page_sink sink;
+	int r;
+
+	page_sink_to_stream(&sink, &d->stream->out, w->pages_id, d->opt->compress);
+	c.sink = &sink;
+	r = memory_copy(&c, e);
+	sunk(&sink, w);
+	return r;
+}
+
+int dstream_round_pump(struct dump *d, const struct page_source *from, struct pagemap_writer *w,
+		       struct err *e)
+{
+	struct page_sink sink;
+	int r;
+
+	page_sink_to_stream(&sink, &d->stream->out, w->pages_id, d->opt->compress);
+	r = page_pump(from, w->size, &sink, e);
+	sunk(&sink, w);
+	return r;
 }
 
 int dstream_end(struct dump *d, struct err *e)

@@ -29,6 +29,15 @@ must_check int dstream_task(struct dump *d, int pid, const struct page_list *l, 
 must_check int dstream_object(struct dump *d, const struct shmem_contents *c,
 			      const struct page_list *l, struct err *e);
 
+/* A round of pre-copy whose pages go into the stream as they are read: begins it, and sends its other files. */
+must_check int dstream_round_begin(struct dump *d, unsigned round, struct err *e);
+must_check int dstream_round_end(struct dump *d, int dir_fd, struct err *e);
+/* Pages of a round go there instead of into the file of w, which is finished next: those of a task, or an object's. */
+must_check int dstream_round_copy(struct dump *d, const struct page_copy *what,
+				  struct pagemap_writer *w, struct err *e);
+must_check int dstream_round_pump(struct dump *d, const struct page_source *from,
+				  struct pagemap_writer *w, struct err *e);
+
 /* Sends all but the end mark; does nothing without a stream. */
 must_check int dstream_send(struct dump *d, struct err *e);
 must_check int dstream_end(struct dump *d, struct err *e);

@@ -22,6 +22,7 @@ enum stream_kind {
 	STREAM_FOLDER,	 /* that were all files, 'at' of them */
 	STREAM_PAGES,	 /* the pages of pages-ID.img from 'at' on */
 	STREAM_END,	 /* that was all: 'at' frames before this one */
+	STREAM_ROUND,	 /* what comes up to STREAM_FOLDER belongs to round 'at' of a tree that still runs */
 };
 
 /* All numbers are little endian. */
@@ -55,6 +56,9 @@ struct stream_out {
 	uint64_t sum, frames;
 	bool failed;	       /* it was the stream that failed, and not what goes into it */
 	unsigned int patience; /* seconds that nobody reads before that is an error; 0: for ever */
+	uint64_t *sent;	       /* bytes are counted here; may be NULL */
+	uint64_t bandwidth;    /* bytes a second; 0: as fast as it goes */
+	uint64_t slot_us;      /* when the next bytes may go out, with a bandwidth */
 	/* Asked while the reader is waited for; may be NULL. */
 	int (*go_on)(void *arg, struct err *e);
 	void *arg;
@@ -91,6 +95,13 @@ must_check int stream_next(struct stream_in *s, struct err *e);
 must_check int stream_expand(struct stream_in *s, struct err *e);
 /* The files into a folder, which is empty: up to STREAM_FOLDER. */
 must_check int stream_read_folder(struct stream_in *s, int dir_fd, struct err *e);
+/*
+ * All that comes up to the end mark, into a folder: its files, pages where they belong in their pages files, and a folder
+ * "precopy-N" for each round.
+ */
+must_check int stream_gather(struct stream_in *s, int dir_fd, struct err *e);
+/* One file, which has begun; of one that is there already, as pages files are when their pages came first, the rest. */
+must_check int stream_take_file(struct stream_in *s, int dir_fd, struct err *e);
 /* A frame of a kind that does not belong here. */
 int stream_refuse(const struct stream_in *s, struct err *e);
 

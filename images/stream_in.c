@@ -190,12 +190,14 @@ static int begin_file(struct stream_in *s, int dir_fd, char name[IMAGE_NAME_MAX]
 	/* A name that leads out of the folder is none. */
 	if (!image_name_parse(name, &kind, &id))
 		return err_say(e, "the stream has a file that is called like no image");
-	*fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	*fd = openat(dir_fd, name,
+		     O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (kind == IMG_PAGES ? 0 : O_EXCL),
+		     0600);
 	return *fd < 0 ? err_sys(e, "create '%s' in memory", name) : 0;
 }
 
 /* Frames between STREAM_FILE and STREAM_CLOSE. */
-static int take_file(struct stream_in *s, int dir_fd, struct err *e)
+int stream_take_file(struct stream_in *s, int dir_fd, struct err *e)
 {
 	char name[IMAGE_NAME_MAX];
 	own_fd fd = -1;
@@ -227,7 +229,7 @@ int stream_read_folder(struct stream_in *s, int dir_fd, struct err *e)
 			return 0;
 		if (s->f.kind != STREAM_FILE)
 			return stream_refuse(s, e);
-		if (take_file(s, dir_fd, e) < 0)
+		if (stream_take_file(s, dir_fd, e) < 0)
 			return e->code;
 	}
 }

@@ -129,13 +129,37 @@ static void advance(struct iovec *vec, size_t count, size_t done)
 	}
 }
 
-static int put(const struct stream_out *s, struct iovec *vec, size_t count, struct err *e)
+/* Not before its turn, if there is a bandwidth to be kept. */
+static int await_turn(struct stream_out *s, size_t size, struct err *e)
 {
-	uint64_t since = io_now_us();
+	uint64_t now = io_now_us();
+
+	if (s->sent)
+		__atomic_add_fetch(s->sent, size, __ATOMIC_RELAXED);
+	if (!s->bandwidth)
+		return 0;
+	while (s->slot_us > now) {
+		if (s->go_on && s->go_on(s->arg, e) < 0)
+			return e->code;
+		usleep(s->slot_us - now < LOOK_MS * 1000 ? s->slot_us - now : LOOK_MS * 1000);
+		now = io_now_us();
+	}
+	s->slot_us = (s->slot_us ? s->slot_us : now) + size * 1000000 / s->bandwidth;
+	if (s->slot_us < now) /* what was not used then is not caught up with */
+		s->slot_us = now;
+	return 0;
+}
+
+static int put(struct stream_out *s, struct iovec *vec, size_t count, struct err *e)
+{
+	uint64_t since;
 	size_t left = 0;
 
 	for (size_t i = 0; i < count; i++)
 		left += vec[i].iov_len;
+	if (await_turn(s, left, e) < 0)
+		return e->code;
+	since = io_now_us();
 	while (left) {
 		ssize_t n = write_some(s, vec, count);
 

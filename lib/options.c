@@ -44,6 +44,16 @@ static void list_free(struct string_list *list)
 	free(list->item);
 }
 
+static void migrate_free(struct migrate_options *m)
+{
+	char *texts[] = { m->transport, m->remote_program, m->id,	   m->status,
+			  m->resume,	m->abort,	   m->move_address };
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		free(texts[i]);
+	list_free(&m->remote_options);
+}
+
 void options_free(struct options *opt)
 {
 	char *texts[] = { opt->images_dir,   opt->prev_images_dir,   opt->work_dir,
@@ -61,6 +71,7 @@ void options_free(struct options *opt)
 	list_free(&opt->irmap_scan_paths);
 	list_free(&opt->action_scripts);
 	list_free(&opt->cgroup_controllers);
+	migrate_free(&opt->migrate);
 	for (size_t i = 0; i < opt->inherit_count; i++)
 		free(opt->inherit_fds[i].key);
 	free(opt->inherit_fds);

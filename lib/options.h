@@ -70,6 +70,7 @@ const char *freeze_word(enum freeze_mode mode);
 #define TIMEOUT_DEFAULT 10
 
 struct client;
+struct handover;
 
 struct string_list {
 	char **item;
@@ -88,7 +89,24 @@ struct tcp_rebind {
 	uint8_t old[16], new[16];
 };
 
+/* migrate and receive. */
+struct migrate_options {
+	const char *host;      /* where to; NULL: not given */
+	char *transport;       /* -e, NULL: ssh */
+	char *remote_program;  /* NULL: stasis */
+	struct string_list remote_options;
+	char *id;	       /* receive: the migration that it is for */
+	char *status, *resume, *abort; /* one of these names a migration, or "" */
+	bool show_status;
+	bool force;	       /* abort without having asked the other side */
+	bool with_files;
+	uint64_t bandwidth;    /* bytes a second; 0: no limit */
+	bool plain;	       /* --no-compress, or --compress: not what the link is like decides */
+	char *move_address;    /* DEV/ADDRESS[/PREFIX] */
+};
+
 struct options {
+	struct migrate_options migrate;
 	pid_t tree;	  /* -t, 0: not given */
 	char *images_dir; /* -D */
 	int images_fd;	  /* the images directory, -1 until it is open */
@@ -184,6 +202,7 @@ struct options {
 
 	/* lib/client.h: who asks over a socket; NULL: a command line. */
 	const struct client *client;
+	const struct handover *handover; /* lib/handover.h; NULL: nobody else is involved */
 
 	/* Where dump and restore count; owned by the caller, never NULL when they run. */
 	struct dump_stats *dump_stats;

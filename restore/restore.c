@@ -7,6 +7,7 @@
 
 #include "images/cpuinfo.h"
 #include "images/stats.h"
+#include "lib/handover.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/pidfile.h"
@@ -263,6 +264,23 @@ static int step_commit(void *job, struct err *e)
 	return finish_commit(job, e);
 }
 
+/* Whoever gives it to us is told that all stands ready, and has not given it up yet. */
+static int step_ready(void *job, struct err *e)
+{
+	struct restore *r = job;
+	const struct handover *h = r->opt->handover;
+
+	return h ? h->ready(h->arg, root_pid(r), e) : 0;
+}
+
+static int step_own(void *job, struct err *e)
+{
+	struct restore *r = job;
+	const struct handover *h = r->opt->handover;
+
+	return h ? h->own(h->arg, e) : 0;
+}
+
 /* What the dump has left in the file system is gone after this, and there is no second try: so it comes behind 'commit'. */
 static int step_go(void *job, struct err *e)
 {
@@ -301,7 +319,9 @@ static const struct step steps[] = {
 	{ .name = "track", .run = step_track, .undo = undo_track },
 	{ .name = "limits", .run = step_limits },
 	{ .name = "network", .run = step_network, .undo = undo_network },
+	{ .name = "ready", .run = step_ready },
 	{ .name = "commit", .run = step_commit },
+	{ .name = "own", .run = step_own },
 	{ .name = "go", .run = step_go, .final = 1 },
 };
 

@@ -192,14 +192,24 @@ static int read_piece(const struct page_source *source, struct page_piece *p, ch
 	return 0;
 }
 
+/* Those of a round do not wait for the stop. */
+static int save_streamed(struct saving *s, struct err *e)
+{
+	if (!s->runs_on)
+		return dstream_object(s->d, s->c, &(struct page_list){ &s->runs, s->count, &s->w },
+				      e);
+	if (dstream_round_pump(s->d, &s->source, &s->w, e) < 0)
+		return e->code;
+	return pagemap_writer_finish(&s->w, e);
+}
+
 static int save(struct saving *s, struct err *e)
 {
 	if (pagemap_writer_begin(&s->w, e) < 0 ||
 	    (s->c->huge_page ? find_huge(s, e) : find_normal(s, e)) < 0)
 		return e->code;
 	if (s->d->stream)
-		return dstream_object(s->d, s->c, &(struct page_list){ &s->runs, s->count, &s->w },
-				      e);
+		return save_streamed(s, e);
 	if (page_pump(&s->source, s->w.size, &s->w.sink, e) < 0)
 		return e->code;
 	return pagemap_writer_finish(&s->w, e);
@@ -217,8 +227,9 @@ static int save_and_count(struct saving *s, struct err *e)
 	r = save(s, e);
 	stats->shpages_scanned += page_up(s->c->size) / PAGE_SIZE;
 	stats->shpages_written +=
-		s->d->stream ? 0 :
-			       s->w.size / PAGE_SIZE - s->w.sink.zero_pages - s->w.sink.twin_pages;
+		s->d->stream && !s->runs_on ?
+			0 :
+			s->w.size / PAGE_SIZE - s->w.sink.zero_pages - s->w.sink.twin_pages;
 	stats->shpages_skipped_parent += s->runs_on ? 0 : s->parent_pages;
 	stats->pages_zero += s->w.sink.zero_pages;
 	stats->pages_equal += s->w.sink.twin_pages;
