@@ -169,13 +169,14 @@ static int look_for_trouble(struct inetsk *s, int fd, struct err *e)
 /* For a listening socket the kernel gives the lengths of its queue under other names. */
 static int read_listening(struct inetsk *s, const struct tcp_info *info, struct err *e)
 {
+	const struct options *opt = s->file->dump->opt;
+
 	s->entry->backlog = info->tcpi_sacked;
-	if (!info->tcpi_unacked || s->file->dump->opt->skip_in_flight)
+	s->waiting = opt->skip_in_flight ? 0 : info->tcpi_unacked;
+	if (!s->waiting || opt->tcp_established)
 		return 0;
-	err_code(e, ENOTSUP, "%u connections that were not accepted yet wait in it",
-		 info->tcpi_unacked);
-	return err_hint(e, "let the program accept them before the dump, or drop them with "
-			   "--skip-in-flight");
+	err_code(e, ENOTSUP, "%u connections that were not accepted yet wait in it", s->waiting);
+	return err_hint(e, "--tcp-established carries them, --skip-in-flight drops them");
 }
 
 static int check_option(const struct inetsk *s, int fd, struct err *e)

@@ -6,12 +6,17 @@
 #include "images/fd/inetsk.pb-c.h"
 #include "images/fd/inetsk_extra.pb-c.h"
 #include "images/fd/tcp.pb-c.h"
+#include "lib/netlock.h"
+
+struct image;
 
 struct inetsk {
 	struct file *file;
 	InetSkEntry *entry;
 	InetExtraEntry *extra;
 	bool has_extra; /* extra is worth being written */
+	uint32_t waiting; /* of one that listens: how many nobody has accepted */
+	struct netlock_pair *waiting_ends;
 };
 
 struct inetsk *inetsk_of(const struct file *f);
@@ -26,6 +31,23 @@ must_check int inetsk_read_groups(struct inetsk *s, int fd, struct err *e);
 
 /* Options of IP, TCP and those that sk_opts_entry has no field for. dump/fd/inetsk_opts.c */
 must_check int inetsk_read_options(struct inetsk *s, int fd, struct err *e);
+
+/* What is in a connection. dump/fd/inetsk_read.c */
+struct inetsk_reading {
+	struct inetsk *s; /* whose it is */
+	int fd;		  /* in repair */
+	uint32_t state;
+	TcpStreamEntry stream;
+	char *received, *sent; /* of sent, the last outq_len bytes count */
+	size_t sent_size;
+};
+must_check int inetsk_read_connection(struct inetsk_reading *r, struct err *e);
+must_check int inetsk_count(int fd, unsigned long request, uint32_t *ret, struct err *e);
+/* Up to so many of the bytes that wait in the queue chosen. */
+must_check int inetsk_look(int fd, char *buf, size_t size, ssize_t *ret, struct err *e);
+
+/* Connections that wait in a listening socket. dump/fd/inetsk_waiting.c */
+must_check int inetsk_save_waiting(struct inetsk *s, int fd, struct image *img, struct err *e);
 
 /* Blocks all connections and writes what is in them. dump/fd/inetsk_tcp.c */
 must_check int inetsk_save_connections(struct dump *d, struct err *e);

@@ -70,7 +70,24 @@ time.sleep(60)' 3>&- &
 
 @test "tcp: a connection that was not accepted is refused" {
 	caller flight
-	refuse "$(sentence "1 connections that were not accepted yet wait in it; let the program accept them before the dump, or drop them with --skip-in-flight")"
+	refuse "$(sentence "1 connections that were not accepted yet wait in it; --tcp-established carries them, --skip-in-flight drops them")"
+}
+
+@test "tcp: a connection that was not accepted, in the images, is refused without an option" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is restored"
+	caller flight
+	dump --tcp-established
+	until_true is_gone
+	said=$("$STASIS" restore -d -D "$IMAGES" 3>&- 2>&1) && fail "it was restored"
+	[ "$said" = "cannot restore '$IMAGES': fd 3 (inetsk) of pid $PID: connections that were not accepted yet wait in it; --tcp-established carries them, --tcp-close closes them" ] || fail "$said"
+	restore --tcp-close
+	no_lock
+	check
+}
+
+@test "tcp: a connection that was not accepted at a port that may be shared is refused" {
+	caller shared
+	refuse "$(sentence "connections that were not accepted yet wait in it, which is not supported while it may share its port (SO_REUSEPORT); let the program accept them before the dump, or drop them with --skip-in-flight")" --tcp-established
 }
 
 @test "tcp: connections that were not accepted are dropped" {

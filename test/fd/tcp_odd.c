@@ -17,15 +17,20 @@ static struct sockaddr_in at(const char *address, int port)
 	return in;
 }
 
-static int hear(const char *address)
+static int hear_with(const char *address, int option)
 {
 	struct sockaddr_in here = at(address, PORT);
 	int one = 1, fd = SYS(socket(AF_INET, SOCK_STREAM, 0));
 
-	SYS(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)));
+	SYS(setsockopt(fd, SOL_SOCKET, option, &one, sizeof(one)));
 	SYS(bind(fd, (void *)&here, sizeof(here)));
 	SYS(listen(fd, 8));
 	return fd;
+}
+
+static int hear(const char *address)
+{
+	return hear_with(address, SO_REUSEADDR);
 }
 
 static int call(const char *address, int port, int flags)
@@ -97,6 +102,12 @@ static void flight(void)
 
 	SAME(fd, 3);
 	await(fd, POLLIN);
+	victim_ready();
+}
+
+static void shared(void)
+{
+	await(hear_with("10.99.0.1", SO_REUSEPORT), POLLIN);
 	victim_ready();
 }
 
@@ -180,9 +191,9 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(void);
 	} ways[] = {
-		{ "pair", pair },     { "closed", closed }, { "flight", flight },
-		{ "urgent", urgent }, { "reset", reset },   { "dropped", dropped },
-		{ "ended", ended },   { "calling", calling },
+		{ "pair", pair },     { "closed", closed },   { "flight", flight },
+		{ "urgent", urgent }, { "reset", reset },     { "dropped", dropped },
+		{ "ended", ended },   { "calling", calling }, { "shared", shared },
 	};
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]) && argc > 1; i++)
