@@ -66,6 +66,13 @@ static int waiting_extra(struct json *j, struct image *i, const void *m, struct 
 	return show_bytes(j, "extra", i, entry->length, e);
 }
 
+static int datagram_extra(struct json *j, struct image *i, const void *m, struct err *e)
+{
+	const InetDatagramEntry *entry = m;
+
+	return show_bytes(j, "extra", i, entry->length, e);
+}
+
 static int bpfmap_extra(struct json *j, struct image *i, const void *m, struct err *e)
 {
 	const BpfmapDataEntry *entry = m;
@@ -166,6 +173,7 @@ int show_extra(struct json *j, struct image *i, const ProtobufCMessage *m, struc
 		{ &sk_packet_entry__descriptor, packet_extra },
 		{ &tcp_stream_entry__descriptor, tcp_extra },
 		{ &inet_waiting_entry__descriptor, waiting_extra },
+		{ &inet_datagram_entry__descriptor, datagram_extra },
 		{ &bpfmap_data_entry__descriptor, bpfmap_extra },
 		{ &ghost_file_entry__descriptor, ghost_extra },
 		{ &ghost_chunk_entry__descriptor, chunk_extra },

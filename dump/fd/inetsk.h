@@ -14,7 +14,7 @@ struct inetsk {
 	struct file *file;
 	InetSkEntry *entry;
 	InetExtraEntry *extra;
-	bool has_extra; /* extra is worth being written */
+	bool has_extra;	  /* extra is worth being written */
 	uint32_t waiting; /* of one that listens: how many nobody has accepted */
 	struct netlock_pair *waiting_ends;
 };
@@ -27,6 +27,8 @@ must_check int inetsk_read_state(struct inetsk *s, int fd, struct err *e);
 
 /* UDP: what can be in the way, and multicast groups. dump/fd/inetsk_udp.c */
 must_check int inetsk_read_datagrams(struct inetsk *s, int fd, struct err *e);
+/* Unread ones. dump/fd/inetsk_datagrams.c */
+must_check int inetsk_save_datagrams(struct inetsk *s, int fd, struct image *img, struct err *e);
 must_check int inetsk_read_groups(struct inetsk *s, int fd, struct err *e);
 
 /* Options of IP, TCP and those that sk_opts_entry has no field for. dump/fd/inetsk_opts.c */

@@ -217,22 +217,27 @@ static int block_waiting(struct dump *d, struct err *e)
 	return network_block(d, pairs, n, e);
 }
 
-static int save(struct inetsk *s, struct image *waiting, struct err *e)
+/* Images that several sockets have something in. */
+struct shared_images {
+	struct image waiting, datagrams;
+};
+
+static int save(struct inetsk *s, struct shared_images *images, struct err *e)
 {
 	own_fd fd = -1;
 	int got;
 
-	if (s->entry->proto != IPPROTO_TCP)
-		return 0;
 	if (files_copy(s->file, &got, e) < 0)
 		return e->code;
 	fd = got;
+	if (s->entry->proto != IPPROTO_TCP)
+		return inetsk_save_datagrams(s, fd, &images->datagrams, e);
 	if (inetsk_read_state(s, fd, e) < 0)
 		return e->code;
 	if (s->entry->state == STATE_CLOSE)
 		return save_ended(s, fd, e);
 	if (s->entry->state == STATE_LISTEN)
-		return s->waiting ? inetsk_save_waiting(s, fd, waiting, e) : 0;
+		return s->waiting ? inetsk_save_waiting(s, fd, &images->waiting, e) : 0;
 	if (!inetsk_is_connected(s) || s->file->dump->opt->tcp_close)
 		return 0;
 	return save_connection(s, fd, e);
@@ -240,12 +245,19 @@ static int save(struct inetsk *s, struct image *waiting, struct err *e)
 
 static int save_all(struct dump *d, struct err *e)
 {
-	own_image waiting = {};
+	struct shared_images images = { 0 };
+	int res = 0;
 
-	for (struct file *f = NULL; (f = files_next(d, &inetsk_fd_kind, f));)
-		if (save(inetsk_of(f), &waiting, e) < 0)
-			return files_blame(f, e);
-	return waiting.file ? image_close(&waiting, e) : 0;
+	for (struct file *f = NULL; res == 0 && (f = files_next(d, &inetsk_fd_kind, f));)
+		if (save(inetsk_of(f), &images, e) < 0)
+			res = files_blame(f, e);
+	if (res == 0 && images.waiting.file)
+		res = image_close(&images.waiting, e);
+	if (res == 0 && images.datagrams.file)
+		res = image_close(&images.datagrams, e);
+	image_drop(&images.waiting);
+	image_drop(&images.datagrams);
+	return res;
 }
 
 int inetsk_save_connections(struct dump *d, struct err *e)

@@ -1,6 +1,5 @@
 /*
- * UDP and UDP-Lite. Datagrams may get lost on their way, and those that nobody has read yet do. What was to be sent and is held back
- * (UDP_CORK, MSG_MORE) nobody can see, so that is refused.
+ * UDP and UDP-Lite. What was to be sent and is held back (UDP_CORK, MSG_MORE) nobody can see, so that is refused.
  *
  * Which groups a socket belongs to the kernel does not list; it tells, for one that is named, whether and how. All that are joined on
  * some interface are in /proc/net/igmp and igmp6.
@@ -19,7 +18,6 @@
 
 #include "dump/fd/inetsk.h"
 #include "lib/io.h"
-#include "lib/log.h"
 
 enum { SOURCES = 64, SENDING_MS = 100 };
 
@@ -40,16 +38,6 @@ static int check_held_back(int fd, struct err *e)
 	return err_hint(e, "let the program send it before the dump");
 }
 
-static void warn_of_unread(const struct inetsk *s, int fd)
-{
-	int size = 0;
-
-	if (ioctl(fd, SIOCINQ, &size) == 0 && size)
-		log_info(
-			"pid %d fd %d: datagrams that nobody has read are lost, as they may be on their way",
-			s->file->task->pid, s->file->num);
-}
-
 int inetsk_read_datagrams(struct inetsk *s, int fd, struct err *e)
 {
 	struct pollfd look = { .fd = fd, .events = POLLIN | POLLRDHUP };
@@ -63,7 +51,6 @@ int inetsk_read_datagrams(struct inetsk *s, int fd, struct err *e)
 	}
 	s->entry->has_shutdown = (look.revents & POLLRDHUP) != 0;
 	s->entry->shutdown = look.revents & POLLHUP ? SK_SHUTDOWN__BOTH : SK_SHUTDOWN__READ;
-	warn_of_unread(s, fd);
 	return check_held_back(fd, e);
 }
 

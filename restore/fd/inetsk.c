@@ -247,9 +247,10 @@ static int hear(struct rinets *all, struct rinet *s, struct err *e)
 
 static int join_peer(struct rinets *all, struct rinet *s, struct err *e)
 {
-	(void)all;
-	if (s->entry->proto != IPPROTO_TCP)
+	if (s->entry->proto != IPPROTO_TCP) {
+		rinet_fill_datagrams(all, s);
 		return rinet_join(s, e);
+	}
 	if (s->ended)
 		return rinet_end(s, e);
 	return rinet_has_peer(s) && !s->r->opt->tcp_close ? rinet_connect(s, e) : 0;

@@ -52,6 +52,8 @@ struct rinets {
 	bool some_ended;
 	struct rinet_waiting *waiting; /* those of one socket together, in their order */
 	size_t waiting_count;
+	struct rinet_datagram *datagrams; /* restore/fd/inetsk_datagrams.c */
+	size_t datagram_count;
 	struct netlock *lock; /* NULL: none */
 };
 
@@ -92,6 +94,13 @@ must_check int rinet_fill_received(const struct rinet *s, struct err *e);
 /* restore/fd/inetsk_waiting.c: those that wait to be accepted. */
 must_check int rinets_load_waiting(struct restore *r, struct rinets *all, struct err *e);
 must_check int rinets_fill_waiting(const struct rinets *all, struct err *e);
+
+/* restore/fd/inetsk_datagrams.c: those that nobody has read. Before it is connected. */
+must_check int rinets_load_datagrams(struct restore *r, struct rinets *all, struct err *e);
+void rinets_forget_datagrams(struct rinets *all);
+void rinet_fill_datagrams(const struct rinets *all, const struct rinet *s);
+/* Room for whatever is put into it; its options bring it back. */
+void rinet_make_room(int fd);
 
 /* The ends of a connection, as its packets have them, which are of IPv4 for some sockets of IPv6. */
 struct netlock_pair rinet_pair(const struct rinet *s);

@@ -255,7 +255,8 @@ int rinets_load(struct restore *r, struct err *e)
 		err_say(e, "the images were made with --tcp-close");
 		return err_hint(e, "restore them with it as well");
 	}
-	if (load_extra(r, all, e) < 0 || rinets_load_waiting(r, all, e) < 0)
+	if (load_extra(r, all, e) < 0 || rinets_load_waiting(r, all, e) < 0 ||
+	    rinets_load_datagrams(r, all, e) < 0)
 		return e->code;
 	return load_connections(r, all, e);
 }
@@ -282,6 +283,7 @@ void rinets_close(struct restore *r)
 	for (size_t i = 0; i < all->waiting_count; i++)
 		free(all->waiting[i].connection.data);
 	free(all->waiting);
+	rinets_forget_datagrams(all);
 	free(all->at);
 	r->files->inets = NULL;
 }

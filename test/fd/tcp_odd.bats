@@ -174,3 +174,21 @@ s = socket.create_server(("10.99.0.1", 7000), reuse_port=False); print("up", flu
 	here nft delete table inet mine
 	check_tcp
 }
+
+@test "tcp: a segment of which the other side has taken a part" {
+	net_begin
+	there nft 'add table inet silent; add chain inet silent output { type filter hook output priority 0; }; add rule inet silent output tcp flags & rst == rst drop'
+	there python3 test/fd/tcp_partly.py "$TEST_DIR/go.1" >"$TEST_DIR/peer" 2>&1 3>&- &
+	until_true test -s "$TEST_DIR/peer"
+	start_here fd/tcp_odd partly
+	dump_and_restore --tcp-established
+	touch "$TEST_DIR/go.1"
+	until_true peer_is_done
+	[ "$(tail -1 "$TEST_DIR/peer")" = ok ] || fail "the peer says: $(cat "$TEST_DIR/peer")"
+	check
+}
+
+peer_is_done()
+{
+	[ "$(wc -l <"$TEST_DIR/peer")" -ge 2 ]
+}

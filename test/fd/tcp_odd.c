@@ -2,9 +2,11 @@
 #include "test/lib/fds.h"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum { PORT = 7300 };
@@ -185,6 +187,26 @@ static void calling(void)
 	SAME(fcntl(3, F_GETFL), O_RDWR | O_NONBLOCK);
 }
 
+/* Of one segment the other side takes a part (tcp_partly.py), and the rest when it has been sent once more. */
+static void partly(void)
+{
+	enum { SIZE = 500, LEFT = 300 };
+	uint8_t bytes[SIZE];
+	int fd = call("10.99.0.2", 7302, 0), left = SIZE;
+
+	SAME(fd, 3);
+	for (int i = 0; i < SIZE; i++)
+		bytes[i] = i % 251;
+	SAME(SYS(send(fd, bytes, SIZE, 0)), SIZE);
+	for (int i = 0; i < 1000 && left != LEFT; i++, victim_sleep_ms(5))
+		SYS(ioctl(fd, SIOCOUTQ, &left));
+	SAME(left, LEFT);
+	victim_ready();
+	for (int i = 0; i < 4000 && left; i++, victim_sleep_ms(5))
+		SYS(ioctl(fd, SIOCOUTQ, &left));
+	SAME(left, 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -194,6 +216,7 @@ int main(int argc, char **argv)
 		{ "pair", pair },     { "closed", closed },   { "flight", flight },
 		{ "urgent", urgent }, { "reset", reset },     { "dropped", dropped },
 		{ "ended", ended },   { "calling", calling }, { "shared", shared },
+		{ "partly", partly },
 	};
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]) && argc > 1; i++)

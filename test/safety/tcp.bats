@@ -114,9 +114,8 @@ fault()
 	wait_ready
 	local i
 	measure --tcp-established
-	INSIDE=$LONGEST
 	for ((i = 0; i < ROUNDS / 4; i++)); do
-		killer "$([ $((i % 2)) = 0 ] && echo child || echo command)" "$(a_moment $i)" "$STASIS" dump -t "$PID" -D "$IMAGES" -R -o dump.log --tcp-established
+		killer "$([ $((i % 2)) = 0 ] && echo child || echo command)" "$(a_moment 1)" "$STASIS" dump -t "$PID" -D "$IMAGES" -R -o dump.log --tcp-established
 		until_true no_lock
 	done
 	check_tcp
