@@ -20,6 +20,8 @@ struct inetsk {
 };
 
 struct inetsk *inetsk_of(const struct file *f);
+bool inetsk_is_tcp(const struct inetsk *s);
+bool inetsk_is_udp(const struct inetsk *s);
 /* A state with a peer: something of the connection has to be saved. */
 bool inetsk_is_connected(const struct inetsk *s);
 /* State, addresses, what was shut down: what packets may change. fd: our copy. */
@@ -30,6 +32,11 @@ must_check int inetsk_read_datagrams(struct inetsk *s, int fd, struct err *e);
 /* Unread ones. dump/fd/inetsk_datagrams.c */
 must_check int inetsk_save_datagrams(struct inetsk *s, int fd, struct image *img, struct err *e);
 must_check int inetsk_read_groups(struct inetsk *s, int fd, struct err *e);
+
+/* Raw ones, and those of ICMP. dump/fd/inetsk_raw.c */
+must_check int inetsk_read_raw_peer(struct inetsk *s, struct err *e);
+void inetsk_read_raw_options(struct inetsk *s, int fd);
+void inetsk_lose_unread(const struct inetsk *s, int fd);
 
 /* Options of IP, TCP and those that sk_opts_entry has no field for. dump/fd/inetsk_opts.c */
 must_check int inetsk_read_options(struct inetsk *s, int fd, struct err *e);

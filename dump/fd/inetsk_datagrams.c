@@ -27,6 +27,7 @@ struct looked {
 	} from;
 	struct msghdr m;
 	size_t piece; /* several of this size as one (UDP_GRO); 0: one */
+	size_t size;
 	uint8_t to[16];
 };
 
@@ -114,20 +115,21 @@ static void read_from(struct looked *l, InetDatagramEntry *d)
 	d->from_port = ntohs(six ? l->from.in6.sin6_port : l->from.in.sin_port);
 }
 
-static int write_pieces(const struct looked *l, InetDatagramEntry *d, const char *data, size_t size,
-			struct image *img, struct err *e)
+static int write_pieces(const struct looked *l, InetDatagramEntry *d, struct image *img,
+			struct err *e)
 {
+	const char *data = l->m.msg_iov->iov_base;
 	size_t at = 0;
 
 	do {
-		size_t left = size - at;
+		size_t left = l->size - at;
 
 		d->length = l->piece && l->piece < left ? l->piece : left;
 		if (image_write(img, d, e) < 0 ||
 		    (d->length && image_write_extra(img, data + at, d->length, e) < 0))
 			return e->code;
 		at += d->length;
-	} while (at < size);
+	} while (at < l->size);
 	return 0;
 }
 
@@ -148,12 +150,13 @@ static int read_one(struct inetsk *s, int fd, char *buf, struct image *img, stru
 	n = recvmsg(fd, &l.m, MSG_PEEK | MSG_DONTWAIT);
 	if (n < 0)
 		return errno == EAGAIN ? 0 : err_sys(e, "look at what waits in it");
+	l.size = n;
 	d.id = s->file->id;
 	read_from(&l, &d);
 	read_control(&l, &d);
 	if (!img->file && image_create(img, s->file->dump->images, IMG_INET_DATAGRAMS, 0, e) < 0)
 		return e->code;
-	return write_pieces(&l, &d, buf, n, img, e) < 0 ? e->code : 1;
+	return write_pieces(&l, &d, img, e) < 0 ? e->code : 1;
 }
 
 int inetsk_save_datagrams(struct inetsk *s, int fd, struct image *img, struct err *e)

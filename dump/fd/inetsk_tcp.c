@@ -230,8 +230,12 @@ static int save(struct inetsk *s, struct shared_images *images, struct err *e)
 	if (files_copy(s->file, &got, e) < 0)
 		return e->code;
 	fd = got;
-	if (s->entry->proto != IPPROTO_TCP)
+	if (inetsk_is_udp(s))
 		return inetsk_save_datagrams(s, fd, &images->datagrams, e);
+	if (!inetsk_is_tcp(s)) {
+		inetsk_lose_unread(s, fd);
+		return 0;
+	}
 	if (inetsk_read_state(s, fd, e) < 0)
 		return e->code;
 	if (s->entry->state == STATE_CLOSE)

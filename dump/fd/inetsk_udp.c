@@ -42,7 +42,8 @@ int inetsk_read_datagrams(struct inetsk *s, int fd, struct err *e)
 {
 	struct pollfd look = { .fd = fd, .events = POLLIN | POLLRDHUP };
 
-	s->entry->state = s->entry->dst_port ? TCP_ESTABLISHED : TCP_CLOSE;
+	if (inetsk_is_udp(s))
+		s->entry->state = s->entry->dst_port ? TCP_ESTABLISHED : TCP_CLOSE;
 	if (poll(&look, 1, 0) < 0)
 		return err_sys(e, "poll");
 	if (look.revents & POLLERR) {
@@ -51,7 +52,7 @@ int inetsk_read_datagrams(struct inetsk *s, int fd, struct err *e)
 	}
 	s->entry->has_shutdown = (look.revents & POLLRDHUP) != 0;
 	s->entry->shutdown = look.revents & POLLHUP ? SK_SHUTDOWN__BOTH : SK_SHUTDOWN__READ;
-	return check_held_back(fd, e);
+	return s->entry->type == SOCK_DGRAM && !inetsk_is_udp(s) ? 0 : check_held_back(fd, e);
 }
 
 /* --- groups ----------------------------------------------------------------------------------------- */
@@ -177,7 +178,7 @@ static int ask_all(struct inetsk *s, int fd, const char *path,
 
 int inetsk_read_groups(struct inetsk *s, int fd, struct err *e)
 {
-	if (s->entry->proto == IPPROTO_TCP)
+	if (inetsk_is_tcp(s))
 		return 0;
 	if (ask_all(s, fd, "/proc/self/net/igmp", ask_four, e) < 0)
 		return e->code;

@@ -75,6 +75,10 @@ void rinet_words(const struct rinet *s, bool there, char *buf, size_t size);
 must_check int rinet_bind(const struct rinet *s, struct err *e);
 bool rinet_has_peer(const struct rinet *s);
 
+/* restore/fd/inetsk_raw.c: what only raw sockets and those of ICMP have. */
+int rinet_socket(const InetSkEntry *sk, struct err *e);
+must_check int rinet_set_raw(const struct rinet *s, struct err *e);
+
 /* restore/fd/inetsk_load.c */
 must_check int rinets_load(struct restore *r, struct err *e);
 void rinets_close(struct restore *r);

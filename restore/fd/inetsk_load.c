@@ -23,7 +23,7 @@ int rinet_blame(const struct rinet *s, struct err *e)
 
 bool rinet_has_peer(const struct rinet *s)
 {
-	return s->entry->proto == IPPROTO_TCP && s->entry->state != INETSK_CLOSE &&
+	return s->entry->type == SOCK_STREAM && s->entry->state != INETSK_CLOSE &&
 	       s->entry->state != INETSK_LISTEN;
 }
 
@@ -35,7 +35,10 @@ static bool is_state(uint32_t state)
 static bool is_known(const InetSkEntry *s)
 {
 	if (s->type == SOCK_DGRAM)
-		return s->proto == IPPROTO_UDP || s->proto == IPPROTO_UDPLITE;
+		return s->proto == IPPROTO_UDP || s->proto == IPPROTO_UDPLITE ||
+		       s->proto == IPPROTO_ICMP || s->proto == IPPROTO_ICMPV6;
+	if (s->type == SOCK_RAW)
+		return s->proto <= IPPROTO_RAW;
 	return s->type == SOCK_STREAM && s->proto == IPPROTO_TCP;
 }
 
@@ -51,7 +54,7 @@ static int check(const InetSkEntry *s, struct err *e)
 			"'files.img' has socket %u of type %u and protocol %u, which is not "
 			"supported yet",
 			s->id, s->type, s->proto);
-	if (!is_state(s->state) || (s->type == SOCK_DGRAM && s->state != INETSK_CLOSE &&
+	if (!is_state(s->state) || (s->type != SOCK_STREAM && s->state != INETSK_CLOSE &&
 				    (s->state != INETSK_ESTABLISHED || !s->n_dst_addr)))
 		return err_say(e, "'files.img' has socket %u in the state %u", s->id, s->state);
 	if (s->n_src_addr != words || (s->n_dst_addr != words && s->n_dst_addr) ||
@@ -223,7 +226,7 @@ static int load_connections(struct restore *r, struct rinets *all, struct err *e
 	for (size_t i = 0; i < all->count; i++) {
 		struct rinet *s = &all->at[i];
 
-		if (s->entry->proto == IPPROTO_TCP && s->entry->state == INETSK_CLOSE &&
+		if (s->entry->type == SOCK_STREAM && s->entry->state == INETSK_CLOSE &&
 		    load_ended(all, s, e) < 0)
 			return e->code;
 		if (!rinet_has_peer(s) || r->opt->tcp_close)
