@@ -54,10 +54,9 @@ int rinet_socket(const InetSkEntry *sk, struct err *e)
 	return err_sys(e, "make a socket");
 }
 
-static int set(const struct rinet *s, int level, int name, const void *value, size_t size,
-	       struct err *e)
+static int set(int fd, int level, int name, int value, struct err *e)
 {
-	return setsockopt(s->fd, level, name, value, size) < 0 ?
+	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ?
 		       err_sys(e, "set option %d of level %d", name, level) :
 		       0;
 }
@@ -66,20 +65,21 @@ int rinet_set_raw(const struct rinet *s, struct err *e)
 {
 	const IpOptsRawEntry *raw = s->entry->ip_opts->raw;
 	bool six = s->entry->family == AF_INET6;
-	int on = 1, hdrincl = raw && raw->hdrincl;
+	int hdrincl = raw && raw->hdrincl;
 
 	if (!raw || s->entry->type != SOCK_RAW)
 		return 0;
 	if (raw->n_icmpv_filter > FILTER_WORDS)
 		return err_say(e, "its filter has %zu words", raw->n_icmpv_filter);
 	if ((hdrincl || s->entry->proto == IPPROTO_RAW) &&
-	    set(s, six ? IPPROTO_IPV6 : IPPROTO_IP, six ? IPV6_HDRINCL : IP_HDRINCL, &hdrincl,
-		sizeof(hdrincl), e) < 0)
+	    set(s->fd, six ? IPPROTO_IPV6 : IPPROTO_IP, six ? IPV6_HDRINCL : IP_HDRINCL, hdrincl,
+		e) < 0)
 		return e->code;
-	if (raw->nodefrag && set(s, IPPROTO_IP, IP_NODEFRAG, &on, sizeof(on), e) < 0)
+	if (raw->nodefrag && set(s->fd, IPPROTO_IP, IP_NODEFRAG, 1, e) < 0)
 		return e->code;
-	return raw->n_icmpv_filter ? set(s, six ? (int)IPPROTO_ICMPV6 : (int)IPPROTO_RAW,
-					 six ? ICMPV6_FILTER : ICMP_FILTER, raw->icmpv_filter,
-					 raw->n_icmpv_filter * sizeof(uint32_t), e) :
-				     0;
+	if (raw->n_icmpv_filter && setsockopt(s->fd, six ? (int)IPPROTO_ICMPV6 : (int)IPPROTO_RAW,
+					      six ? ICMPV6_FILTER : ICMP_FILTER, raw->icmpv_filter,
+					      raw->n_icmpv_filter * sizeof(uint32_t)) < 0)
+		return err_sys(e, "set its filter");
+	return 0;
 }
