@@ -18,6 +18,7 @@
 #include "dump/guard.h"
 #include "dump/network.h"
 #include "images/image.h"
+#include "lib/log.h"
 #include "lib/netlink.h"
 #include "lib/repair.h"
 
@@ -204,17 +205,24 @@ static int block_ports(struct dump *d, uint16_t **ret, size_t *ret_count, struct
 static int block_waiting(struct dump *d, struct err *e)
 {
 	own_mem struct netlock_pair *pairs = NULL;
+	struct err said = { 0 };
 	uint16_t *ports;
 	size_t count, n = 0;
+	int blocked;
 
 	if (!d->opt->tcp_established || d->opt->skip_in_flight)
 		return 0;
-	if (block_ports(d, &ports, &count, e) < 0)
-		return e->code;
+	blocked = block_ports(d, &ports, &count, &said);
 	for (size_t i = 0; i < count; i++)
 		if (netlink_tcp_waiting(ports[i], &pairs, &n) < 0)
 			return err_sys(e, "ask what waits at the port %u", ports[i]);
-	return network_block(d, pairs, n, e);
+	if (blocked == 0)
+		return network_block(d, pairs, n, e);
+	/* Where nobody waits nothing is lost but who comes right now. */
+	log_debug("%s", said.text);
+	if (n)
+		*e = said;
+	return e->code;
 }
 
 /* Images that several sockets have something in. */
