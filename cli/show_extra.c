@@ -5,6 +5,7 @@
 #include "cli/show.h"
 #include "images/fd/bpfmap.pb-c.h"
 #include "images/fd/ghost.pb-c.h"
+#include "images/fd/inetsk_extra.pb-c.h"
 #include "images/fd/pipe.pb-c.h"
 #include "images/fd/sk_queue.pb-c.h"
 #include "images/fd/tcp.pb-c.h"
@@ -56,6 +57,20 @@ static int tcp_extra(struct json *j, struct image *i, const void *m, struct err 
 		r = show_bytes(j, "outq", i, entry->outq_len, e);
 	json_end(j, '}');
 	return r;
+}
+
+static int waiting_extra(struct json *j, struct image *i, const void *m, struct err *e)
+{
+	const InetWaitingEntry *entry = m;
+
+	return show_bytes(j, "extra", i, entry->length, e);
+}
+
+static int datagram_extra(struct json *j, struct image *i, const void *m, struct err *e)
+{
+	const InetDatagramEntry *entry = m;
+
+	return show_bytes(j, "extra", i, entry->length, e);
 }
 
 static int bpfmap_extra(struct json *j, struct image *i, const void *m, struct err *e)
@@ -157,6 +172,8 @@ int show_extra(struct json *j, struct image *i, const ProtobufCMessage *m, struc
 		{ &pipe_data_entry__descriptor, pipe_extra },
 		{ &sk_packet_entry__descriptor, packet_extra },
 		{ &tcp_stream_entry__descriptor, tcp_extra },
+		{ &inet_waiting_entry__descriptor, waiting_extra },
+		{ &inet_datagram_entry__descriptor, datagram_extra },
 		{ &bpfmap_data_entry__descriptor, bpfmap_extra },
 		{ &ghost_file_entry__descriptor, ghost_extra },
 		{ &ghost_chunk_entry__descriptor, chunk_extra },

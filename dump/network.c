@@ -1,10 +1,15 @@
 /* The network lock of a dump; see network.h. */
 #include "dump/network.h"
 
+#include <assert.h>
+
 #include "dump/guard.h"
 
+enum { LOCKS_MAX = 4 };
+
 struct network {
-	struct netlock *lock; /* NULL: none */
+	struct netlock *locks[LOCKS_MAX]; /* NULL: none */
+	size_t lock_count;
 	const struct netlock_pair *pairs;
 	size_t count;
 };
@@ -18,9 +23,15 @@ static struct network *network_of(struct dump *d)
 
 int network_block(struct dump *d, const struct netlock_pair *pairs, size_t count, struct err *e)
 {
+	struct network *n = network_of(d);
+
 	if (!count || d->opt->network_lock == NETWORK_LOCK_SKIP)
 		return 0;
-	return netlock_hold(pairs, count, &network_of(d)->lock, e);
+	assert(n->lock_count < LOCKS_MAX);
+	if (netlock_hold(pairs, count, &n->locks[n->lock_count], e) < 0)
+		return e->code;
+	n->lock_count++;
+	return 0;
 }
 
 void network_carries(struct dump *d, const struct netlock_pair *pairs, size_t count)
@@ -51,6 +62,6 @@ int network_leave(struct dump *d, struct err *e)
 
 void network_release(struct dump *d)
 {
-	if (d->network)
-		netlock_drop(&d->network->lock);
+	while (d->network && d->network->lock_count)
+		netlock_drop(&d->network->locks[--d->network->lock_count]);
 }

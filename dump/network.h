@@ -8,7 +8,7 @@
 #include "dump/dump.h"
 #include "lib/netlock.h"
 
-/* Blocks these, unless --network-lock=skip. pairs live as long as the dump. */
+/* Blocks these too, unless --network-lock=skip. */
 must_check int network_block(struct dump *d, const struct netlock_pair *pairs, size_t count,
 			     struct err *e);
 /* Those of them that the images carry, of which there may be none; the lock that stays is for them. */

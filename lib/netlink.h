@@ -47,4 +47,18 @@ void netlink_unix_free(struct netlink_unix *all, size_t count);
  */
 int netlink_tcp_called(int family, uint32_t inode, uint16_t *ret_port, uint8_t ret_address[16]);
 
+struct netlock_pair;
+struct netlink_tcp {
+	uint8_t state;
+	uint32_t unread; /* bytes; an end of the other side counts as one */
+};
+
+/* Of the connection with these ends; -ENOENT: there is none. */
+int netlink_tcp_state(const struct netlock_pair *ends, struct netlink_tcp *ret);
+/*
+ * Connections to a port that have no descriptor: those that nobody has accepted yet, half-made ones too. Added to the array (*ret, which
+ * may be NULL); the caller frees it. 0 or -errno.
+ */
+int netlink_tcp_waiting(uint16_t port, struct netlock_pair **ret, size_t *ret_count);
+
 #endif

@@ -1,10 +1,7 @@
 /* What sock_diag tells of single sockets; see netlink.h. */
 #include <errno.h>
-#include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <netlink/attr.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,42 +141,4 @@ void netlink_unix_free(struct netlink_unix *all, size_t count)
 	for (size_t i = 0; i < count; i++)
 		free(all[i].waiting);
 	free(all);
-}
-
-/* --- who is called by a TCP socket ------------------------------------------------ */
-
-struct called {
-	uint32_t inode;
-	bool found;
-	struct inet_diag_sockid id;
-};
-
-static int tcp_called(struct nl_msg *message, void *arg)
-{
-	const struct inet_diag_msg *head = nlmsg_data(nlmsg_hdr(message));
-	struct called *called = arg;
-
-	if (head->idiag_inode == called->inode) {
-		called->found = true;
-		called->id = head->id;
-	}
-	return NL_OK;
-}
-
-int netlink_tcp_called(int family, uint32_t inode, uint16_t *ret_port, uint8_t ret_address[16])
-{
-	struct inet_diag_req_v2 request = {
-		.sdiag_family = (uint8_t)family,
-		.sdiag_protocol = IPPROTO_TCP,
-		.idiag_states = 1 << TCP_SYN_SENT,
-	};
-	own_nl_msg *message =
-		netlink_question(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, sizeof(request));
-	struct called called = { .inode = inode };
-
-	if (netlink_ask(NETLINK_SOCK_DIAG, message, tcp_called, &called) < 0 || !called.found)
-		return -ENOENT;
-	*ret_port = ntohs(called.id.idiag_dport);
-	memcpy(ret_address, called.id.idiag_dst, 16);
-	return 0;
 }

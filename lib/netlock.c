@@ -63,7 +63,7 @@ static void add_elements(FILE *out, const struct netlock_pair *pairs, size_t cou
 	for (size_t i = 0; i < count; i++) {
 		const struct netlock_pair *p = &pairs[i];
 
-		if (p->six != six)
+		if (p->six != six || !p->there_port)
 			continue;
 		inet_ntop(six ? AF_INET6 : AF_INET, p->here, here, sizeof(here));
 		inet_ntop(six ? AF_INET6 : AF_INET, p->there, there, sizeof(there));
@@ -86,6 +86,21 @@ static void add_set(FILE *out, const struct netlock_pair *pairs, size_t count, b
 	fputs(" }\n", out);
 }
 
+/* Where nobody begins a connection. */
+static void add_ports(FILE *out, const struct netlock_pair *pairs, size_t count)
+{
+	const char *before = "elements = { ";
+
+	fputs("set ports { type inet_service; ", out);
+	for (size_t i = 0; i < count; i++) {
+		if (pairs[i].there_port)
+			continue;
+		fprintf(out, "%s%u", before, pairs[i].here_port);
+		before = ", ";
+	}
+	fputs(*before == ',' ? " }; }\n" : " }\n", out);
+}
+
 struct table {
 	const char *name;
 	const char *flags;
@@ -106,11 +121,13 @@ static char *table_text(const struct table *t)
 		name, t->flags);
 	add_set(out, t->pairs, t->count, false);
 	add_set(out, t->pairs, t->count, true);
+	add_ports(out, t->pairs, t->count);
 	fprintf(out,
 		"chain input { type filter hook input priority -450; policy accept;\n"
 		"meta mark %#x accept\n"
 		"ip saddr . tcp sport . ip daddr . tcp dport @conns4 drop\n"
-		"ip6 saddr . tcp sport . ip6 daddr . tcp dport @conns6 drop\n}\n"
+		"ip6 saddr . tcp sport . ip6 daddr . tcp dport @conns6 drop\n"
+		"tcp flags & (syn | ack) == syn tcp dport @ports drop\n}\n"
 		"chain output { type filter hook output priority -450; policy accept;\n"
 		"meta mark %#x accept\n"
 		"ip daddr . tcp dport . ip saddr . tcp sport @conns4 drop\n"

@@ -13,7 +13,7 @@
 
 enum { NETLOCK_MARK = 0xc114 }; /* packets with this mark pass: CRIU's */
 
-/* The two ends of a connection. IPv4 uses the first four bytes. */
+/* The two ends of a connection. IPv4 uses the first four bytes. there_port 0: all that want to begin one to this port. */
 struct netlock_pair {
 	bool six;
 	uint8_t here[16], there[16];

@@ -115,7 +115,7 @@ static bool has_connections(const struct restore *r)
 	for (size_t i = 0; all && i < all->count; i++)
 		if (all->at[i].connected)
 			return true;
-	return false;
+	return all && all->waiting_count;
 }
 
 int network_prepare(struct restore *r, struct err *e)
@@ -143,7 +143,10 @@ int network_prepare(struct restore *r, struct err *e)
 	n->word = take_fd(&tell);
 	r->files->network = n;
 	leave_repair(r);
-	return 0;
+	if (rinets_fill_waiting(r->files->inets, e) == 0)
+		return 0;
+	network_undo(r);
+	return e->code;
 }
 
 static void await(struct rnetwork *n)

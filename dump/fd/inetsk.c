@@ -1,5 +1,5 @@
 /*
- * IPv4 and IPv6 sockets: TCP, UDP, UDP-Lite. A copy of the descriptor tells addresses, state and options. What is in a connection is read last of
+ * IPv4 and IPv6 sockets: TCP, UDP, UDP-Lite, raw ones, ICMP. A copy of the descriptor tells addresses, state and options. What is in a connection is read last of
  * all, behind a network lock (dump/fd/inetsk_tcp.c); until then packets come and go as before.
  */
 #include "dump/fd/inetsk.h"
@@ -48,16 +48,29 @@ static bool inetsk_match(const struct file *f)
 	case SOCK_STREAM:
 		return protocol == IPPROTO_TCP;
 	case SOCK_DGRAM:
-		return protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+		return protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE ||
+		       protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+	case SOCK_RAW:
+		return true;
 	default:
 		return false;
 	}
 }
 
+bool inetsk_is_tcp(const struct inetsk *s)
+{
+	return s->entry->type == SOCK_STREAM;
+}
+
+bool inetsk_is_udp(const struct inetsk *s)
+{
+	return s->entry->type == SOCK_DGRAM &&
+	       (s->entry->proto == IPPROTO_UDP || s->entry->proto == IPPROTO_UDPLITE);
+}
+
 bool inetsk_is_connected(const struct inetsk *s)
 {
-	return s->entry->proto == IPPROTO_TCP && s->entry->state != TCP_CLOSE &&
-	       s->entry->state != TCP_LISTEN;
+	return inetsk_is_tcp(s) && s->entry->state != TCP_CLOSE && s->entry->state != TCP_LISTEN;
 }
 
 /* --- addresses ----------------------------------------------------------------------------------- */
@@ -169,13 +182,14 @@ static int look_for_trouble(struct inetsk *s, int fd, struct err *e)
 /* For a listening socket the kernel gives the lengths of its queue under other names. */
 static int read_listening(struct inetsk *s, const struct tcp_info *info, struct err *e)
 {
+	const struct options *opt = s->file->dump->opt;
+
 	s->entry->backlog = info->tcpi_sacked;
-	if (!info->tcpi_unacked || s->file->dump->opt->skip_in_flight)
+	s->waiting = opt->skip_in_flight ? 0 : info->tcpi_unacked;
+	if (!s->waiting || opt->tcp_established)
 		return 0;
-	err_code(e, ENOTSUP, "%u connections that were not accepted yet wait in it",
-		 info->tcpi_unacked);
-	return err_hint(e, "let the program accept them before the dump, or drop them with "
-			   "--skip-in-flight");
+	err_code(e, ENOTSUP, "%u connections that were not accepted yet wait in it", s->waiting);
+	return err_hint(e, "--tcp-established carries them, --skip-in-flight drops them");
 }
 
 static int check_option(const struct inetsk *s, int fd, struct err *e)
@@ -195,8 +209,10 @@ static int read_state(struct inetsk *s, int fd, struct err *e)
 	struct tcp_info info = { 0 };
 	socklen_t size = sizeof(info);
 
-	if (s->entry->proto != IPPROTO_TCP)
-		return read_addresses(s, fd, e) < 0 ? e->code : inetsk_read_datagrams(s, fd, e);
+	if (!inetsk_is_tcp(s))
+		return read_addresses(s, fd, e) < 0 || inetsk_read_raw_peer(s, e) < 0 ?
+			       e->code :
+			       inetsk_read_datagrams(s, fd, e);
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
 		return err_sys(e, "ask for its state");
 	s->extra->has_reset = false;

@@ -119,6 +119,7 @@ static const struct option_name names[] = {
 	{ IPPROTO_IPV6, IPV6_RTHDRDSTOPTS, EVERYWHERE },
 	{ IPPROTO_IPV6, IPV6_RTHDR, EVERYWHERE },
 	{ IPPROTO_IPV6, IPV6_DSTOPTS, EVERYWHERE },
+	{ IPPROTO_RAW, IPV6_CHECKSUM, EVERYWHERE },
 	{ IPPROTO_UDP, UDP_CORK, EVERYWHERE },
 	{ IPPROTO_UDP, UDP_ENCAP, EVERYWHERE },
 	{ IPPROTO_UDP, UDP_NO_CHECK6_TX, EVERYWHERE },
@@ -283,15 +284,18 @@ static int check_keys(int fd, struct err *e)
 int inetsk_read_options(struct inetsk *s, int fd, struct err *e)
 {
 	const InetSkEntry *sk = s->entry;
-	own_fd fresh = socket(sk->family, sk->type | SOCK_CLOEXEC, sk->proto);
+	bool plain = sk->type == SOCK_DGRAM &&
+		     !inetsk_is_udp(s); /* not everybody may make one of ICMP */
+	own_fd fresh = socket(sk->family, sk->type | SOCK_CLOEXEC, plain ? 0 : sk->proto);
 
 	if (fresh < 0)
 		return err_sys(e, "make a socket like it");
 	if (sk_opts_read(s->file->dump, fd, &s->entry->opts, e) < 0 ||
-	    (sk->proto == IPPROTO_TCP && (check_ulp(fd, e) < 0 || check_keys(fd, e) < 0)))
+	    (inetsk_is_tcp(s) && (check_ulp(fd, e) < 0 || check_keys(fd, e) < 0)))
 		return e->code;
 	read_ip(s, fd);
-	if (sk->proto == IPPROTO_TCP)
+	inetsk_read_raw_options(s, fd);
+	if (inetsk_is_tcp(s))
 		read_tcp(s, fd);
 	read_others(s, fd, fresh);
 	return 0;

@@ -1,6 +1,5 @@
 /*
- * UDP and UDP-Lite. Datagrams may get lost on their way, and those that nobody has read yet do. What was to be sent and is held back
- * (UDP_CORK, MSG_MORE) nobody can see, so that is refused.
+ * UDP and UDP-Lite. What was to be sent and is held back (UDP_CORK, MSG_MORE) nobody can see, so that is refused.
  *
  * Which groups a socket belongs to the kernel does not list; it tells, for one that is named, whether and how. All that are joined on
  * some interface are in /proc/net/igmp and igmp6.
@@ -19,7 +18,6 @@
 
 #include "dump/fd/inetsk.h"
 #include "lib/io.h"
-#include "lib/log.h"
 
 enum { SOURCES = 64, SENDING_MS = 100 };
 
@@ -40,21 +38,12 @@ static int check_held_back(int fd, struct err *e)
 	return err_hint(e, "let the program send it before the dump");
 }
 
-static void warn_of_unread(const struct inetsk *s, int fd)
-{
-	int size = 0;
-
-	if (ioctl(fd, SIOCINQ, &size) == 0 && size)
-		log_info(
-			"pid %d fd %d: datagrams that nobody has read are lost, as they may be on their way",
-			s->file->task->pid, s->file->num);
-}
-
 int inetsk_read_datagrams(struct inetsk *s, int fd, struct err *e)
 {
 	struct pollfd look = { .fd = fd, .events = POLLIN | POLLRDHUP };
 
-	s->entry->state = s->entry->dst_port ? TCP_ESTABLISHED : TCP_CLOSE;
+	if (inetsk_is_udp(s))
+		s->entry->state = s->entry->dst_port ? TCP_ESTABLISHED : TCP_CLOSE;
 	if (poll(&look, 1, 0) < 0)
 		return err_sys(e, "poll");
 	if (look.revents & POLLERR) {
@@ -63,8 +52,7 @@ int inetsk_read_datagrams(struct inetsk *s, int fd, struct err *e)
 	}
 	s->entry->has_shutdown = (look.revents & POLLRDHUP) != 0;
 	s->entry->shutdown = look.revents & POLLHUP ? SK_SHUTDOWN__BOTH : SK_SHUTDOWN__READ;
-	warn_of_unread(s, fd);
-	return check_held_back(fd, e);
+	return s->entry->type == SOCK_DGRAM && !inetsk_is_udp(s) ? 0 : check_held_back(fd, e);
 }
 
 /* --- groups ----------------------------------------------------------------------------------------- */
@@ -190,7 +178,7 @@ static int ask_all(struct inetsk *s, int fd, const char *path,
 
 int inetsk_read_groups(struct inetsk *s, int fd, struct err *e)
 {
-	if (s->entry->proto == IPPROTO_TCP)
+	if (inetsk_is_tcp(s))
 		return 0;
 	if (ask_all(s, fd, "/proc/self/net/igmp", ask_four, e) < 0)
 		return e->code;

@@ -1,5 +1,5 @@
 /*
- * IPv4 and IPv6 sockets: TCP, UDP, UDP-Lite. All are made together, since they may be in each other's way: first those that have an address and no
+ * IPv4 and IPv6 sockets: TCP, UDP, UDP-Lite, raw ones, ICMP. All are made together, since they may be in each other's way: first those that have an address and no
  * peer are bound, then some of them listen, then connections are made behind a network lock (restore/fd/inetsk_tcp.c).
  *
  * Several sockets may share a port that they could not come to in any order (an option was changed behind that), so while they are
@@ -154,7 +154,7 @@ static int set_ip(const struct rinet *s, struct err *e)
 		{ ip->has_ttl, IPPROTO_IP, IP_TTL, ip->ttl },
 	};
 
-	return set_numbers(s->fd, all, ARRAY_SIZE(all), e);
+	return set_numbers(s->fd, all, ARRAY_SIZE(all), e) < 0 ? e->code : rinet_set_raw(s, e);
 }
 
 static int set_tcp(const struct rinet *s, struct err *e)
@@ -203,9 +203,9 @@ static int make(struct rinets *all, struct rinet *s, struct err *e)
 	const InetSkEntry *sk = s->entry;
 	const InetExtraEntry *x = s->extra;
 
-	s->fd = socket(sk->family, sk->type | SOCK_CLOEXEC, sk->proto);
+	s->fd = rinet_socket(sk, e);
 	if (s->fd < 0)
-		return err_sys(e, "make a socket");
+		return e->code;
 	if (s->r->opt->dry_run)
 		return 0;
 	/* Sockets may share a port if they have the same owner. */
@@ -247,9 +247,10 @@ static int hear(struct rinets *all, struct rinet *s, struct err *e)
 
 static int join_peer(struct rinets *all, struct rinet *s, struct err *e)
 {
-	(void)all;
-	if (s->entry->proto != IPPROTO_TCP)
+	if (s->entry->type != SOCK_STREAM) {
+		rinet_fill_datagrams(all, s);
 		return rinet_join(s, e);
+	}
 	if (s->ended)
 		return rinet_end(s, e);
 	return rinet_has_peer(s) && !s->r->opt->tcp_close ? rinet_connect(s, e) : 0;

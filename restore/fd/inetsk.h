@@ -8,6 +8,7 @@
 #include "images/fd/inetsk.pb-c.h"
 #include "images/fd/inetsk_extra.pb-c.h"
 #include "images/fd/tcp.pb-c.h"
+#include "lib/backlog.h"
 #include "lib/netlock.h"
 #include "restore/files_table.h"
 
@@ -36,6 +37,12 @@ struct rinet {
 	bool ended;	/* its connection has left something behind: unread bytes, or an error */
 };
 
+/* A connection that waits in a listening socket. */
+struct rinet_waiting {
+	const struct rinet *s;
+	struct backlog_connection connection;
+};
+
 struct rinets {
 	struct rinet *at; /* ascending by id */
 	size_t count;
@@ -43,6 +50,10 @@ struct rinets {
 	struct netlock_pair *pairs; /* of all connections */
 	size_t pair_count;
 	bool some_ended;
+	struct rinet_waiting *waiting; /* those of one socket together, in their order */
+	size_t waiting_count;
+	struct rinet_datagram *datagrams; /* restore/fd/inetsk_datagrams.c */
+	size_t datagram_count;
 	struct netlock *lock; /* NULL: none */
 };
 
@@ -64,6 +75,10 @@ void rinet_words(const struct rinet *s, bool there, char *buf, size_t size);
 must_check int rinet_bind(const struct rinet *s, struct err *e);
 bool rinet_has_peer(const struct rinet *s);
 
+/* restore/fd/inetsk_raw.c: what only raw sockets and those of ICMP have. */
+int rinet_socket(const InetSkEntry *sk, struct err *e);
+must_check int rinet_set_raw(const struct rinet *s, struct err *e);
+
 /* restore/fd/inetsk_load.c */
 must_check int rinets_load(struct restore *r, struct err *e);
 void rinets_close(struct restore *r);
@@ -80,15 +95,34 @@ must_check int rinet_end(struct rinet *s, struct err *e);
 /* Fills what is received, in repair. */
 must_check int rinet_fill_received(const struct rinet *s, struct err *e);
 
+/* restore/fd/inetsk_waiting.c: those that wait to be accepted. */
+must_check int rinets_load_waiting(struct restore *r, struct rinets *all, struct err *e);
+must_check int rinets_fill_waiting(const struct rinets *all, struct err *e);
+
+/* restore/fd/inetsk_datagrams.c: those that nobody has read. Before it is connected. */
+must_check int rinets_load_datagrams(struct restore *r, struct rinets *all, struct err *e);
+void rinets_forget_datagrams(struct rinets *all);
+void rinet_fill_datagrams(const struct rinets *all, const struct rinet *s);
+/* Room for whatever is put into it; its options bring it back. */
+void rinet_make_room(int fd);
+
+/* The ends of a connection, as its packets have them, which are of IPv4 for some sockets of IPv6. */
+struct netlock_pair rinet_pair(const struct rinet *s);
+bool rinet_is_mapped(const uint32_t *words);
+/* By --tcp-rebind: the first that fits counts. words: of an address of the images. */
+void rinet_rebind(const struct options *opt, uint32_t *words, size_t count);
+
 /*
  * restore/fd/inetsk_inject.c: a packet as if it came from the other side, with all that it has sent and an acknowledgement; returns
  * once the socket is in the state that this leads to.
  */
 struct injected {
 	uint32_t seq, ack;
-	uint16_t window;
-	bool end, reset; /* FIN, RST */
+	uint16_t window, urgent; /* urgent: 0, or the bytes up to and with the urgent one */
+	bool end, reset;	 /* FIN, RST */
 	int state;
+	const void *data;
+	size_t size;
 };
 must_check int rinet_inject(const struct rinet *s, const struct injected *i, struct err *e);
 

@@ -23,7 +23,7 @@ int rinet_blame(const struct rinet *s, struct err *e)
 
 bool rinet_has_peer(const struct rinet *s)
 {
-	return s->entry->proto == IPPROTO_TCP && s->entry->state != INETSK_CLOSE &&
+	return s->entry->type == SOCK_STREAM && s->entry->state != INETSK_CLOSE &&
 	       s->entry->state != INETSK_LISTEN;
 }
 
@@ -35,7 +35,10 @@ static bool is_state(uint32_t state)
 static bool is_known(const InetSkEntry *s)
 {
 	if (s->type == SOCK_DGRAM)
-		return s->proto == IPPROTO_UDP || s->proto == IPPROTO_UDPLITE;
+		return s->proto == IPPROTO_UDP || s->proto == IPPROTO_UDPLITE ||
+		       s->proto == IPPROTO_ICMP || s->proto == IPPROTO_ICMPV6;
+	if (s->type == SOCK_RAW)
+		return s->proto <= IPPROTO_RAW;
 	return s->type == SOCK_STREAM && s->proto == IPPROTO_TCP;
 }
 
@@ -51,7 +54,7 @@ static int check(const InetSkEntry *s, struct err *e)
 			"'files.img' has socket %u of type %u and protocol %u, which is not "
 			"supported yet",
 			s->id, s->type, s->proto);
-	if (!is_state(s->state) || (s->type == SOCK_DGRAM && s->state != INETSK_CLOSE &&
+	if (!is_state(s->state) || (s->type != SOCK_STREAM && s->state != INETSK_CLOSE &&
 				    (s->state != INETSK_ESTABLISHED || !s->n_dst_addr)))
 		return err_say(e, "'files.img' has socket %u in the state %u", s->id, s->state);
 	if (s->n_src_addr != words || (s->n_dst_addr != words && s->n_dst_addr) ||
@@ -60,15 +63,10 @@ static int check(const InetSkEntry *s, struct err *e)
 	return 0;
 }
 
-static bool is_mapped(const uint32_t *words)
+/* IPv4 in a socket of IPv6 is the last of its four words. */
+void rinet_rebind(const struct options *opt, uint32_t *words, size_t count)
 {
-	return !words[0] && !words[1] && words[2] == htonl(0xffff);
-}
-
-/* The first that fits counts. IPv4 in a socket of IPv6 is the last of its four words. */
-static void rebind(const struct options *opt, uint32_t *words, size_t count)
-{
-	bool six = count == 4 && !is_mapped(words);
+	bool six = count == 4 && !rinet_is_mapped(words);
 	uint32_t *at = count == 4 && !six ? words + 3 : words;
 	size_t size = six ? 16 : 4;
 
@@ -94,8 +92,8 @@ static int list(struct restore *r, struct rinets *all, struct err *e)
 		    io_grow(&all->at, all->count, sizeof(*all->at), e) < 0)
 			return e->code;
 		all->at[all->count++] = (struct rinet){ .r = r, .entry = f->entry->isk, .fd = -1 };
-		rebind(r->opt, f->entry->isk->src_addr, f->entry->isk->n_src_addr);
-		rebind(r->opt, f->entry->isk->dst_addr, f->entry->isk->n_dst_addr);
+		rinet_rebind(r->opt, f->entry->isk->src_addr, f->entry->isk->n_src_addr);
+		rinet_rebind(r->opt, f->entry->isk->dst_addr, f->entry->isk->n_dst_addr);
 		all->on_port[f->entry->isk->src_port]++;
 	}
 	return 0;
@@ -198,17 +196,9 @@ static int load_stream(struct rinet *s, struct err *e)
 	return 0;
 }
 
-/* What the packets have, which are of IPv4 for some sockets of IPv6. */
 static void add_pair(struct rinets *all, const struct rinet *s)
 {
-	const InetSkEntry *sk = s->entry;
-	struct netlock_pair *p = &all->pairs[all->pair_count++];
-	size_t from = sk->family == AF_INET6 && is_mapped(sk->dst_addr) ? 3 : 0;
-
-	*p = (struct netlock_pair){ .here_port = sk->src_port, .there_port = sk->dst_port };
-	p->six = sk->family == AF_INET6 && !from;
-	memcpy(p->here, sk->src_addr + from, p->six ? 16 : 4);
-	memcpy(p->there, sk->dst_addr + from, p->six ? 16 : 4);
+	all->pairs[all->pair_count++] = rinet_pair(s);
 }
 
 /* Most connections that have ended have left nothing. */
@@ -230,11 +220,13 @@ static int load_ended(struct rinets *all, struct rinet *s, struct err *e)
 
 static int load_connections(struct restore *r, struct rinets *all, struct err *e)
 {
-	all->pairs = pool_array(&r->pool, struct netlock_pair, all->count + 1);
+	all->pairs = pool_array(&r->pool, struct netlock_pair, all->count + all->waiting_count + 1);
+	for (size_t i = 0; i < all->waiting_count; i++)
+		all->pairs[all->pair_count++] = all->waiting[i].connection.ends;
 	for (size_t i = 0; i < all->count; i++) {
 		struct rinet *s = &all->at[i];
 
-		if (s->entry->proto == IPPROTO_TCP && s->entry->state == INETSK_CLOSE &&
+		if (s->entry->type == SOCK_STREAM && s->entry->state == INETSK_CLOSE &&
 		    load_ended(all, s, e) < 0)
 			return e->code;
 		if (!rinet_has_peer(s) || r->opt->tcp_close)
@@ -266,7 +258,10 @@ int rinets_load(struct restore *r, struct err *e)
 		err_say(e, "the images were made with --tcp-close");
 		return err_hint(e, "restore them with it as well");
 	}
-	return load_extra(r, all, e) < 0 ? e->code : load_connections(r, all, e);
+	if (load_extra(r, all, e) < 0 || rinets_load_waiting(r, all, e) < 0 ||
+	    rinets_load_datagrams(r, all, e) < 0)
+		return e->code;
+	return load_connections(r, all, e);
 }
 
 void rinets_close(struct restore *r)
@@ -288,6 +283,10 @@ void rinets_close(struct restore *r)
 	if (!all)
 		return;
 	netlock_drop(&all->lock);
+	for (size_t i = 0; i < all->waiting_count; i++)
+		free(all->waiting[i].connection.data);
+	free(all->waiting);
+	rinets_forget_datagrams(all);
 	free(all->at);
 	r->files->inets = NULL;
 }

@@ -135,7 +135,7 @@ static int put(const struct rinet *s, const char *data, size_t size, struct err 
 	return 0;
 }
 
-static void make_room(int fd)
+void rinet_make_room(int fd)
 {
 	int size = ROOM;
 
@@ -146,7 +146,7 @@ static void make_room(int fd)
 
 int rinet_fill_received(const struct rinet *s, struct err *e)
 {
-	make_room(s->fd);
+	rinet_make_room(s->fd);
 	if (repair_choose(s->fd, REPAIR_RECEIVED, e) < 0)
 		return e->code;
 	return put(s, s->received, s->stream->inq_len, e);

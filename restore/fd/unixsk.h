@@ -96,8 +96,30 @@ void rsocket_remove_file(struct rsocket *s);
 /* restore/fd/unixsk_connect.c */
 must_check int rsockets_connect(struct rsockets *all, struct err *e);
 must_check int rsocket_new(const struct rsocket *like, int *ret_fd, struct err *e);
-/* Two ends, made by whom the socket has for a peer. */
-must_check int rsocket_pair(const struct rsocket *s, int ret[2], struct err *e);
+static inline bool rsocket_is_stream(const struct rsocket *s)
+{
+	return s->entry->type != SOCK_DGRAM;
+}
+
+static inline bool rsocket_is_connected(const struct rsocket *s)
+{
+	return s->entry->state == UNIXSK_ESTABLISHED;
+}
+
+static inline bool rsocket_listens(const struct rsocket *s)
+{
+	return s && s->entry->state == UNIXSK_LISTEN;
+}
+
+static inline const UnixCred *rsocket_cred_of(const struct rsocket *s)
+{
+	return s->extra ? s->extra->peer : NULL;
+}
+
+/* A call whose maker the kernel notes: by that one, or by us (NULL). */
+int rsocket_act(const struct rsocket *s, const UnixCred *cred, int (*call)(void *), void *arg);
+/* Those that were made together: restore/fd/unixsk_pair.c. */
+must_check int rsockets_make_pairs(struct rsockets *all, struct err *e);
 void rsocket_actor(struct actor *ret, const UnixCred *cred);
 
 /* restore/fd/unixsk_fill.c */

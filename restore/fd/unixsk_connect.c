@@ -21,26 +21,6 @@
 
 enum { MANY = 4096 };
 
-static bool is_stream(const struct rsocket *s)
-{
-	return s->entry->type != SOCK_DGRAM;
-}
-
-static bool is_connected(const struct rsocket *s)
-{
-	return s->entry->state == UNIXSK_ESTABLISHED;
-}
-
-static bool listens(const struct rsocket *s)
-{
-	return s && s->entry->state == UNIXSK_LISTEN;
-}
-
-static const UnixCred *cred_of(const struct rsocket *s)
-{
-	return s->extra ? s->extra->peer : NULL;
-}
-
 void rsocket_actor(struct actor *ret, const UnixCred *cred)
 {
 	*ret = (struct actor){ .root = -1 };
@@ -54,7 +34,7 @@ void rsocket_actor(struct actor *ret, const UnixCred *cred)
 	ret->group_count = cred->n_groups;
 }
 
-static int act(const struct rsocket *s, const UnixCred *cred, int (*call)(void *), void *arg)
+int rsocket_act(const struct rsocket *s, const UnixCred *cred, int (*call)(void *), void *arg)
 {
 	struct actor actor;
 	bool other = false;
@@ -81,18 +61,6 @@ int rsocket_new(const struct rsocket *like, int *ret_fd, struct err *e)
 
 /* --- the calls ---------------------------------------------------------------------------------- */
 
-struct pairing {
-	int type;
-	int *ends; /* shared with who makes the call */
-};
-
-static int call_pair(void *arg)
-{
-	const struct pairing *p = arg;
-
-	return socketpair(AF_UNIX, p->type | SOCK_CLOEXEC, 0, p->ends) < 0 ? -errno : 0;
-}
-
 struct meeting {
 	int fd, backlog;
 	struct unix_address address;
@@ -112,26 +80,11 @@ static int call_connect(void *arg)
 	return connect(m->fd, &m->address.any, m->address.size) < 0 ? -errno : 0;
 }
 
-int rsocket_pair(const struct rsocket *s, int ret[2], struct err *e)
-{
-	/* The arena is memory that others see as well. */
-	size_t used = s->r->arena.used;
-	struct pairing p = { s->entry->type, arena_alloc(&s->r->arena, 2 * sizeof(int)) };
-	int res;
-
-	if (!p.ends)
-		return err_code(e, ENOMEM, "no room for a pair of sockets");
-	res = act(s, cred_of(s), call_pair, &p);
-	memcpy(ret, p.ends, 2 * sizeof(int));
-	s->r->arena.used = used;
-	return res < 0 ? err_res(e, res, "make a pair of sockets") : 0;
-}
-
 static int listen_as(const struct rsocket *s, int fd, const UnixCred *cred, int backlog,
 		     struct err *e)
 {
 	struct meeting m = { .fd = fd, .backlog = backlog };
-	int res = act(s, cred, call_listen, &m);
+	int res = rsocket_act(s, cred, call_listen, &m);
 
 	return res < 0 ? err_res(e, res, "listen") : 0;
 }
@@ -145,53 +98,8 @@ static int connect_as(const struct rsocket *s, int fd, const UnixCred *cred, int
 
 	if (rsocket_address(to, &m.address, &hold, e) < 0)
 		return e->code;
-	res = act(s, cred, call_connect, &m);
+	res = rsocket_act(s, cred, call_connect, &m);
 	return res < 0 ? err_res(e, res, "connect it") : 0;
-}
-
-/* --- pairs -------------------------------------------------------------------------------------- */
-
-static int make_pair(struct rsocket *s, struct err *e)
-{
-	int ends[2] = { -1, -1 };
-
-	if (rsocket_pair(s, ends, e) < 0)
-		return e->code;
-	s->fd = ends[0];
-	if (s->peer)
-		s->peer->fd = ends[1];
-	else
-		s->other = ends[1];
-	return 0;
-}
-
-static bool is_mutual(const struct rsocket *s)
-{
-	return s->peer && s->peer->peer == s;
-}
-
-/* Whether the two were made together. */
-static bool is_pair(const struct rsocket *s)
-{
-	const struct rsocket *p = s->peer;
-
-	if (!is_connected(s) || s->accepted)
-		return false;
-	/* CRIU's images have the state of a datagram socket that others have connected to, as if it were its own. */
-	if (!p && !s->extra && !is_stream(s) && s->entry->name.len)
-		return false;
-	if (!p) /* who had connected to a name may still ask for it */
-		return !s->extra || !s->extra->peer_name.len;
-	if (p->stands_for || p->inherited || p->fd >= 0 || p->accepted || listens(p))
-		return false;
-	if (is_stream(s))
-		return true;
-	return !p->entry->name.len || (is_mutual(s) && (!s->entry->name.len || cred_of(s)));
-}
-
-static int make_if_pair(struct rsocket *s, struct err *e)
-{
-	return s->fd < 0 && is_pair(s) ? make_pair(s, e) : 0;
 }
 
 /* Behind the pairs: one that has connected to others since may have been made as one. */
@@ -267,8 +175,9 @@ static int meet(const struct ends *c, int listening, struct err *e)
 		return e->code;
 	if (c->client && rsocket_bind(c->client, e) < 0)
 		return e->code;
-	if (listen_as(any, listening, c->client ? cred_of(c->client) : NULL, MANY, e) < 0 ||
-	    connect_as(any, *client, c->accepted ? cred_of(c->accepted) : NULL, listening, e) < 0)
+	if (listen_as(any, listening, c->client ? rsocket_cred_of(c->client) : NULL, MANY, e) < 0 ||
+	    connect_as(any, *client, c->accepted ? rsocket_cred_of(c->accepted) : NULL, listening,
+		       e) < 0)
 		return e->code;
 	return accept_from(listening, *client, accepted, e);
 }
@@ -277,7 +186,7 @@ static struct rsocket *listener_named(struct rsockets *all, const struct rsocket
 				      const ProtobufCBinaryData *name)
 {
 	for (size_t i = 0; i < all->count; i++)
-		if (listens(&all->at[i]) && all->at[i].entry->type == s->entry->type &&
+		if (rsocket_listens(&all->at[i]) && all->at[i].entry->type == s->entry->type &&
 		    rsocket_same_name(&all->at[i].entry->name, name))
 			return &all->at[i];
 	return NULL;
@@ -287,11 +196,11 @@ static struct rsocket *listener_named(struct rsockets *all, const struct rsocket
 static bool find_ends(struct rsockets *all, struct rsocket *s, struct ends *ret,
 		      struct rsocket **ret_listener)
 {
-	if (!is_stream(s) || !is_connected(s) || s->inherited || s->stands_for)
+	if (!rsocket_is_stream(s) || !rsocket_is_connected(s) || s->inherited || s->stands_for)
 		return false;
 	if (s->accepted) {
 		*ret = (struct ends){ s->peer && !s->peer->inherited ? s->peer : NULL, s };
-		*ret_listener = listens(s->name_of) ? s->name_of : NULL;
+		*ret_listener = rsocket_listens(s->name_of) ? s->name_of : NULL;
 		return true;
 	}
 	if (s->peer || !s->extra || !s->extra->peer_name.len)
@@ -344,14 +253,15 @@ static int connect_waiting(struct rsocket *s, struct rsocket *c, struct err *e)
 	UnixCred who;
 
 	waiting_actor(c, &who);
-	if (listen_as(s, s->fd, cred_of(c), MANY, e) < 0)
+	if (listen_as(s, s->fd, rsocket_cred_of(c), MANY, e) < 0)
 		return e->code;
 	return connect_as(c, c->fd, &who, s->fd, e);
 }
 
 static bool is_waiting_for(const struct rsocket *c, const struct rsocket *s)
 {
-	return c->peer == s && c->fd >= 0 && is_connected(c) && is_stream(c) && !c->inherited;
+	return c->peer == s && c->fd >= 0 && rsocket_is_connected(c) && rsocket_is_stream(c) &&
+	       !c->inherited;
 }
 
 /* CRIU's images have no order. */
@@ -377,11 +287,11 @@ static int listen_all(struct rsockets *all, struct err *e)
 	for (size_t i = 0; i < all->count; i++) {
 		struct rsocket *s = &all->at[i];
 
-		if (!listens(s) || s->inherited)
+		if (!rsocket_listens(s) || s->inherited)
 			continue;
 		if (connect_all_waiting(all, s, e) < 0)
 			return e->code;
-		if (listen_as(s, s->fd, cred_of(s), s->entry->backlog, e) < 0)
+		if (listen_as(s, s->fd, rsocket_cred_of(s), s->entry->backlog, e) < 0)
 			return rsocket_blame(s, e);
 	}
 	return 0;
@@ -435,7 +345,7 @@ static int connect_datagrams(struct rsockets *all, struct err *e)
 	for (size_t i = 0; i < all->count; i++) {
 		struct rsocket *s = &all->at[i];
 
-		if (s->entry->type == SOCK_DGRAM && is_connected(s) && !s->inherited &&
+		if (s->entry->type == SOCK_DGRAM && rsocket_is_connected(s) && !s->inherited &&
 		    !s->stands_for && connect_datagram(s, e) < 0)
 			return rsocket_blame(s, e);
 	}
@@ -455,7 +365,7 @@ static int for_all(struct rsockets *all, int (*part)(struct rsocket *, struct er
 
 int rsockets_connect(struct rsockets *all, struct err *e)
 {
-	if (for_all(all, make_if_pair, e) < 0 || for_all(all, make_alone, e) < 0 ||
+	if ((all->count && rsockets_make_pairs(all, e) < 0) || for_all(all, make_alone, e) < 0 ||
 	    meet_all(all, true, e) < 0 || for_all(all, rsocket_bind, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < all->count; i++)

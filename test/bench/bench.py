@@ -7,7 +7,7 @@ wrong is one. All numbers go into build/bench.json.
 
     test/bench/bench.py [--runs N] [--json FILE] [FIGURE...]
 
-Figures: small threads tasks mappings descriptors registrations watches memory crowd disk compress dedup cow precopy shared increment protect
+Figures: small threads tasks mappings descriptors sockets registrations watches memory crowd disk compress dedup cow precopy shared increment protect
 """
 import argparse
 import os
@@ -183,6 +183,11 @@ def descriptors(report, folder, runs):
     linear(report, folder, runs, "descriptors")
 
 
+def sockets(report, folder, runs):
+    linear(report, folder, runs, "sockets")
+    each(report, folder, runs, ("sockets", 10000), 80)
+
+
 def registrations(report, folder, runs):
     linear(report, folder, runs, "registrations")
 
@@ -320,7 +325,7 @@ def protect(report, folder, runs):
                {})
 
 
-FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, registrations,
+FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, sockets, registrations,
                                                     watches, memory, crowd, disk, compress, dedup, cow, precopy,
                                                     shared, increment, protect)}
 

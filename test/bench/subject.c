@@ -3,7 +3,7 @@
  * is ready by creating a file.
  *
  *   subject READY memory MIB | crowd MIB (of four processes) | zeros MIB | text MIB | random MIB | same MIB | family MIB |
- *                 threads N | tasks N | mappings N | descriptors N | registrations N (of an epoll) | watches N (of an inotify, in READY.d)
+ *                 threads N | tasks N | mappings N | descriptors N | sockets N | registrations N (of an epoll) | watches N (of an inotify, in READY.d)
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -173,6 +173,19 @@ static void have_descriptors(size_t n)
 			die("open");
 }
 
+/* Half as many pairs of UNIX sockets. */
+static void have_sockets(size_t n)
+{
+	struct rlimit limit = { n + 64, n + 64 };
+	int ends[2];
+
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		die("setrlimit");
+	for (size_t i = 0; i + 1 < n; i += 2)
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+			die("socketpair");
+}
+
 /* Sockets, which can be told by their inodes. Of others the kernel has to be asked, which looks for each one by one. */
 static void have_registrations(size_t n)
 {
@@ -214,11 +227,17 @@ static const struct {
 	const char *name;
 	void (*have)(size_t n);
 } subjects[] = {
-	{ "memory", have_memory },     { "crowd", have_crowd },
-	{ "threads", have_threads },   { "tasks", have_tasks },
-	{ "mappings", have_mappings }, { "descriptors", have_descriptors },
-	{ "same", have_same },	       { "family", have_family },
-	{ "watches", have_watches },   { "registrations", have_registrations },
+	{ "memory", have_memory },
+	{ "crowd", have_crowd },
+	{ "threads", have_threads },
+	{ "tasks", have_tasks },
+	{ "mappings", have_mappings },
+	{ "descriptors", have_descriptors },
+	{ "same", have_same },
+	{ "family", have_family },
+	{ "sockets", have_sockets },
+	{ "watches", have_watches },
+	{ "registrations", have_registrations },
 };
 
 int main(int argc, char **argv)

@@ -70,7 +70,24 @@ time.sleep(60)' 3>&- &
 
 @test "tcp: a connection that was not accepted is refused" {
 	caller flight
-	refuse "$(sentence "1 connections that were not accepted yet wait in it; let the program accept them before the dump, or drop them with --skip-in-flight")"
+	refuse "$(sentence "1 connections that were not accepted yet wait in it; --tcp-established carries them, --skip-in-flight drops them")"
+}
+
+@test "tcp: a connection that was not accepted, in the images, is refused without an option" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is restored"
+	caller flight
+	dump --tcp-established
+	until_true is_gone
+	said=$("$STASIS" restore -d -D "$IMAGES" 3>&- 2>&1) && fail "it was restored"
+	[ "$said" = "cannot restore '$IMAGES': fd 3 (inetsk) of pid $PID: connections that were not accepted yet wait in it; --tcp-established carries them, --tcp-close closes them" ] || fail "$said"
+	restore --tcp-close
+	no_lock
+	check
+}
+
+@test "tcp: a connection that was not accepted at a port that may be shared is refused" {
+	caller shared
+	refuse "$(sentence "connections that were not accepted yet wait in it, which is not supported while it may share its port (SO_REUSEPORT); let the program accept them before the dump, or drop them with --skip-in-flight")" --tcp-established
 }
 
 @test "tcp: connections that were not accepted are dropped" {
@@ -156,4 +173,22 @@ s = socket.create_server(("10.99.0.1", 7000), reuse_port=False); print("up", flu
 	restore --tcp-established
 	here nft delete table inet mine
 	check_tcp
+}
+
+@test "tcp: a segment of which the other side has taken a part" {
+	net_begin
+	there nft 'add table inet silent; add chain inet silent output { type filter hook output priority 0; }; add rule inet silent output tcp flags & rst == rst drop'
+	there python3 test/fd/tcp_partly.py "$TEST_DIR/go.1" >"$TEST_DIR/peer" 2>&1 3>&- &
+	until_true test -s "$TEST_DIR/peer"
+	start_here fd/tcp_odd partly
+	dump_and_restore --tcp-established
+	touch "$TEST_DIR/go.1"
+	until_true peer_is_done
+	[ "$(tail -1 "$TEST_DIR/peer")" = ok ] || fail "the peer says: $(cat "$TEST_DIR/peer")"
+	check
+}
+
+peer_is_done()
+{
+	[ "$(wc -l <"$TEST_DIR/peer")" -ge 2 ]
 }

@@ -2,9 +2,11 @@
 #include "test/lib/fds.h"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum { PORT = 7300 };
@@ -17,15 +19,20 @@ static struct sockaddr_in at(const char *address, int port)
 	return in;
 }
 
-static int hear(const char *address)
+static int hear_with(const char *address, int option)
 {
 	struct sockaddr_in here = at(address, PORT);
 	int one = 1, fd = SYS(socket(AF_INET, SOCK_STREAM, 0));
 
-	SYS(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)));
+	SYS(setsockopt(fd, SOL_SOCKET, option, &one, sizeof(one)));
 	SYS(bind(fd, (void *)&here, sizeof(here)));
 	SYS(listen(fd, 8));
 	return fd;
+}
+
+static int hear(const char *address)
+{
+	return hear_with(address, SO_REUSEADDR);
 }
 
 static int call(const char *address, int port, int flags)
@@ -97,6 +104,12 @@ static void flight(void)
 
 	SAME(fd, 3);
 	await(fd, POLLIN);
+	victim_ready();
+}
+
+static void shared(void)
+{
+	await(hear_with("10.99.0.1", SO_REUSEPORT), POLLIN);
 	victim_ready();
 }
 
@@ -174,15 +187,36 @@ static void calling(void)
 	SAME(fcntl(3, F_GETFL), O_RDWR | O_NONBLOCK);
 }
 
+/* Of one segment the other side takes a part (tcp_partly.py), and the rest when it has been sent once more. */
+static void partly(void)
+{
+	enum { SIZE = 500, LEFT = 300 };
+	uint8_t bytes[SIZE];
+	int fd = call("10.99.0.2", 7302, 0), left = SIZE;
+
+	SAME(fd, 3);
+	for (int i = 0; i < SIZE; i++)
+		bytes[i] = i % 251;
+	SAME(SYS(send(fd, bytes, SIZE, 0)), SIZE);
+	for (int i = 0; i < 1000 && left != LEFT; i++, victim_sleep_ms(5))
+		SYS(ioctl(fd, SIOCOUTQ, &left));
+	SAME(left, LEFT);
+	victim_ready();
+	for (int i = 0; i < 4000 && left; i++, victim_sleep_ms(5))
+		SYS(ioctl(fd, SIOCOUTQ, &left));
+	SAME(left, 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		void (*run)(void);
 	} ways[] = {
-		{ "pair", pair },     { "closed", closed }, { "flight", flight },
-		{ "urgent", urgent }, { "reset", reset },   { "dropped", dropped },
-		{ "ended", ended },   { "calling", calling },
+		{ "pair", pair },     { "closed", closed },   { "flight", flight },
+		{ "urgent", urgent }, { "reset", reset },     { "dropped", dropped },
+		{ "ended", ended },   { "calling", calling }, { "shared", shared },
+		{ "partly", partly },
 	};
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]) && argc > 1; i++)

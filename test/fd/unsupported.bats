@@ -5,11 +5,6 @@ sentence()
 	echo "cannot dump $PID: fd 3 ($1) of pid $PID is not supported yet; let the program close it before the dump"
 }
 
-@test "unsupported: a raw socket" {
-	start fd/unsupported raw
-	refuse "$(sentence "socket: inet raw of protocol 253 0.0.0.0:253")"
-}
-
 @test "unsupported: a device" {
 	start fd/unsupported device
 	said=$("$STASIS" dump -t "$PID" -D "$IMAGES" 2>&1) || true

@@ -8,11 +8,6 @@
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 
-static int raw(void)
-{
-	return socket(AF_INET, SOCK_RAW, 253);
-}
-
 static int secret(void)
 {
 	return syscall(SYS_memfd_secret, 0);
@@ -62,7 +57,7 @@ static const struct {
 	const char *name;
 	int (*make)(void);
 } kinds[] = {
-	{ "raw", raw },	     { "secret", secret }, { "device", device }, { "thread", thread },
+	{ "secret", secret }, { "device", device }, { "thread", thread },
 	{ "perf", counter }, { "uffd", faults },   { "vsock", vsock },
 };
 

@@ -105,3 +105,18 @@ fault()
 	no_lock
 	check_tcp
 }
+
+@test "safety: connections that nobody has accepted yet, the dump is killed" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	net_begin
+	launch nsenter --net=/run/netns/"$HERE" "$BUILD/test/fd/tcp_waiting" 1 10.99.0.1
+	VICTIM_RESULT=$TEST_DIR/peer there "$BUILD/test/fd/tcp_waiting" peer "$TEST_DIR/stop" 10.99.0.1 3>&- &
+	wait_ready
+	local i
+	measure --tcp-established
+	for ((i = 0; i < ROUNDS / 4; i++)); do
+		killer "$([ $((i % 2)) = 0 ] && echo child || echo command)" "$(a_moment 1)" "$STASIS" dump -t "$PID" -D "$IMAGES" -R -o dump.log --tcp-established
+		until_true no_lock
+	done
+	check_tcp
+}
