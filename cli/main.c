@@ -243,8 +243,7 @@ static int (*const runs[COMMAND_COUNT])(const struct invocation *inv, struct err
 	[COMMAND_DEDUP] = cmd_dedup,	 [COMMAND_UNTRACK] = cmd_untrack,
 	[COMMAND_PROTECT] = cmd_protect, [COMMAND_VERIFY] = cmd_verify,
 	[COMMAND_CONVERT] = cmd_convert, [COMMAND_SERVICE] = cmd_service,
-	[COMMAND_SWRK] = cmd_swrk,
-	[COMMAND_CONVERT] = cmd_convert, [COMMAND_MIGRATE] = cmd_migrate,
+	[COMMAND_SWRK] = cmd_swrk,	 [COMMAND_MIGRATE] = cmd_migrate,
 	[COMMAND_RECEIVE] = cmd_receive,
 };
 
