@@ -1,10 +1,7 @@
 # Servers as they come from their packages, and clients of them that live in another network namespace. The server is saved and
 # started again while they are at it, ROUNDS times, and they notice nothing.
-load ../lib
+load rounds
 load ../net
-
-# Ten when it may take longer (make soak).
-export ROUNDS=${ROUNDS:-$([ -n "${SOAK:-}" ] && echo 10 || echo 2)}
 
 # serve COMMAND...: it is the tree, and lives on our side of the wire.
 serve()

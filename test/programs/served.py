@@ -42,16 +42,25 @@ def guarded(work, *arguments):
     try:
         work(*arguments)
     except BaseException:
-        failures.append(f"{work.__name__}{arguments}: {traceback.format_exc()}")
+        failures.append(work)
+        print(f"{work.__name__}{arguments}: {traceback.format_exc()}", flush=True)
         say("failed")
+
+
+def ended_by(kind, error, trace):
+    traceback.print_exception(kind, error, trace)
+    say("failed")
+
+
+sys.excepthook = ended_by
 
 
 def together(*works):
     """Each is a function and its arguments, and has a thread of its own."""
-    threads = [threading.Thread(target=guarded, args=work) for work in works]
+    threads = [threading.Thread(target=guarded, args=work, daemon=True) for work in works]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     if failures:
-        sys.exit("\n".join(failures))
+        sys.exit(1)
