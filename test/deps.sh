@@ -2,7 +2,7 @@
 # Installs what is missing from Debian's packages, and does nothing, fast, when all is there.
 # The packages for building and for the demo are always looked for, those for linting with the word 'lint', for
 # running other kernels with 'vm', and with 'check' the large programs that are saved and restored in tests, unless
-# some other node or java is there.
+# some other node or java is there. None of these is started.
 set -eu
 
 packages=(
