@@ -129,7 +129,7 @@ static int read_units(struct cow_work *w, struct cow_space *s, size_t first, siz
 	p = take_empty(w);
 	if (!p)
 		return err_code(e, ENOMEM, "memory for saved pages");
-	p->copy.data = p->data;
+	p->copy = (struct cow_copy){ .data = p->data };
 	if (cow_space_copy(s, first, last, &p->copy, e) < 0)
 		p->copy.count = 0;
 	give_full(w, p);

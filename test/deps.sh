@@ -2,7 +2,7 @@
 # Installs what is missing from Debian's packages, and does nothing, fast, when all is there.
 # The packages for building and for the demo are always looked for, those for linting with the word 'lint', for
 # running other kernels with 'vm', and with 'check' the large programs that are saved and restored in tests, unless
-# some other node or java is there.
+# some other node or java is there. None of these is started.
 set -eu
 
 packages=(
@@ -17,6 +17,7 @@ check)
 	command -v node >/dev/null || packages+=(nodejs)
 	command -v javac >/dev/null || packages+=(default-jdk-headless)
 	command -v redis-server >/dev/null || packages+=(redis-server)
+	packages+=(nginx postgresql memcached openssh-server openssh-client tmux vim)
 	;;
 vm)
 	packages+=(qemu-system-x86 qemu-system-common kmod cpio)
@@ -38,5 +39,11 @@ sudo=
 [ "$(id -u)" = 0 ] || sudo=sudo
 echo "installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
+# Servers are not started by their packages: they ask this script, unless there is one already.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+	trap '$sudo rm -f $policy' EXIT
+	printf '#!/bin/sh\nexit 101\n' | $sudo install -m 0755 /dev/stdin $policy
+fi
 $sudo apt-get update -q >/dev/null
 $sudo apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null

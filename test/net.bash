@@ -2,11 +2,22 @@
 # that packets are really on their way. Load it behind lib; call net_begin before start.
 
 eval "lib_$(declare -f teardown)"
+eval "lib_$(declare -f started)"
 
 teardown()
 {
 	net_end
 	lib_teardown
+}
+
+# All that lives in the two, too: a server that shows a title of its own has no environment any more.
+started()
+{
+	{
+		lib_started
+		[ -z "${HERE:-}" ] || ip netns pids "$HERE"
+		[ -z "${THERE:-}" ] || ip netns pids "$THERE"
+	} 2>/dev/null | sort -un
 }
 
 net_begin()

@@ -4,6 +4,9 @@
 load moment.bash
 load ../safety/safety
 
+# What is used before it was set is not zero by chance.
+export MALLOC_PERTURB_=170
+
 # kept VICTIM...: is the same afterwards.
 kept()
 {

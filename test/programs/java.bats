@@ -1,4 +1,4 @@
-load ../lib
+load rounds
 
 # Compiled once for all tests of the file.
 setup_file()
@@ -13,10 +13,9 @@ workers()
 	start_program java -Xmx64m -XX:TieredStopAtLevel=1 -Djava.net.preferIPv4Stack=true -cp "$CLASSES" Workers "$@"
 }
 
-@test "java: threads, locks, garbage, a file, a child at pipes" {
+@test "java: hundreds of threads, locks, garbage, a file, a child at pipes" {
 	workers
-	dump_and_restore
-	check
+	in_rounds
 	nothing_left
 }
 

@@ -1,4 +1,4 @@
-load ../lib
+load served
 
 here=$BATS_TEST_DIRNAME
 
@@ -28,4 +28,31 @@ here=$BATS_TEST_DIRNAME
 	start_program python3 "$here/loop.py"
 	dump_and_restore
 	check
+}
+
+answers()
+{
+	there bash -c 'exec 9<>/dev/tcp/10.99.0.1/7000' 2>/dev/null
+}
+
+@test "python3: an asyncio server with threads and children" {
+	net_begin
+	serve python3 "$here/stream_server.py" 10.99.0.1 fd99::1
+	until_true answers || fail "it does not answer"
+	client clients python3 "$here/stream_clients.py" 10.99.0.1 fd99::1
+	rounds
+	ended clients
+	! [ -s "$TEST_DIR"/err ] || fail "$(cat "$TEST_DIR"/err)"
+}
+
+all_have_ended()
+{
+	nothing_left >/dev/null
+}
+
+@test "python3: processes that share memory by name, queues, a manager and a pool" {
+	start_program python3 "$here/exchange.py" "$ROUNDS"
+	in_rounds
+	# The one that looks after the names of shared memory ends when all others have.
+	until_true all_have_ended || nothing_left
 }

@@ -1,5 +1,4 @@
-load ../lib
-load ../net
+load served
 
 setup_file()
 {
@@ -7,60 +6,61 @@ setup_file()
 }
 
 # Somewhere else on the network.
-client()
+ask()
 {
 	there redis-cli -h 10.99.0.1 "$@" 2>&1
 }
 
 answers()
 {
-	[ "$(client ping)" = PONG ]
+	[ "$(ask ping)" = PONG ]
 }
 
 start_redis()
 {
 	net_begin
-	launch nsenter --net=/run/netns/"$HERE" redis-server --bind 10.99.0.1 127.0.0.1 ::1 --port 6379 \
-		--protected-mode no --save '' --appendonly no --dir "$TEST_DIR"
+	serve redis-server --bind 10.99.0.1 127.0.0.1 ::1 --port 6379 --protected-mode no --save '' --appendonly no --dir "$TEST_DIR"
 	until_true answers || fail "it does not answer"
 }
 
-away_and_back()
+somebody_waits()
 {
-	[ -z "${PLAIN:-}" ] || return 0
-	rm -rf "${IMAGES:?}"/*
-	dump --tcp-established
-	until_true is_gone
-	sleep 0.7
-	restore --tcp-established
-	no_lock
+	[[ $(ask info clients) = *blocked_clients:1* ]]
 }
 
-@test "redis: clients count on, whatever happens to the server" {
+@test "redis: clients count on, one by one and many at once, whatever happens to the server" {
+	local n=$((ROUNDS * 100000)) i
+
 	start_redis
-	there redis-benchmark -h 10.99.0.1 -t incr -n 300000 -c 20 -q >"$TEST_DIR/bench" 2>&1 3>&- &
-	bench=$!
-	for _ in 1 2 3; do
-		sleep 0.5
-		away_and_back
+	client incr redis-benchmark -h 10.99.0.1 -t incr -n "$n" -c 20 -q
+	client lpush redis-benchmark -h 10.99.0.1 -t lpush -n "$n" -c 5 -P 16 -q
+	for ((i = 0; i < ROUNDS; i++)); do
+		sleep 0.3
+		there_and_back
 	done
-	wait "$bench" || fail "the clients: $(tail -n 3 "$TEST_DIR/bench")"
-	[ "$(client get counter:__rand_int__)" = 300000 ] || fail "it has counted to $(client get counter:__rand_int__)"
-	! grep -qi error "$TEST_DIR/bench" || fail "$(tail -n 3 "$TEST_DIR/bench")"
+	ended incr
+	ended lpush
+	[ "$(ask get counter:__rand_int__)" = "$n" ] || fail "it has counted to $(ask get counter:__rand_int__)"
+	[ "$(ask llen mylist)" = "$n" ] || fail "the list has $(ask llen mylist)"
+	! grep -i error "$TEST_DIR"/incr "$TEST_DIR"/lpush || fail "there are errors"
 }
 
 @test "redis: who waits for something gets it" {
+	local i
+
 	start_redis
-	client blpop later 60 >"$TEST_DIR/waiting" 3>&- &
-	waiting=$!
-	client subscribe news >"$TEST_DIR/news" 3>&- &
+	client news redis-cli -h 10.99.0.1 subscribe news
 	until_true grep -q subscribe "$TEST_DIR/news"
-	client set key value
-	away_and_back
-	[ "$(client get key)" = value ]
-	[ "$(client publish news something)" = 1 ] || fail "nobody listens to the news"
-	client rpush later now
-	wait "$waiting"
-	grep -qx now "$TEST_DIR/waiting" || fail "$(cat "$TEST_DIR/waiting")"
-	until_true grep -qx something "$TEST_DIR/news"
+	for ((i = 1; i <= ROUNDS; i++)); do
+		client waiting redis-cli -h 10.99.0.1 blpop later 60
+		until_true somebody_waits
+		ask set key "value $i"
+		there_and_back
+		[ "$(ask get key)" = "value $i" ]
+		[ "$(ask publish news "number $i")" = 1 ] || fail "nobody listens to the news"
+		ask rpush later "now $i"
+		ended waiting
+		grep -qx "now $i" "$TEST_DIR/waiting" || fail "$(cat "$TEST_DIR/waiting")"
+		until_true grep -qx "number $i" "$TEST_DIR/news"
+	done
 }

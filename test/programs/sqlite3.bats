@@ -1,4 +1,4 @@
-load ../lib
+load rounds
 
 sql=$BATS_TEST_DIRNAME/transaction.sql
 
@@ -45,4 +45,17 @@ in_transaction()
 
 @test "sqlite3: in the middle of a transaction, with a write-ahead log" {
 	in_transaction wal 3000
+}
+
+# One of the two is in the middle of a transaction.
+between()
+{
+	run sqlite3 "$TEST_DIR/result.db" 'BEGIN IMMEDIATE'
+	[[ $output = *"database is locked"* ]] || fail "a writer sees: $output"
+}
+
+@test "sqlite3: two processes that write into a write-ahead log, and two that read" {
+	start_program python3 "$BATS_TEST_DIRNAME/wal.py" "$ROUNDS"
+	in_rounds --file-locks
+	nothing_left
 }

@@ -5,7 +5,7 @@
 
 static void set(int number)
 {
-	int fd = open("/proc/self/loginuid", O_WRONLY | O_CLOEXEC);
+	int fd = open("/proc/thread-self/loginuid", O_WRONLY | O_CLOEXEC);
 
 	(void)number;
 	if (fd < 0 || write(fd, "4711", 4) < 0)
