@@ -125,6 +125,8 @@ const struct option_entry option_table[] = {
 	  .help = "leave when the tasks run, instead of waiting for their end" },
 	{ "daemon", 'd', NO, FLAG(detached), .on = ON_RESTORE, IN(RESTORE),
 	  .help = "another name of --restore-detached" },
+	{ "lazy", 0, NO, FLAG(lazy), .on = ON_RESTORE, IN(RESTORE),
+	  .help = "let the tasks run at once; their pages come when they are touched, the rest behind that" },
 	{ "restore-sibling", 'S', NO, FLAG(restore_sibling), .on = ON_RESTORE, IN(RESTORE),
 	  .help = "the root task becomes a child of our parent; needs -d" },
 	{ "exec-cmd", 0, .set = set_exec_cmd, .on = ON_RESTORE, IN(RESTORE),

@@ -16,6 +16,7 @@
 #include "images/vma.h"
 #include "lib/io.h"
 #include "lib/stats.h"
+#include "restore/lazy.h"
 #include "restore/stream.h"
 
 enum { VECTORS = 256 };
@@ -305,7 +306,7 @@ bool memory_fills(const struct rtask *t, const VmaEntry *v)
 {
 	const struct stored_run *run = stored_pages_find(t->pages, v->start);
 
-	return !filled_by_kind(v) && run && run->vaddr < v->end;
+	return !filled_by_kind(v) && run && run->vaddr < v->end && !rlazy_covers(t, v);
 }
 
 /* Pages that the parent has and the heir does not: zero again, or the file's. */
@@ -407,7 +408,7 @@ int memory_fill(struct rtask *t, struct plan *p, struct expectations *x, struct 
 	int r = 0;
 
 	for (size_t i = 0; i < t->mm->n_vmas && r == 0; i++)
-		if (!filled_by_kind(t->mm->vmas[i]))
+		if (!filled_by_kind(t->mm->vmas[i]) && !rlazy_covers(t, t->mm->vmas[i]))
 			r = fill_vma(&g, t->mm->vmas[i], e);
 	window_close(&g.ours);
 	window_close(&g.theirs);
