@@ -7,6 +7,8 @@
 #include "lib/io.h"
 #include "lib/log.h"
 
+enum { BORN_US = 5000 };
+
 /* 'of' may move when the array grows. */
 static int add_child(struct lazy_server *s, unsigned int of, int uffd, struct err *e)
 {
@@ -17,6 +19,8 @@ static int add_child(struct lazy_server *s, unsigned int of, int uffd, struct er
 		return e->code;
 	child.uffd = uffd;
 	child.id = s->count;
+	/* It has no number yet. */
+	s->look_at = io_now_us() + BORN_US;
 	log_debug("lazy: a child of space %u (pid %d) is space %u, %lu pages outstanding", of,
 		  child.pid, child.id, child.left);
 	s->spaces[s->count++] = child;

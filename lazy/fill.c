@@ -221,6 +221,9 @@ void fill_fault(struct lazy_server *s, unsigned int space, uint64_t address, int
 	struct err e = { 0 };
 
 	s->fault_at = io_now_us();
+	if (!s->spaces[space].tied)
+		tether_try(&s->tether, process_of(tid));
+	s->spaces[space].tied = true;
 	if (bring(s, space, who.at, &e) < 0)
 		add_stuck(s, who, &e);
 }

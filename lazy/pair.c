@@ -107,6 +107,7 @@ static _Noreturn void take_over(struct lazy_server *s, int first, unsigned int n
 	}
 	s->go = s->shared->goes ? -1 : s->go;
 	s->ready = -1;
+	s->look_at = 1;
 	s->epoll = s->self = s->second = -1;
 	log_warn("the process that brings pages was killed; process %d goes on", getpid());
 	wake_all(s);

@@ -47,7 +47,7 @@ int lazy_server_add(struct lazy_server *s, int pid, int uffd, struct lazy_region
 	if (io_grow(&s->spaces, s->count, sizeof(*sp), e) < 0)
 		return e->code;
 	sp = &s->spaces[s->count];
-	*sp = (struct lazy_space){ .id = s->count, .uffd = uffd, .pid = pid };
+	*sp = (struct lazy_space){ .id = s->count, .uffd = uffd, .pid = pid, .tied = true };
 	if (lazy_space_begin(sp, saved, count, e) < 0)
 		return e->code;
 	s->count++;
@@ -222,6 +222,10 @@ static void serve(struct lazy_server *s, struct err *e)
 		}
 		if (s->stuck_count && io_now_us() > s->retry_at)
 			fill_retry(s);
+		if (s->look_at && io_now_us() > s->look_at) {
+			s->look_at = 0;
+			tether_look(&s->tether);
+		}
 		note_progress(s);
 		close_complete(s, e);
 	}

@@ -35,6 +35,7 @@ struct lazy_space {
 	/* Of the background: the address where it goes on, and whether something could not be had in this round. */
 	uint64_t next, rests_until; /* io_now_us() */
 	bool sour;
+	bool tied; /* lazy/tether.h: a thread of it was seen */
 };
 
 /* Regions as they were saved: by address, numbers from 0 on; they are taken over. */

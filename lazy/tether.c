@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "lib/io.h"
+#include "lib/log.h"
 #include "lib/own.h"
+#include "lib/proc.h"
 
 enum { HIGHEST = 1 << 16 };
 
@@ -82,6 +84,39 @@ int tether_add(struct tether *t, int pid, struct err *e)
 	}
 	t->ends[t->count++] = end;
 	return 0;
+}
+
+static bool knows(const struct tether *t, int pid)
+{
+	for (size_t i = 1; i < t->count; i++)
+		if (t->ends[i].pid == pid && t->ends[i].fds[0] >= 0)
+			return true;
+	return false;
+}
+
+void tether_try(struct tether *t, int pid)
+{
+	struct err e = { 0 };
+
+	/* Nothing more is lost than this last resort. */
+	if (!knows(t, pid) && tether_add(t, pid, &e) < 0)
+		log_debug("lazy: %s", e.text);
+}
+
+void tether_look(struct tether *t)
+{
+	for (size_t i = 1; i < t->count; i++) {
+		own_pids threads = { 0 }, children = { 0 };
+		struct err gone = { 0 };
+		own_fd proc = -1;
+
+		if (proc_open(t->ends[i].pid, &proc, &gone) < 0 ||
+		    proc_threads(proc, &threads, &gone) < 0 ||
+		    proc_children(proc, t->ends[i].pid, &threads, &children, &gone) < 0)
+			continue;
+		for (size_t k = 0; k < children.count; k++)
+			tether_try(t, children.pid[k]);
+	}
 }
 
 void tether_cut(struct tether *t, int pid)

@@ -26,6 +26,10 @@ struct tether {
 /* Takes the place of our standard input. */
 must_check int tether_begin(struct tether *t, struct err *e);
 must_check int tether_add(struct tether *t, int pid, struct err *e);
+/* The same of one that may be known. */
+void tether_try(struct tether *t, int pid);
+/* Children of those that are known, and theirs. */
+void tether_look(struct tether *t);
 /* The process lives on without us from now on; 0: all of them. */
 void tether_cut(struct tether *t, int pid);
 void tether_descriptors(const struct tether *t, void (*add)(void *arg, int fd), void *arg);
