@@ -22,7 +22,7 @@
 /* Why an option is refused. */
 #define NO_PAGE_SERVER "there is no page server"
 #define NO_TLS "there is no page server, and so no TLS"
-#define NO_LAZY "pages are always restored before the tasks run"
+#define NO_LAZY "there is no page server; restore --lazy does it alone"
 #define NO_MOUNTS "mount namespaces cannot be dumped"
 #define NO_NAMESPACES "namespaces cannot be restored"
 

@@ -1,5 +1,6 @@
 /* Bringing pages: those that somebody waits for, and all others; see server.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,11 +15,13 @@
 #include "lib/zero.h"
 
 enum {
-	WINDOW = 32 << 10,	/* bytes around a fault: what one checksum of an image is about */
-	HASTE_US = 10000,	/* so long behind a fault the next one is expected */
-	HASTE_PAGES = 8,	/* the background takes no more at once then */
-	RETRY_US = 500000,	/* what could not be had is asked for again */
+	WINDOW = 32 << 10, /* bytes around a fault: what one checksum of an image is about */
+	HASTE_US = 10000,  /* so long behind a fault the next one is expected */
+	HASTE_PAGES = 8,   /* the background takes no more at once then */
+	RETRY_US = 500000, /* what could not be had is asked for again */
 	NO_MEMORY_US = 10000,
+	TRIES = 5,
+	TRY_US = 1000,
 };
 
 /* Pages of one row, from the first on, that are all zero or all not. */
@@ -137,31 +140,46 @@ static int process_of(int tid)
 	return tgid;
 }
 
-static void note_stopped(struct lazy_shared *shared, int was, int is)
+static bool change(struct lazy_shared *shared, int was, int is)
 {
 	for (int i = 0; i < LAZY_STOPPED; i++)
 		if (shared->stopped[i] == was) {
 			shared->stopped[i] = is;
-			return;
-		}
-}
-
-static bool is_stopped(const struct lazy_shared *shared, int pid)
-{
-	for (int i = 0; i < LAZY_STOPPED; i++)
-		if (shared->stopped[i] == pid)
 			return true;
+		}
 	return false;
 }
 
-/* The thread waits for the page as it is; the others of its process must not go on without it. */
+/* Whether the thread waits inside of a system call. */
+static bool is_in_call(int tid)
+{
+	char text[32] = "";
+	struct err ignored = { 0 };
+	own_fd proc = -1, fd = -1;
+
+	if (proc_open(tid, &proc, &ignored) < 0)
+		return false;
+	for (int tries = 0; tries < TRIES; tries++) {
+		own_close(&fd);
+		fd = openat(proc, "syscall", O_RDONLY | O_CLOEXEC);
+		/* "running": it does not wait yet. */
+		if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 || text[0] != 'r')
+			break;
+		usleep(TRY_US);
+	}
+	return text[0] >= '0' && text[0] <= '9';
+}
+
+/*
+ * The other threads of its process must not go on without the page. But inside of a system call a thread that has a signal to
+ * take looks for the page without rest, and neither stops nor sleeps: such a one waits, and the others go on until they
+ * need it as well.
+ */
 static void stop(struct lazy_server *s, const struct lazy_stuck *who, struct err *why)
 {
 	int pid = process_of(who->tid);
-	bool before = is_stopped(s->shared, pid);
+	bool known = change(s->shared, pid, pid), in_call = is_in_call(who->tid);
 
-	if (!before)
-		note_stopped(s->shared, 0, pid);
 	if (!s->shared->goes) {
 		err_on(why, "pid %d is ended, since what it has at %lx cannot be had", pid,
 		       who->at);
@@ -169,22 +187,26 @@ static void stop(struct lazy_server *s, const struct lazy_stuck *who, struct err
 		kill(pid, SIGKILL);
 		return;
 	}
-	kill(pid, SIGSTOP);
-	err_on(why, "pid %d is stopped until what it has at %lx can be had", pid, who->at);
+	if (in_call && known)
+		kill(pid, SIGCONT);
+	else if (!in_call && (known || change(s->shared, 0, pid)))
+		kill(pid, SIGSTOP);
+	err_on(why, "pid %d %s until what it has at %lx can be had", pid,
+	       in_call ? "waits" : "is stopped", who->at);
 	lazy_say(s, why);
 }
 
 static void add_stuck(struct lazy_server *s, struct lazy_stuck who, struct err *why)
 {
-	for (size_t i = 0; i < s->stuck_count; i++)
-		if (s->stuck[i].space == who.space && s->stuck[i].tid == who.tid) {
-			s->stuck[i] = who;
-			stop(s, &who, why);
-			return;
-		}
+	size_t n = 0;
+
+	while (n < s->stuck_count && (s->stuck[n].space != who.space || s->stuck[n].tid != who.tid))
+		n++;
 	/* Too many: each of them comes again when its wait is over. */
-	if (s->stuck_count < LAZY_STOPPED)
-		s->stuck[s->stuck_count++] = who;
+	if (n == LAZY_STOPPED)
+		return;
+	s->stuck[n] = who;
+	s->stuck_count += n == s->stuck_count;
 	s->retry_at = io_now_us() + RETRY_US;
 	stop(s, &who, why);
 }
@@ -242,9 +264,10 @@ void fill_retry(struct lazy_server *s)
 			s->stuck[kept++] = who;
 			continue;
 		}
-		note_stopped(s->shared, pid, 0);
-		if (kill(pid, SIGCONT) == 0)
-			log_info("pid %d: what it has at %lx is there, and it goes on", pid, who.at);
+		if (change(s->shared, pid, 0) && kill(pid, SIGCONT) == 0)
+			log_info("pid %d: what it has at %lx is there, and it goes on", pid,
+				 who.at);
+		s->said[0] = 0;
 	}
 	s->stuck_count = kept;
 	s->retry_at = io_now_us() + RETRY_US;
@@ -265,14 +288,19 @@ bool fill_has_work(const struct lazy_server *s)
 	return false;
 }
 
-/* What is passed over now comes in the next round, which waits a while. */
+/* What is passed over comes in the next round, which waits a while. */
 static void pass_over(struct lazy_server *s, struct lazy_space *sp, const struct lazy_row *row,
 		      struct err *e)
 {
+	if (!sp->sour && !sp->rests_until) {
+		err_on(e, "what pid %d has at %lx cannot be had yet", sp->pid, row->at);
+		lazy_say(s, e);
+	}
 	sp->sour = true;
-	sp->next = row->at + row->pages * PAGE_SIZE;
-	err_on(e, "what pid %d has at %lx cannot be had yet", sp->pid, row->at);
-	lazy_say(s, e);
+	if (e->code == -EAGAIN)
+		sp->rests_until = io_now_us() + RETRY_US;
+	else
+		sp->next = row->at + PAGE_SIZE;
 }
 
 static void fill_space(struct lazy_server *s, struct lazy_space *sp)

@@ -62,8 +62,8 @@ static void find_listed(const struct source_images *s, struct plain_pages *p)
 			uint64_t id;
 
 			if (image_name_parse(listed->name, &kind, &id) && kind == IMG_PAGES &&
-			    fstatat(f->fd, listed->name, &st, 0) == 0 &&
-			    st.st_ino == ours.st_ino && st.st_dev == ours.st_dev) {
+			    fstatat(f->fd, listed->name, &st, 0) == 0 && st.st_ino == ours.st_ino &&
+			    st.st_dev == ours.st_dev) {
 				p->folder = f;
 				p->listed = listed;
 				return;
@@ -167,8 +167,16 @@ static int images_read(struct lazy_source *source, const struct page_want *w, vo
 	part.at = run->offset + (w->vaddr - run->vaddr);
 	count = within_chunk(run, part.at, count);
 	part.size = count * PAGE_SIZE;
-	if (read_run(s, run, &part, e) < 0)
-		return e->code;
+	if (read_run(s, run, &part, e) < 0) {
+		/* What follows may be damaged, and the first page not. */
+		if (count == 1 || run->packed)
+			return e->code;
+		count = 1;
+		part.size = PAGE_SIZE;
+		*e = (struct err){ 0 };
+		if (read_run(s, run, &part, e) < 0)
+			return e->code;
+	}
 	*ret_pages = count;
 	return 0;
 }

@@ -5,8 +5,8 @@
 
 struct journal *journal_new(void)
 {
-	struct journal *j = mmap(NULL, sizeof(*j), PROT_READ | PROT_WRITE,
-				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct journal *j =
+		mmap(NULL, sizeof(*j), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	return j == MAP_FAILED ? NULL : j;
 }

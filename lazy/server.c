@@ -39,16 +39,17 @@ int lazy_server_begin(struct lazy_server *s, struct err *e)
 	return 0;
 }
 
-int lazy_server_add(struct lazy_server *s, int pid, int uffd, struct lazy_region *saved,
-		    size_t count, struct err *e)
+int lazy_server_add(struct lazy_server *s, const struct lazy_space *of, struct err *e)
 {
 	struct lazy_space *sp;
 
 	if (io_grow(&s->spaces, s->count, sizeof(*sp), e) < 0)
 		return e->code;
 	sp = &s->spaces[s->count];
-	*sp = (struct lazy_space){ .id = s->count, .uffd = uffd, .pid = pid, .tied = true };
-	if (lazy_space_begin(sp, saved, count, e) < 0)
+	*sp = *of;
+	sp->id = s->count;
+	sp->tied = true;
+	if (lazy_space_begin(sp, e) < 0)
 		return e->code;
 	s->count++;
 	return 0;
@@ -167,7 +168,8 @@ static void close_complete(struct lazy_server *s, struct err *e)
 		struct lazy_space *sp = &s->spaces[i];
 
 		if (sp->uffd >= 0 && sp->left == 0) {
-			log_debug("lazy: all pages of space %u (pid %d) are there", sp->id, sp->pid);
+			log_debug("lazy: all pages of space %u (pid %d) are there", sp->id,
+				  sp->pid);
 			if (events_close(s, i, e) < 0)
 				return;
 		}

@@ -22,9 +22,9 @@ enum { LAZY_STOPPED = 64 };
 
 /* What both know at every moment. */
 struct lazy_shared {
-	unsigned int keeper; /* the number of the one that takes over */
-	bool over;	     /* nothing is outstanding, so nobody need */
-	bool goes;	     /* the tree runs */
+	unsigned int keeper;	   /* the number of the one that takes over */
+	bool over;		   /* nothing is outstanding, so nobody need */
+	bool goes;		   /* the tree runs */
 	int stopped[LAZY_STOPPED]; /* threads that wait for a page that could not be had; 0: none */
 };
 
@@ -43,7 +43,7 @@ struct lazy_server {
 	struct journal *journal;
 	size_t used; /* records */
 	int epoll;
-	int go;		  /* a byte: the tree runs; its end before: the restore has failed; -1: it is over */
+	int go; /* a byte: the tree runs; its end before: the restore has failed; -1: it is over */
 	int self, second; /* pidfds: of this process, and of the one that takes over */
 	int second_pid;
 	int mark; /* lazy/serving.h; -1: there is none */
@@ -61,9 +61,8 @@ struct lazy_server {
 
 /* Fill in source, go, work_fd and detached before. */
 must_check int lazy_server_begin(struct lazy_server *s, struct err *e);
-/* The memory of a process: uffd is taken over, and so are the regions. */
-must_check int lazy_server_add(struct lazy_server *s, int pid, int uffd,
-			       struct lazy_region *saved, size_t count, struct err *e);
+/* The memory of a process: its pid, uffd and saved regions are set; the latter are taken over. */
+must_check int lazy_server_add(struct lazy_server *s, const struct lazy_space *of, struct err *e);
 /* Makes the two processes, and returns when they serve. What is open for them is the caller's to close. */
 must_check int lazy_server_start(struct lazy_server *s, struct err *e);
 

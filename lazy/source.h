@@ -21,7 +21,7 @@ struct page_want {
 struct lazy_source {
 	/*
 	 * The first pages of what is wanted, at least one; how many in *ret_pages. -ENODATA without a sentence: this source
-	 * has nothing there.
+	 * has nothing there. -EAGAIN with one: nothing can be had now, as when a connection is lost; all else is about these pages.
 	 */
 	int (*read)(struct lazy_source *s, const struct page_want *w, void *to, uint64_t *ret_pages,
 		    struct err *e);

@@ -34,13 +34,12 @@ static struct lazy_region *copy_regions(const struct lazy_region *from, size_t c
 	return copy;
 }
 
-int lazy_space_begin(struct lazy_space *s, struct lazy_region *saved, size_t count, struct err *e)
+int lazy_space_begin(struct lazy_space *s, struct err *e)
 {
-	own_mem struct lazy_region *regions = copy_regions(saved, count);
+	size_t count = s->saved_count;
+	own_mem struct lazy_region *regions = copy_regions(s->saved, count);
 
-	s->saved = saved;
-	s->saved_count = count;
-	s->numbers = count ? saved[count - 1].first + saved[count - 1].pages : 0;
+	s->numbers = count ? s->saved[count - 1].first + s->saved[count - 1].pages : 0;
 	s->outstanding = calloc(s->numbers / BITS + 1, sizeof(*s->outstanding));
 	if (!regions || !s->outstanding)
 		return err_code(e, ENOMEM, "memory for %zu regions", count);
@@ -201,7 +200,7 @@ static int insert(struct lazy_space *s, size_t n, struct lazy_region r, struct e
 	return 0;
 }
 
-/* Makes at the border of two regions. The number of the one behind it. */
+/* Makes at the border of two regions; *ret: the one behind it. */
 static int split(struct lazy_space *s, uint64_t at, size_t *ret, struct err *e)
 {
 	size_t n = find(s, at);
@@ -223,15 +222,6 @@ static int split(struct lazy_space *s, uint64_t at, size_t *ret, struct err *e)
 	return 0;
 }
 
-/* [*ret_from,*ret_to) are the regions between these addresses, and nothing else is in them. */
-static int isolate(struct lazy_space *s, uint64_t start, uint64_t end, size_t *ret_from,
-		   size_t *ret_to, struct err *e)
-{
-	if (split(s, start, ret_from, e) < 0 || split(s, end, ret_to, e) < 0)
-		return e->code;
-	return 0;
-}
-
 static void take_out(struct lazy_space *s, size_t from, size_t to)
 {
 	memmove(&s->regions[from], &s->regions[to], (s->count - to) * sizeof(*s->regions));
@@ -242,7 +232,7 @@ int lazy_space_cut(struct lazy_space *s, uint64_t start, uint64_t end, struct er
 {
 	size_t from, to;
 
-	if (isolate(s, start, end, &from, &to, e) < 0)
+	if (split(s, start, &from, e) < 0 || split(s, end, &to, e) < 0)
 		return e->code;
 	for (size_t n = from; n < to; n++)
 		lazy_space_done(s, s->regions[n].first, s->regions[n].pages);
@@ -255,7 +245,7 @@ int lazy_space_move(struct lazy_space *s, uint64_t from, uint64_t to, uint64_t s
 	own_mem struct lazy_region *moved = NULL;
 	size_t first, last, count, n;
 
-	if (isolate(s, from, from + size, &first, &last, e) < 0)
+	if (split(s, from, &first, e) < 0 || split(s, from + size, &last, e) < 0)
 		return e->code;
 	count = last - first;
 	moved = copy_regions(&s->regions[first], count);

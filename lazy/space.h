@@ -26,7 +26,7 @@ struct lazy_space {
 	int uffd; /* -1: it is over */
 	int pid;  /* whose page map; a child has its parent's */
 	/* As it was saved. A child's belongs to its parent's family, so it is never freed. */
-	const struct lazy_region *saved;
+	const struct lazy_region *saved; /* by address, numbers from 0 on */
 	size_t saved_count;
 	struct lazy_region *regions; /* by address, not overlapping */
 	size_t count;
@@ -38,9 +38,8 @@ struct lazy_space {
 	bool tied; /* lazy/tether.h: a thread of it was seen */
 };
 
-/* Regions as they were saved: by address, numbers from 0 on; they are taken over. */
-must_check int lazy_space_begin(struct lazy_space *s, struct lazy_region *saved, size_t count,
-				struct err *e);
+/* All of what was saved is outstanding. */
+must_check int lazy_space_begin(struct lazy_space *s, struct err *e);
 void lazy_space_end(struct lazy_space *s);
 /* The child of a fork: all that belongs to a region may be missing there. uffd and id are the caller's to set. */
 must_check int lazy_space_fork(const struct lazy_space *s, struct lazy_space *ret, struct err *e);

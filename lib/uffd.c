@@ -78,8 +78,8 @@ int uffd_missing_begin(int uffd, struct err *e)
 {
 	struct uffdio_api api = { .api = UFFD_API,
 				  .features = UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP |
-					      UFFD_FEATURE_EVENT_REMOVE |
-					      UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_THREAD_ID };
+					      UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP |
+					      UFFD_FEATURE_THREAD_ID };
 
 	if (ioctl(uffd, UFFDIO_API, &api) < 0) {
 		err_sys(e, "userfaultfd: ask for missing pages and events");

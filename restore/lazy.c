@@ -43,8 +43,9 @@ int rlazy_check_options(const struct options *opt, struct err *e)
 		return err_hint(e, "write the stream to a folder first");
 	}
 	if (opt->track_mem) {
-		err_say(e, "--lazy and --track-mem exclude each other: memory can be watched for one "
-			   "purpose only");
+		err_say(e,
+			"--lazy and --track-mem exclude each other: memory can be watched for one "
+			"purpose only");
 		return err_hint(e, "the first dump with --track-mem begins to count");
 	}
 	if (!kernel_has(KERNEL_UFFD_NONCOOP))
@@ -216,7 +217,7 @@ static int regions_of(const struct rtask *t, struct lazy_region **all, size_t *c
 
 		while (t->lazy[i] && at < v->end) {
 			const struct stored_run *run = stored_pages_find(t->pages, at);
-			struct lazy_region r;
+			struct lazy_region r = { 0 };
 
 			if (!run || run->vaddr >= v->end)
 				break;
@@ -248,16 +249,17 @@ static int register_all(const struct task_uffd *u, struct err *e)
 
 static int add_task(struct rlazy *l, const struct task_uffd *u, struct err *e)
 {
+	struct lazy_space sp = { .uffd = u->fd, .pid = u->t->pid };
 	struct lazy_region *saved = NULL;
-	size_t count = 0;
 
 	if (u->fd < 0)
 		return err_res(e, u->there, "make a userfaultfd");
-	if (register_all(u, e) < 0 || regions_of(u->t, &saved, &count, e) < 0)
+	if (register_all(u, e) < 0 || regions_of(u->t, &saved, &sp.saved_count, e) < 0)
 		return e->code;
+	sp.saved = saved;
 	if (source_images_add(l->images, u->t->pid, u->t->pages, e) < 0)
 		return e->code;
-	return lazy_server_add(&l->server, u->t->pid, u->fd, saved, count, e);
+	return lazy_server_add(&l->server, &sp, e);
 }
 
 static bool is_lazy(const struct rtask *t)

@@ -121,8 +121,7 @@ int memory_load(struct restore *r, struct err *e)
 		if (!t->mm)
 			continue;
 		t->pages = pool_new(&r->pool, struct stored_pages);
-		if (check_vmas(t, e) < 0 || load_pages(t, e) < 0 ||
-		    check_pages(t, e) < 0)
+		if (check_vmas(t, e) < 0 || load_pages(t, e) < 0 || check_pages(t, e) < 0)
 			return e->code;
 	}
 	return 0;

@@ -306,7 +306,7 @@ bool memory_fills(const struct rtask *t, const VmaEntry *v)
 {
 	const struct stored_run *run = stored_pages_find(t->pages, v->start);
 
-	return !filled_by_kind(v) && run && run->vaddr < v->end && !rlazy_covers(t, v);
+	return !filled_by_kind(v) && run && run->vaddr < v->end;
 }
 
 /* Pages that the parent has and the heir does not: zero again, or the file's. */

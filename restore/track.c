@@ -203,9 +203,8 @@ int rtrack_begin(struct restore *r, struct err *e)
 	all->all = pool_array(&r->pool, struct tracked, r->task_count + 1);
 	for (size_t i = 0; i < r->task_count; i++)
 		if (lives(r->tasks[i]) && !has_aio(r->tasks[i]))
-			all->all[all->count++] = (struct tracked){
-				.t = r->tasks[i], .proc_fd = -1, .held = -1
-			};
+			all->all[all->count++] =
+				(struct tracked){ .t = r->tasks[i], .proc_fd = -1, .held = -1 };
 	if (all->way == TRACK_UFFD)
 		res = make_all(r, all, e);
 	for (size_t i = 0; i < all->count && res == 0 && !r->opt->dry_run; i++) {

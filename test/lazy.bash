@@ -6,12 +6,11 @@ servers()
 {
 	local f pid
 
-	for f in $(grep -lsx stasis-lazy /proc/[0-9]*/comm); do
+	grep -lsx stasis-lazy /proc/[0-9]*/comm | while read -r f; do
 		pid=${f#/proc/}
 		pid=${pid%/comm}
-		grep -qzsF "TEST_DIR=$TEST_DIR" /proc/"$pid"/environ && echo "$pid"
+		! grep -qzsF "TEST_DIR=$TEST_DIR" /proc/"$pid"/environ || echo "$pid"
 	done
-	return 0
 }
 
 all_there()

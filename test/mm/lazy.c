@@ -78,8 +78,8 @@ static void rearrange(void)
 	size_t size = part(1) * PAGE;
 	char *base = (char *)memory;
 	uint64_t *moved;
-	uint64_t *elsewhere = SYS(mmap(NULL, size * 2, PROT_READ | PROT_WRITE,
-				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	uint64_t *elsewhere = SYS(
+		mmap(NULL, size * 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 
 	moved = SYS(mremap(base + part(4) * PAGE, size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
 			   elsewhere));

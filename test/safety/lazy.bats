@@ -29,9 +29,9 @@ saved_and_back()
 }
 
 @test "lazy: when both are killed in one moment the program is ended, and has not seen a zero" {
-	local all i
+	local all
 
-	for i in 1 2 3; do
+	for _ in 1 2 3; do
 		saved_and_back 256
 		touch "$TEST_DIR/go.1"
 		sleep "0.0$((RANDOM % 10))"
@@ -60,16 +60,37 @@ is_stopped()
 	grep -q '^State:.T' /proc/"$PID"/status
 }
 
-@test "lazy: a damaged page is found late: the program is stopped, and goes on when it is whole again" {
-	start mm/lazy 64
+# damaged ARGUMENTS: restored from images in which a page is not what it was.
+damaged()
+{
+	start mm/lazy "$@"
 	dump --freeze=stop
 	until_true is_gone
 	flip "$IMAGES"/pages-1.img 20000000
 	restore --lazy
 	touch "$TEST_DIR/go.1"
+}
+
+log_says()
+{
+	grep -Eq "pid $PID $1 until what it has at [0-9a-f]* can be had: 'pages-1.img' is damaged at offset 19988480: the 32768 bytes from there are not those that were written" \
+		"$IMAGES"/restore.log
+}
+
+@test "lazy: a damaged page is found late: the program is stopped, and goes on when it is whole again" {
+	damaged 64 idle
 	until_true is_stopped || fail "it was not stopped"
-	grep -q "pid $PID is stopped until what it has at [0-9a-f]* can be had: 'pages-1.img' is damaged at offset 19988480: the 32768 bytes from there are not those that were written" \
-		"$IMAGES"/restore.log || fail "the log does not say it"
+	log_says 'is stopped' || fail "the log does not say it"
+	flip "$IMAGES"/pages-1.img 20000000
+	check
+	until_true all_there || fail "still there: $(servers)"
+}
+
+@test "lazy: the same for threads, children and system calls" {
+	damaged 64
+	until_true log_says '(is stopped|waits)' || fail "the log does not say it"
+	sleep 1.2
+	[ ! -s "$TEST_DIR/result" ] || fail "$(cat "$TEST_DIR/result")"
 	flip "$IMAGES"/pages-1.img 20000000
 	check
 	until_true all_there || fail "still there: $(servers)"
