@@ -114,7 +114,7 @@ static _Noreturn void take_over(struct lazy_server *s, int first, unsigned int n
 	lazy_server_run(s);
 }
 
-/* A child with a copy of our memory, and our descriptors themselves. */
+/* A child with a copy of our memory, and our descriptors themselves: its pid. */
 static int fork_second(struct lazy_server *s, unsigned int number, struct err *e)
 {
 	int first = s->self;
@@ -125,15 +125,14 @@ static int fork_second(struct lazy_server *s, unsigned int number, struct err *e
 		return err_sys(e, "make a second process");
 	if (pid == 0)
 		take_over(s, first, number);
-	s->second_pid = pid;
-	return 0;
+	return pid;
 }
 
 int pair_renew(struct lazy_server *s, struct err *e)
 {
 	unsigned int number = s->shared->keeper + 1;
 	struct journal *before = s->journal, *journal = journal_new();
-	int old = s->second_pid, old_fd = s->second;
+	int old = s->second, pid;
 
 	if (!journal)
 		return err_sys(e, "memory for a journal");
@@ -143,21 +142,22 @@ int pair_renew(struct lazy_server *s, struct err *e)
 	if (s->self < 0)
 		return err_sys(e, "pidfd_open of ourselves");
 	s->journal = journal;
-	if (fork_second(s, number, e) < 0) {
+	pid = fork_second(s, number, e);
+	if (pid < 0) {
 		s->journal = before;
 		journal_drop(journal);
 		return e->code;
 	}
 	s->used = 0;
-	s->second = syscall(SYS_pidfd_open, s->second_pid, 0);
+	s->second = syscall(SYS_pidfd_open, pid, 0);
 	/* From here on it is the new one's turn. */
 	__atomic_store_n(&s->shared->keeper, number, __ATOMIC_SEQ_CST);
 	journal_drop(before);
-	if (old_fd >= 0) {
-		close(old_fd);
-		kill(old, SIGKILL);
+	if (old >= 0) {
+		syscall(SYS_pidfd_send_signal, old, SIGKILL, NULL, 0);
+		close(old);
 	}
-	return 0;
+	return s->epoll < 0 ? 0 : server_watch_second(s, e);
 }
 
 void pair_mend(struct lazy_server *s)

@@ -81,12 +81,19 @@ static int watch(const struct lazy_server *s, int fd, uint32_t about)
 	return fd < 0 ? 0 : epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev);
 }
 
+int server_watch_second(struct lazy_server *s, struct err *e)
+{
+	return watch(s, s->second, ABOUT_SECOND) < 0 ? err_sys(e, "watch the second process") : 0;
+}
+
 /* Whoever takes over begins here as well: what was asked of the kernel before is not its own. */
 static int watch_all(struct lazy_server *s, struct err *e)
 {
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (s->epoll < 0 || watch(s, s->go, ABOUT_GO) < 0 || watch(s, s->second, ABOUT_SECOND) < 0)
+	if (s->epoll < 0 || watch(s, s->go, ABOUT_GO) < 0)
 		return err_sys(e, "watch for faults");
+	if (server_watch_second(s, e) < 0)
+		return e->code;
 	for (size_t i = 0; i < s->count; i++)
 		if (s->spaces[i].uffd >= 0 && watch(s, s->spaces[i].uffd, i) < 0)
 			return err_sys(e, "watch space %zu for faults", i);
@@ -152,8 +159,6 @@ static void attend(struct lazy_server *s, const struct epoll_event *ev, struct e
 		hear_go(s);
 	} else if (ev->data.u32 == ABOUT_SECOND) {
 		pair_mend(s);
-		if (watch(s, s->second, ABOUT_SECOND) < 0)
-			err_sys(e, "watch the second process");
 	} else if (ev->data.u32 < s->count) {
 		hear_all(s, ev->data.u32, e);
 	}

@@ -45,7 +45,6 @@ struct lazy_server {
 	int epoll;
 	int go; /* a byte: the tree runs; its end before: the restore has failed; -1: it is over */
 	int self, second; /* pidfds: of this process, and of the one that takes over */
-	int second_pid;
 	int mark; /* lazy/serving.h; -1: there is none */
 	struct tether tether;
 	struct lazy_stuck stuck[LAZY_STOPPED];
@@ -70,6 +69,9 @@ must_check int lazy_server_start(struct lazy_server *s, struct err *e);
 
 /* In a process of its own, with one thread: until all is done. */
 _Noreturn void lazy_server_run(struct lazy_server *s);
+
+/* Its end is a reason for another one. */
+must_check int server_watch_second(struct lazy_server *s, struct err *e);
 
 /* lazy/pair.c: makes a second process that knows what this one knows, and ends the one before. */
 must_check int pair_renew(struct lazy_server *s, struct err *e);

@@ -72,3 +72,19 @@ lazy_restore()
 	check
 	wait $!
 }
+
+@test "lazy: a restore that fails at its end leaves nobody behind who would bring pages" {
+	local step
+
+	start mm/lazy 16 idle
+	dump
+	until_true is_gone
+	for step in lazy state finish network; do
+		"$STASIS" restore --lazy -d -D "$IMAGES" --inject-fault "$step" 3>&- >/dev/null 2>&1 &&
+			fail "it did not fail"
+		until_true all_there || fail "still there: $(servers)"
+		is_gone || fail "the program runs"
+	done
+	restore --lazy
+	check
+}
