@@ -273,6 +273,9 @@ void lazy_server_run(struct lazy_server *s)
 		/* Another one may do better; and without any, the kernel ends the tree. */
 		_exit(1);
 	}
+	/* Those that were stopped, and whose pages came by the way. */
+	if (s->stuck_count)
+		fill_retry(s);
 	tether_cut(&s->tether, 0);
 	if (s->mark >= 0)
 		serving_end(s->mark);
