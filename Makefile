@@ -33,7 +33,7 @@ DEP_FLAGS = -MMD -MP
 
 # --- what there is ------------------------------------------------------------------------------
 
-SRC_DIRS := lib cli dump restore parasite images migrate
+SRC_DIRS := lib cli dump restore parasite images lazy migrate
 SRC_DIRS += $(foreach d,dump restore images,$(addprefix $(d)/,fd task mm ns))
 FREESTANDING := parasite/runner.c restore/stub.c
 SRCS := $(filter-out $(FREESTANDING),$(wildcard $(addsuffix /*.c,$(SRC_DIRS))))

@@ -24,7 +24,7 @@
 /* Why an option is refused. */
 #define NO_PAGE_SERVER "there is no page server"
 #define NO_TLS "there is no page server, and so no TLS"
-#define NO_LAZY "pages are always restored before the tasks run"
+#define NO_LAZY "there is no page server; restore --lazy does it alone"
 #define NO_MOUNTS "mount namespaces cannot be dumped"
 #define NO_NAMESPACES "namespaces cannot be restored"
 
@@ -127,6 +127,8 @@ const struct option_entry option_table[] = {
 	  .help = "leave when the tasks run, instead of waiting for their end" },
 	{ "daemon", 'd', NO, FLAG(detached), .on = ON_RESTORE | ON_SERVICE, IN(RESTORE),
 	  .help = "another name of --restore-detached; 'service' goes on in the background" },
+	{ "lazy", 0, NO, FLAG(lazy), .on = ON_RESTORE, IN(RESTORE),
+	  .help = "let the tasks run at once; their pages come when they are touched, the rest behind that" },
 	{ "restore-sibling", 'S', NO, FLAG(restore_sibling), .on = ON_RESTORE, IN(RESTORE),
 	  .help = "the root task becomes a child of our parent; needs -d" },
 	{ "exec-cmd", 0, .set = set_exec_cmd, .on = ON_RESTORE, IN(RESTORE),

@@ -29,6 +29,7 @@
 #include "images/cpuinfo.h"
 #include "images/dedup.h"
 #include "images/image.h"
+#include "lazy/serving.h"
 #include "lib/background.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -457,7 +458,8 @@ int dump_run(const struct options *opt, struct err *e)
 
 	if (opt->tree <= 0)
 		return err_say(e, "no process was named; use -t PID");
-	if (cow_check_options(opt, e) < 0 || dstream_check_options(opt, e) < 0)
+	if (cow_check_options(opt, e) < 0 || dstream_check_options(opt, e) < 0 ||
+	    serving_await(opt->tree, opt->timeout, e) < 0)
 		return e->code;
 	if (dstream_begin(&d, e) < 0)
 		return e->code;

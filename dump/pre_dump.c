@@ -12,6 +12,7 @@
 #include "dump/track.h"
 #include "images/dedup.h"
 #include "images/image.h"
+#include "lazy/serving.h"
 #include "lib/steps.h"
 
 static int step_begin(void *job, struct err *e)
@@ -105,6 +106,8 @@ int pre_dump_run(const struct options *opt, struct err *e)
 
 	if (opt->tree <= 0)
 		return err_say(e, "no process was named; use -t PID");
+	if (serving_await(opt->tree, opt->timeout, e) < 0)
+		return e->code;
 	r = guard_run(opt, work, &d, e);
 	pool_free(&d.pool);
 	return r;

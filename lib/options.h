@@ -168,6 +168,7 @@ struct options {
 	bool stream;		     /* images go to standard output, or come from standard input */
 	int stream_fd;		     /* what that was when we began */
 
+	bool lazy;     /* private memory comes when it is touched, and behind that */
 	bool detached; /* -d: leave once the tasks run */
 	bool restore_sibling;
 	char *root;	 /* -r */

@@ -1,4 +1,4 @@
-/* Write-protection by userfaultfd; see uffd.h. */
+/* userfaultfd; see uffd.h. */
 #include "lib/uffd.h"
 
 #include <errno.h>
@@ -67,4 +67,52 @@ bool uffd_lives(int uffd)
 	struct uffdio_writeprotect w = { .range = { 0, PAGE_SIZE } };
 
 	return ioctl(uffd, UFFDIO_WRITEPROTECT, &w) == 0 || errno != ESRCH;
+}
+
+int uffd_missing_flags(void)
+{
+	return O_CLOEXEC | O_NONBLOCK;
+}
+
+int uffd_missing_begin(int uffd, struct err *e)
+{
+	struct uffdio_api api = { .api = UFFD_API,
+				  .features = UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP |
+					      UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP |
+					      UFFD_FEATURE_THREAD_ID };
+
+	if (ioctl(uffd, UFFDIO_API, &api) < 0) {
+		err_sys(e, "userfaultfd: ask for missing pages and events");
+		return err_hint(e, "'stasis check --feature uffd-noncoop' says what is missing");
+	}
+	return 0;
+}
+
+int uffd_missing_register(int uffd, uint64_t start, uint64_t end, struct err *e)
+{
+	struct uffdio_register r = { .range = { start, end - start },
+				     .mode = UFFDIO_REGISTER_MODE_MISSING };
+
+	return ioctl(uffd, UFFDIO_REGISTER, &r) < 0 ?
+		       err_sys(e, "userfaultfd: register %lx-%lx", start, end) :
+		       0;
+}
+
+int64_t uffd_put(int uffd, uint64_t to, const void *from, uint64_t size)
+{
+	struct uffdio_copy c = { .dst = to, .src = (uint64_t)(uintptr_t)from, .len = size };
+	struct uffdio_zeropage z = { .range = { to, size } };
+	int r = from ? ioctl(uffd, UFFDIO_COPY, &c) : ioctl(uffd, UFFDIO_ZEROPAGE, &z);
+	int64_t done = from ? c.copy : z.zeropage;
+
+	if (r == 0)
+		return size;
+	return done > 0 ? done : -errno;
+}
+
+void uffd_wake(int uffd, uint64_t start, uint64_t end)
+{
+	struct uffdio_range r = { start, end - start };
+
+	ioctl(uffd, UFFDIO_WAKE, &r);
 }

@@ -6,6 +6,8 @@
 
 /* Decides creators and helpers; refuses what cannot be rebuilt. */
 must_check int births_decide(struct restore *r, struct err *e);
+/* Who takes over memory from its parent, when creators are known. */
+void births_choose_heirs(struct restore *r);
 /* All tasks are born, in their sessions and process groups; those whose children inherit it have their memory. */
 must_check int births_make(struct restore *r, struct err *e);
 /* Zombies and helpers die. */

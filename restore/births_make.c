@@ -216,7 +216,7 @@ static int check_pids(struct restore *r, struct err *e)
  * An heir is born when its parent's vdso has left the place where new tasks find theirs. So whoever has a child that
  * has to find one there cannot be an heir.
  */
-static void choose_heirs(struct restore *r)
+void births_choose_heirs(struct restore *r)
 {
 	bool changed = true;
 
@@ -239,7 +239,7 @@ int births_make(struct restore *r, struct err *e)
 {
 	if (!r->opt->dry_run && check_pids(r, e) < 0)
 		return e->code;
-	choose_heirs(r);
+	births_choose_heirs(r);
 	for (size_t i = 0; i < r->task_count; i++)
 		if (!r->tasks[i]->creator &&
 		    (spawn_root(r->tasks[i], e) < 0 || rcgroups_attach(r->tasks[i], e) < 0 ||

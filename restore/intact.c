@@ -372,19 +372,34 @@ static int look_at_pages(struct intact *in, struct stored_pages *p, struct err *
 	return choose_ways(in, p, e) < 0 ? e->code : check_pages(in, p, e);
 }
 
-int intact_load(struct restore *r, struct stored_pages *ret, enum image_kind kind, uint64_t id,
-		struct err *e)
+int intact_load_only(struct restore *r, struct stored_pages *ret, enum image_kind kind, uint64_t id,
+		     struct err *e)
 {
 	struct stored_map which = { r->images, kind, id, NULL, &r->packed_files };
 
-	if (stored_pages_load_upon(ret, &which, e) < 0) {
-		/* An ancestor that is not what it was says more than a map that does not fit it. */
-		if (r->intact && r->intact->ancestors.code)
-			*e = r->intact->ancestors;
+	/* An ancestor that is not what it was says more than a map that does not fit it. */
+	if (stored_pages_load_upon(ret, &which, e) < 0 && r->intact && r->intact->ancestors.code)
+		*e = r->intact->ancestors;
+	return e->code;
+}
+
+int intact_load(struct restore *r, struct stored_pages *ret, enum image_kind kind, uint64_t id,
+		struct err *e)
+{
+	if (intact_load_only(r, ret, kind, id, e) < 0)
 		return e->code;
-	}
 	/* Pages of a stream are not in the files, and have checksums in the stream. */
 	return r->intact && !r->stream ? look_at_pages(r->intact, ret, e) : 0;
+}
+
+int intact_look(struct restore *r, struct stored_pages *some, struct err *e)
+{
+	return r->intact ? check_pages(r->intact, some, e) : 0;
+}
+
+const struct manifest_chain *intact_chain(const struct restore *r)
+{
+	return r->intact ? &r->intact->chain : NULL;
 }
 
 int intact_wait(struct restore *r, struct err *e)

@@ -17,6 +17,12 @@ must_check int intact_images(struct restore *r, struct err *e);
 /* stored_pages_load() for pages that are going to be read: begins to look at them, too. */
 must_check int intact_load(struct restore *r, struct stored_pages *ret, enum image_kind kind,
 			   uint64_t id, struct err *e);
+/* The same in two parts: without looking at any, and then at those that are going to be read at once. */
+must_check int intact_load_only(struct restore *r, struct stored_pages *ret, enum image_kind kind,
+				uint64_t id, struct err *e);
+must_check int intact_look(struct restore *r, struct stored_pages *some, struct err *e);
+/* The folders and their manifests, NULL: there are none. They stay until intact_close(). */
+const struct manifest_chain *intact_chain(const struct restore *r);
 /* Waits for those. */
 must_check int intact_wait(struct restore *r, struct err *e);
 /* At the very end, however it went. */

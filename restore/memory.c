@@ -104,6 +104,15 @@ static int check_pages(const struct rtask *t, struct err *e)
 	return 0;
 }
 
+/* Which of them are read at once is not known yet, if not all are. */
+static int load_pages(struct rtask *t, struct err *e)
+{
+	struct restore *r = t->restore;
+
+	return r->opt->lazy ? intact_load_only(r, t->pages, IMG_PAGEMAP, t->pid, e) :
+			      intact_load(r, t->pages, IMG_PAGEMAP, t->pid, e);
+}
+
 int memory_load(struct restore *r, struct err *e)
 {
 	for (size_t i = 0; i < r->task_count; i++) {
@@ -112,8 +121,7 @@ int memory_load(struct restore *r, struct err *e)
 		if (!t->mm)
 			continue;
 		t->pages = pool_new(&r->pool, struct stored_pages);
-		if (check_vmas(t, e) < 0 || intact_load(r, t->pages, IMG_PAGEMAP, t->pid, e) < 0 ||
-		    check_pages(t, e) < 0)
+		if (check_vmas(t, e) < 0 || load_pages(t, e) < 0 || check_pages(t, e) < 0)
 			return e->code;
 	}
 	return 0;

@@ -70,7 +70,7 @@ struct expectations {
 };
 /* Adds the reading of a task's private pages; counts into restore_stats. */
 must_check int memory_fill(struct rtask *t, struct plan *p, struct expectations *x, struct err *e);
-/* Whether pages are going to be read into the mapping. */
+/* Whether pages are going to be read into the mapping, now or later: it has to be writable once, to be accounted as it was. */
 bool memory_fills(const struct rtask *t, const VmaEntry *v);
 /* Entries that memory_fill needs at most. */
 uint32_t memory_fill_room(const struct rtask *t);

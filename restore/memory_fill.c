@@ -16,6 +16,7 @@
 #include "images/vma.h"
 #include "lib/io.h"
 #include "lib/stats.h"
+#include "restore/lazy.h"
 #include "restore/stream.h"
 
 enum { VECTORS = 256 };
@@ -407,7 +408,7 @@ int memory_fill(struct rtask *t, struct plan *p, struct expectations *x, struct 
 	int r = 0;
 
 	for (size_t i = 0; i < t->mm->n_vmas && r == 0; i++)
-		if (!filled_by_kind(t->mm->vmas[i]))
+		if (!filled_by_kind(t->mm->vmas[i]) && !rlazy_covers(t, t->mm->vmas[i]))
 			r = fill_vma(&g, t->mm->vmas[i], e);
 	window_close(&g.ours);
 	window_close(&g.theirs);

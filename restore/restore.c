@@ -19,6 +19,7 @@
 #include "restore/files.h"
 #include "restore/foreground.h"
 #include "restore/intact.h"
+#include "restore/lazy.h"
 #include "restore/load.h"
 #include "restore/memory.h"
 #include "restore/network.h"
@@ -50,7 +51,8 @@ static int load(struct restore *r, struct err *e)
 {
 	if (r->opt->cpu_cap_image && cpuinfo_image_check(r->images, r->opt->cpu_cap, e) < 0)
 		return err_hint(e, "--cpu-cap=none takes any processor");
-	if (load_tree(r, e) < 0 || memory_load(r, e) < 0 || births_decide(r, e) < 0)
+	if (load_tree(r, e) < 0 || memory_load(r, e) < 0 || births_decide(r, e) < 0 ||
+	    rlazy_decide(r, e) < 0)
 		return e->code;
 	rtrack_ask(r);
 	return 0;
@@ -137,6 +139,11 @@ static int step_memory(void *job, struct err *e)
 		if (vma_restore_kinds[i]->done && vma_restore_kinds[i]->done(r, e) < 0)
 			return err_on(e, "%s", vma_restore_kinds[i]->name);
 	return 0;
+}
+
+static int step_lazy(void *job, struct err *e)
+{
+	return rlazy_begin(job, e);
 }
 
 /* The sooner the better: whatever is written from here on is marked, by whomsoever. */
@@ -261,6 +268,8 @@ static void undo_network(void *job)
 
 static int step_commit(void *job, struct err *e)
 {
+	if (rlazy_commit(job, e) < 0)
+		return e->code;
 	return finish_commit(job, e);
 }
 
@@ -303,6 +312,7 @@ static const struct step steps[] = {
 	{ .name = "cgroups", .run = step_cgroups, .undo = undo_cgroups },
 	{ .name = "tree", .run = step_tree, .undo = undo_tree },
 	{ .name = "memory", .run = step_memory },
+	{ .name = "lazy", .run = step_lazy },
 	{ .name = "protect", .run = step_protect },
 	{ .name = "files", .run = step_files },
 	{ .name = "threads", .run = step_threads },
@@ -332,6 +342,7 @@ static const struct step dry_steps[] = {
 	{ .name = "make", .run = step_make, .undo = undo_make, .always = 1 },
 	{ .name = "tree", .run = step_tree },
 	{ .name = "memory", .run = step_memory },
+	{ .name = "lazy", .run = step_lazy },
 	{ .name = "protect", .run = step_protect },
 	{ .name = "files", .run = step_files },
 	{ .name = "threads", .run = step_threads },
@@ -366,13 +377,14 @@ static int run(struct restore *r, struct err *e)
 int restore_run(const struct options *opt, struct err *e)
 {
 	struct restore r = { .opt = opt, .images = opt->images_fd, .arena_fd = -1 };
-	int res = run(&r, e);
+	int res = rlazy_check_options(opt, e) < 0 ? e->code : run(&r, e);
 
 	spawn_close(&r);
 	runs_close(&r);
 	rfiles_close(&r);
 	rtrack_close(&r);
 	rcgroups_close(&r);
+	rlazy_close(&r);
 	memory_close(&r, res < 0);
 	rstream_close(&r);
 	intact_close(&r);

@@ -28,6 +28,7 @@
 struct rfiles;
 struct rshmem;
 struct rsysv;
+struct rlazy;
 struct rtracks;
 struct rcgroups;
 
@@ -60,6 +61,7 @@ struct rtask {
 	bool has_memory;	    /* its memory is there */
 	bool one_seccomp;	    /* all threads have the same filters: restore/task/seccomp.c */
 	struct stored_pages *pages; /* images/pages.h */
+	bool *lazy; /* for each mapping: restore/lazy.h; NULL: none is */
 	int helper_fd; /* number, in the task, of a pidfd of the coordinator: pidfd_getfd(helper_fd, N, 0)
 			* fetches our descriptor N; -1 while the task does not have it */
 };
@@ -96,6 +98,8 @@ struct restore {
 	struct fetched *fetched;       /* restore/memory_fetch.c */
 	struct intact *intact;	       /* restore/intact.c */
 	struct rtracks *tracks;	       /* restore/track.h; NULL: nothing is tracked */
+	struct rlazy *lazy;	       /* restore/lazy.h; NULL: all pages are restored at once */
+	uint64_t lazy_pages;	       /* that come later */
 	struct packed_files packed_files; /* with compressed pages, or those that are stored once */
 	struct rcgroups *cgroups; /* restore/cgroups.h; NULL: they are left alone */
 	struct restore_stream *stream; /* restore/stream.h; NULL: images come from a folder */

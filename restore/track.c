@@ -6,8 +6,7 @@
  * other write, so nothing has to be known of it. Of what is not protected here the next dump saves every page: huge
  * pages of hugetlb, what the kernel does not register. Shared memory needs no tracking (dump/mm/shmem_held.h).
  *
- * By userfaultfd: each task makes one, we take it with pidfd_getfd(2), and the task closes it. By soft-dirty bits
- * nothing is brought into the task.
+ * By userfaultfd (restore/uffd.h), or by soft-dirty bits, for which nothing is brought into the task.
  */
 #include "restore/track.h"
 
@@ -29,15 +28,12 @@
 #include "lib/uffd.h"
 #include "restore/intact.h"
 #include "restore/mm/shmem.h"
-#include "restore/run.h"
-
-enum { AT_ONCE = 64 };
+#include "restore/uffd.h"
 
 struct tracked {
 	struct rtask *t;
 	uint64_t start_time;
 	int proc_fd;   /* /proc/PID, until the count has begun */
-	int there;     /* number of the userfaultfd in the task, -1: none */
 	int held;      /* the userfaultfd, or by soft-dirty the frames; -1: it is not tracked */
 	uint64_t mark; /* by soft-dirty: lib/soft_dirty.h */
 };
@@ -95,64 +91,31 @@ static bool is_tracked(const VmaEntry *v)
 	       !(v->flags & MAP_HUGETLB);
 }
 
-/* One call in each of the tasks, at once: with the argument, or with the number that 'there' is. Tells the results. */
-static int call_all(struct restore *r, struct tracked *a, size_t count, bool make, struct err *e)
-{
-	size_t used = r->arena.used, n = 0;
-	struct plan plans[AT_ONCE];
-	struct err later = { 0 };
-	int res = 0;
-
-	for (; n < count && res == 0; n++) {
-		res = plan_begin(&plans[n], &r->arena, 1, e);
-		if (res == 0 && make)
-			plan_try(&plans[n], "make a userfaultfd", SYS_userfaultfd,
-				 ARG(uffd_flags(UFFD_WRITES_MARK)));
-		else if (res == 0)
-			plan_call(&plans[n], "close the userfaultfd", SYS_close, ARG(a[n].there));
-		if (res == 0 && (make || a[n].there >= 0))
-			res = run_start(r, a[n].t->pid, &plans[n], "tracking", e);
-	}
-	if (run_wait(r, res < 0 ? &later : e) < 0 && res == 0)
-		res = e->code;
-	for (size_t i = 0; i < n; i++) {
-		if (make && res == 0 && !r->opt->dry_run)
-			a[i].there = plan_result(&plans[i], 0);
-		plan_end(&plans[i]);
-	}
-	r->arena.used = used;
-	return res;
-}
-
 /* A task that cannot make one is not tracked. */
-static int fetch(struct tracked *k, struct err *e)
+static void begin(struct tracked *k, struct task_uffd *made)
 {
-	own_fd process = -1, fd = -1;
 	struct err why = { 0 };
+	own_fd fd = take_fd(&made->fd);
 
-	if (k->there < 0) {
-		log_debug("pid %d: no userfaultfd: %s", k->t->pid, strerror(-k->there));
-		return 0;
-	}
-	process = syscall(SYS_pidfd_open, k->t->pid, 0);
-	fd = process < 0 ? -1 : syscall(SYS_pidfd_getfd, process, k->there, 0);
 	if (fd < 0)
-		return err_sys(e, "fetch the userfaultfd of pid %d", k->t->pid);
+		return;
 	if (uffd_begin(fd, UFFD_WRITES_MARK, &why) < 0)
 		log_debug("pid %d: %s", k->t->pid, why.text);
 	else
 		k->held = take_fd(&fd);
-	return 0;
 }
 
-static int make_all(struct restore *r, struct tracked *a, size_t count, struct err *e)
+static int make_all(struct restore *r, struct rtracks *all, struct err *e)
 {
-	if (call_all(r, a, count, true, e) < 0 || r->opt->dry_run)
-		return e->code;
-	for (size_t i = 0; i < count; i++)
-		if (fetch(&a[i], e) < 0)
-			return e->code;
-	return call_all(r, a, count, false, e);
+	struct task_uffd *made = pool_array(&r->pool, struct task_uffd, all->count + 1);
+	int res;
+
+	for (size_t i = 0; i < all->count; i++)
+		made[i].t = all->all[i].t;
+	res = ruffd_make(r, made, all->count, uffd_flags(UFFD_WRITES_MARK), e);
+	for (size_t i = 0; i < all->count; i++)
+		begin(&all->all[i], &made[i]);
+	return res;
 }
 
 /* Pages that are not there yet need no protection: the kernel gives them without. */
@@ -240,12 +203,10 @@ int rtrack_begin(struct restore *r, struct err *e)
 	all->all = pool_array(&r->pool, struct tracked, r->task_count + 1);
 	for (size_t i = 0; i < r->task_count; i++)
 		if (lives(r->tasks[i]) && !has_aio(r->tasks[i]))
-			all->all[all->count++] = (struct tracked){
-				.t = r->tasks[i], .proc_fd = -1, .there = -1, .held = -1
-			};
-	for (size_t i = 0; i < all->count && all->way == TRACK_UFFD && res == 0; i += AT_ONCE)
-		res = make_all(r, all->all + i, all->count - i < AT_ONCE ? all->count - i : AT_ONCE,
-			       e);
+			all->all[all->count++] =
+				(struct tracked){ .t = r->tasks[i], .proc_fd = -1, .held = -1 };
+	if (all->way == TRACK_UFFD)
+		res = make_all(r, all, e);
 	for (size_t i = 0; i < all->count && res == 0 && !r->opt->dry_run; i++) {
 		res = count_from_here(r, &all->all[i], e);
 		if (res < 0)

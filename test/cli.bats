@@ -62,7 +62,7 @@ as_criu()
 @test "cli: an option that we lack is refused by name" {
 	says 1 "option '--tls' is not supported yet: there is no page server, and so no TLS" \
 		"$STASIS" dump -t 1 --tls
-	says 1 "option '--lazy-pages' is not supported yet: pages are always restored before the tasks run" \
+	says 1 "option '--lazy-pages' is not supported yet: there is no page server; restore --lazy does it alone" \
 		"$STASIS" restore --lazy-pages
 	says 1 "option '--unprivileged' is not supported yet: stasis has to be started by root" \
 		"$STASIS" dump -t 1 --unprivileged

@@ -7,7 +7,7 @@ wrong is one. All numbers go into build/bench.json.
 
     test/bench/bench.py [--runs N] [--json FILE] [FIGURE...]
 
-Figures: small threads tasks mappings descriptors sockets registrations watches memory crowd disk compress dedup cow precopy shared increment protect
+Figures: small threads tasks mappings descriptors sockets registrations watches memory lazy crowd disk compress dedup cow precopy shared increment protect
 """
 import argparse
 import os
@@ -122,6 +122,29 @@ def dedup(report, folder, runs):
             for what, target in ("frozen", 1.5), ("restore", 1.5), ("bytes", 1.05):
                 report.add(f"{name}: {what} with / without", ratios(took, what, "plain " + what), "x", target,
                            {} if what == "bytes" else pick(took, what, "plain " + what))
+
+
+def lazy(report, folder, runs):
+    """When the program runs, and when all its pages are there."""
+    def measure(mib):
+        took = {}
+        for name, size in ("16 MiB", 16), ("all", mib):
+            subject = Subject(folder, "memory", size)
+            try:
+                subject.dump()
+                tool("floor", "touch", size * 9 // 8)
+                start = time.monotonic()
+                took[name] = subject.restore("--lazy", "-v3")
+                subject.await_pages()
+                took["filled"] = (time.monotonic() - start) * 1e6
+            finally:
+                subject.end()
+        return took | {"plain": once(folder, "memory", mib)["restore"]}
+
+    took = several(runs, lambda: measure(4096))
+    report.add("lazy, 4 GiB: runs / 16 MiB", ratios(took, "all", "16 MiB"), "x", 1.5, pick(took, "all", "16 MiB"))
+    report.add("lazy, 4 GiB: all there / plain restore", ratios(took, "filled", "plain"), "x", 1 / 0.7,
+               pick(took, "filled", "plain"))
 
 
 def small(report, folder, runs):
@@ -325,8 +348,9 @@ def protect(report, folder, runs):
                {})
 
 
-FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, sockets, registrations,
-                                                    watches, memory, crowd, disk, compress, dedup, cow, precopy,
+FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, sockets,
+                                                    registrations,
+                                                    watches, memory, lazy, crowd, disk, compress, dedup, cow, precopy,
                                                     shared, increment, protect)}
 
 

@@ -90,9 +90,14 @@ class Subject:
         wait_until(lambda: all(map(is_gone, pids)), "init to reap what was saved")
         return microseconds(said), int(re.search(r"Frozen time: (\d+)", said).group(1))
 
-    def restore(self):
+    def restore(self, *options):
         return microseconds(tool("clock", STASIS, "restore", "-d", "-D", self.images,
-                                 "-o", "restore.log"))
+                                 "-o", "restore.log", *options))
+
+    def await_pages(self):
+        """Until whoever brings the pages of a lazy restore has written that all are there."""
+        log = os.path.join(self.images, "restore.log")
+        wait_until(lambda: "lazy: all pages are there" in open(log).read(), "all pages")
 
     def kill(self):
         pids = [self.pid] + below(self.pid)

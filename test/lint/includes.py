@@ -9,10 +9,11 @@ BELOW = {
     "lib": {"lib"},
     "images": {"images", "lib"},
     "parasite": {"parasite", "lib"},
-    "dump": {"dump", "images", "parasite", "lib"},
-    "restore": {"restore", "images", "parasite", "lib"},
-    "migrate": {"migrate", "images", "parasite", "lib"},
-    "cli": {"cli", "dump", "restore", "migrate", "images", "parasite", "lib"},
+    "lazy": {"lazy", "images", "lib"},
+    "dump": {"dump", "lazy", "images", "parasite", "lib"},
+    "restore": {"restore", "lazy", "images", "parasite", "lib"},
+    "migrate": {"migrate", "lazy", "images", "parasite", "lib"},
+    "cli": {"cli", "dump", "restore", "migrate", "lazy", "images", "parasite", "lib"},
 }
 ONLY_IN = {
     "bpf/": "lib/vma_bits.c",

@@ -1,0 +1,26 @@
+/*
+ * --lazy: private anonymous memory is only mapped. Its pages come when they are touched, and the rest behind that, from a process
+ * that goes on when we are gone (lazy/server.h).
+ *
+ * What cannot be lazy has its pages before the tree runs, as without it: shared memory, private mappings of files (the kernel
+ * has userfaultfds for none of their pages), huge pages, what is locked, and what a child shares with its parent
+ * copy-on-write: pages that come later could be shared no more.
+ */
+#ifndef STASIS_RESTORE_LAZY_H
+#define STASIS_RESTORE_LAZY_H
+
+#include "restore/restore.h"
+
+must_check int rlazy_check_options(const struct options *opt, struct err *e);
+/* When it is known who is born of whom: which mappings are lazy. */
+must_check int rlazy_decide(struct restore *r, struct err *e);
+/* Whether the pages of this mapping come later. */
+bool rlazy_covers(const struct rtask *t, const VmaEntry *v);
+/* All is mapped, nobody has touched it: from here on pages are brought. */
+must_check int rlazy_begin(struct restore *r, struct err *e);
+/* The last before the tree is let go: whoever brings them is there, and goes on without us. */
+must_check int rlazy_commit(struct restore *r, struct err *e);
+/* At the very end, however it went. */
+void rlazy_close(struct restore *r);
+
+#endif
