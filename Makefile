@@ -188,11 +188,11 @@ bench: deps
 	$(AS_ROOT) test/bench/bench.py
 
 # With coverage of what reads images, so another compilation of just that; each fuzzer for SECONDS.
-FUZZERS := image_fuzz packed_fuzz
-FUZZ_SRCS := $(wildcard images/*.c lib/*.c cli/show*.c) cli/json.c
+FUZZERS := image_fuzz packed_fuzz files_fuzz
+FUZZ_SRCS = $(if $(filter files_fuzz,$*),$(filter-out cli/main.c,$(SRCS)) $(BLOBS),$(wildcard images/*.c lib/*.c cli/show*.c) cli/json.c)
 SECONDS ?= 60
 fuzz: $(FUZZERS:%=fuzz-%)
-fuzz-%: $(B)/cli/formats.inc $(PB_HDRS)
+fuzz-%: $(B)/cli/formats.inc $(PB_HDRS) $(BLOBS)
 	mkdir -p $(B)/test/fuzz/corpus-$*
 	clang $(BASE_CFLAGS) $(PKG_CFLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		-o $(B)/test/fuzz/$* test/fuzz/$*.c $(FUZZ_SRCS) $(PB_SRCS) $(PKG_LIBS) -lpthread
