@@ -193,12 +193,13 @@ bench: deps
 	$(AS_ROOT) test/bench/bench.py
 
 # With coverage of what reads images, so another compilation of just that; each fuzzer for SECONDS.
-FUZZERS := image_fuzz packed_fuzz request_fuzz
-FUZZ_SRCS := $(wildcard images/*.c lib/*.c cli/show*.c cli/options*.c) cli/json.c cli/commands.c cli/config.c
-FUZZ_SRCS += cli/rpc_options.c cli/rpc_message.c
+FUZZERS := image_fuzz packed_fuzz request_fuzz files_fuzz
+FUZZ_SRCS = $(if $(filter files_fuzz,$*),$(filter-out cli/main.c,$(SRCS)) $(BLOBS),$(FUZZ_FEW))
+FUZZ_FEW := $(wildcard images/*.c lib/*.c cli/show*.c cli/options*.c) cli/json.c cli/commands.c cli/config.c
+FUZZ_FEW += cli/rpc_options.c cli/rpc_message.c
 SECONDS ?= 60
 fuzz: $(FUZZERS:%=fuzz-%)
-fuzz-%: $(B)/cli/formats.inc $(PB_HDRS)
+fuzz-%: $(B)/cli/formats.inc $(PB_HDRS) $(BLOBS)
 	mkdir -p $(B)/test/fuzz/corpus-$*
 	clang $(BASE_CFLAGS) $(PKG_CFLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		-o $(B)/test/fuzz/$* test/fuzz/$*.c $(FUZZ_SRCS) $(PB_SRCS) $(PKG_LIBS) -lpthread

@@ -46,6 +46,8 @@ static void put_string(struct json *j, const unsigned char *c, size_t left)
 			size = 1;
 		} else if (*c < 0x20 || *c == 0x7f) {
 			fprintf(j->out, "\\u%04x", *c);
+		} else if (*c == 0xc2 && c[1] <= 0x9f) { /* controls to terminals, too */
+			fprintf(j->out, "\\u%04x", c[1]);
 		} else {
 			if (*c == '"' || *c == '\\')
 				fputc('\\', j->out);

@@ -23,6 +23,7 @@
 #include "images/pstree.pb-c.h"
 #include "images/task/fs.pb-c.h"
 #include "images/task/ids.pb-c.h"
+#include "lib/log.h"
 #include "lib/io.h"
 #include "lib/own.h"
 
@@ -125,10 +126,16 @@ static void put_inet(FILE *out, const InetSkEntry *s)
 /* Bytes of an image on a terminal: only what can be printed. */
 static void put_clean(FILE *out, const void *text, size_t size)
 {
-	const unsigned char *c = text;
+	own_mem char *copy = malloc(size + 1);
 
+	if (!copy)
+		return;
+	memcpy(copy, text, size);
+	copy[size] = 0;
 	for (size_t n = 0; n < size; n++)
-		fputc(c[n] < 0x20 || c[n] == 0x7f ? '?' : c[n], out);
+		copy[n] = copy[n] ? copy[n] : '?';
+	log_tame(copy);
+	fputs(copy, out);
 }
 
 static void put_name(FILE *out, const char *name)

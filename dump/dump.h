@@ -39,6 +39,7 @@ struct seen_pages;
 struct network;
 struct cgroups;
 struct freezer;
+struct sysv;
 
 /* Values of task_core_entry.task_state. */
 enum task_state { TASK_ALIVE = 1, TASK_DEAD = 2, TASK_STOPPED = 3 };
@@ -112,6 +113,7 @@ struct dump {
 	struct dump_stream *stream; /* dump/stream.h; NULL: into the folder */
 	struct cgroups *cgroups;    /* dump/cgroups.h; NULL: nobody has looked yet */
 	struct freezer *freezer;    /* dump/freezer.h; NULL: without a control group */
+	struct sysv *sysv;	    /* dump/sysv.h; NULL: nobody has looked yet */
 	struct network *network;    /* dump/network.h; NULL: there are no connections */
 	struct background *background; /* writes images; NULL: they are written at once */
 };

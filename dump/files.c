@@ -34,6 +34,7 @@ int files_get(struct dump *d, struct files **ret, struct err *e)
 		if (files->self_fd < 0)
 			return err_sys(e, "open '/proc/self/fd'");
 		d->files = files;
+		files_addresses_begin(files);
 	}
 	*ret = files;
 	return 0;
@@ -391,6 +392,7 @@ void files_undo(struct dump *d)
 	if (files->queues)
 		image_drop(files->queues);
 	files_forget(files);
+	files_addresses_end(files);
 	watch_forget(files);
 	netlink_unix_free(files->unix_all, files->unix_count);
 	free(files->entries);

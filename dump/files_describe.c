@@ -2,7 +2,8 @@
  * What one descriptor is: its description found among those known, or recognised by a kind.
  *
  * The same description has the same mount and inode; among those, kcmp(KCMP_FILE) decides. As that gives an order,
- * descriptions are kept in a search tree, and 10,000 descriptors of one file cost 14 comparisons each. Event counters all
+ * descriptions are kept in a search tree, and 1,000 descriptors of one file cost 10 comparisons each; of more their addresses
+ * are asked for at once (dump/files_addresses.c). Event counters all
  * have one inode, but each has a number of its own.
  * Position and flags are no part of the key: somebody outside of the tree may be changing them.
  */
@@ -29,6 +30,7 @@ enum { FDINFO_SIZE = 4096, LINK_SIZE = 4096 };
 struct known_file {
 	struct files *files;
 	uint64_t mnt_id, ino, event;
+	uint64_t address; /* dump/files_addresses.c; 0: not known, of none */
 	int pid, num;
 	struct file *file;
 };
@@ -44,6 +46,8 @@ static int compare(const void *va, const void *vb)
 		return a->ino < b->ino ? -1 : 1;
 	if (a->event != b->event)
 		return a->event < b->event ? -1 : 1;
+	if (a->address)
+		return a->address < b->address ? -1 : a->address > b->address;
 	r = syscall(SYS_kcmp, a->pid, b->pid, KCMP_FILE, a->num, b->num);
 	if (r < 0)
 		a->files->compare_errno = errno;
@@ -262,6 +266,8 @@ static int find_file(struct task *t, const struct known_file *like, const char *
 	if (!key)
 		return err_sys(e, "memory for fd %d of pid %d", num, pid);
 	*key = (struct known_file){ .files = files, .pid = pid, .num = num };
+	if (files_address(files, pid, num, &key->address, e) < 0)
+		return e->code;
 	files_number(fdinfo, "mnt_id", 10, &key->mnt_id);
 	files_number(fdinfo, "ino", 10, &key->ino);
 	files_number(fdinfo, "eventfd-id", 10, &key->event);

@@ -5,6 +5,7 @@
  * A name may really end so, and another file may have come under the old name; so device and inode decide, never
  * the text. The text has no symbolic links in it, so none is followed.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -172,6 +173,32 @@ static bool is_external(struct file *f, RegFileEntry *reg)
 	return true;
 }
 
+/*
+ * sem_open(3) makes a semaphore under a name of its own, "sem." and six letters, gives it the right one by link(2), and removes
+ * the first, by which the kernel knows the mapping of its maker for ever.
+ */
+static const char *name_of_semaphore(const struct file *f, const char *removed)
+{
+	const char *slash = strrchr(removed, '/');
+	char *folder = pool_text(&f->dump->pool, removed);
+	struct dirent *entry;
+
+	if (!slash || strncmp(slash, "/sem.", 5) != 0 || strlen(slash) != strlen("/sem.XXXXXX"))
+		return NULL;
+	folder[slash - removed] = 0;
+	own_dir dir = opendir(folder);
+	while (dir && (entry = readdir(dir))) {
+		const char *name;
+
+		if (strncmp(entry->d_name, "sem.", 4) != 0 || entry->d_ino != f->st.st_ino)
+			continue;
+		name = pool_format(&f->dump->pool, "%s/%s", folder, entry->d_name);
+		if (leads_to(name, &f->st))
+			return name;
+	}
+	return NULL;
+}
+
 static int find_name(struct file *f, RegFileEntry *reg, struct err *e)
 {
 	const char *base, *other;
@@ -186,6 +213,11 @@ static int find_name(struct file *f, RegFileEntry *reg, struct err *e)
 		reg->name = (char *)base;
 		if (leads_to(base, &f->st)) /* removed, and linked again */
 			return 0;
+		other = f->st.st_nlink ? name_of_semaphore(f, base) : NULL;
+		if (other) {
+			reg->name = (char *)other;
+			return 0;
+		}
 	}
 	if (is_device(&f->st) && f->dump->opt->evasive_devices) {
 		other = other_node(f);

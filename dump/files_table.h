@@ -5,6 +5,7 @@
 #include "dump/files.h"
 #include "images/fd/remap.pb-c.h"
 
+struct addresses;
 struct netlink_unix;
 struct remap;
 struct held_lock;
@@ -33,8 +34,9 @@ struct files {
 	void *by_description; /* tsearch trees */
 	void *by_link;
 	void *by_ghost;
-	int self_fd;	   /* directory /proc/self/fd */
-	int compare_errno; /* why a comparison of descriptions could not be made */
+	struct addresses *addresses; /* dump/files_addresses.c; NULL: kcmp tells */
+	int self_fd;		     /* directory /proc/self/fd */
+	int compare_errno;	     /* why a comparison of descriptions could not be made */
 	FownEntry *no_owner;
 	struct remap *remaps; /* dump/fd/remap.c */
 	uint32_t ghost_count;
@@ -53,6 +55,13 @@ must_check int files_get(struct dump *d, struct files **ret, struct err *e);
 must_check int files_put(struct files *files, FileEntry *entry, struct err *e);
 /* Reads one descriptor of a table into *ret. */
 must_check int files_describe(struct fd_table *table, struct descriptor *ret, struct err *e);
+/*
+ * Where there are many descriptors: the kernel's addresses of their descriptions, instead of a comparison for each step of
+ * a search. Of all or of none: then it is 0.
+ */
+void files_addresses_begin(struct files *files);
+must_check int files_address(struct files *files, int pid, int num, uint64_t *ret, struct err *e);
+void files_addresses_end(struct files *files);
 /* Frees the trees. */
 void files_forget(struct files *files);
 /* dump/watch.c */

@@ -38,6 +38,7 @@
 	KIND(mm)                                                                                \
 	KIND(dumpable)                                                                          \
 	KIND(thp)                                                                               \
+	KIND(sysvipc)                                                                           \
 	/* Writes down what the others have left over. */                                       \
 	KIND(extra)
 

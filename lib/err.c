@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/log.h"
+
 int err_sys(struct err *e, const char *fmt, ...)
 {
 	int code = errno ? errno : EIO;
@@ -89,9 +91,6 @@ int err_on(struct err *e, const char *fmt, ...)
 const char *err_text(const struct err *e, char *buf, unsigned long size)
 {
 	snprintf(buf, size, "%s%s%s", e->text, e->hint[0] ? "; " : "", e->hint);
-	/* Names come from images and from other people's processes: no line breaks, nothing that a terminal obeys. */
-	for (char *c = buf; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+	log_tame(buf); /* no line breaks either */
 	return buf;
 }

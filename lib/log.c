@@ -109,6 +109,14 @@ static void keep_first(const char *where, const char *fmt, va_list ap)
 	*state.first = first;
 }
 
+/* Names come from images and from other people's processes: nothing that a terminal obeys. C1 is U+0080 to U+009F. */
+void log_tame(char *text)
+{
+	for (unsigned char *c = (unsigned char *)text; *c; c++)
+		if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f))
+			*c = '?';
+}
+
 void log_line(enum log_level level, const char *where, const char *fmt, ...)
 {
 	char line[2048];
@@ -138,8 +146,11 @@ void log_line(enum log_level level, const char *where, const char *fmt, ...)
 	n += r;
 	if (n > sizeof(line) - 2)
 		n = sizeof(line) - 2;
-	if (n == 0 || line[n - 1] != '\n')
-		line[n++] = '\n';
+	if (n > text && line[n - 1] == '\n')
+		n--;
+	line[n] = 0;
+	log_tame(line + text);
+	line[n++] = '\n';
 	if (state.holding)
 		hold(line, n);
 	else if (!put_split(line + text, line, n) && write(state.fd, line, n) < 0)

@@ -29,6 +29,9 @@ int log_fd(void);
 void log_line(enum log_level level, const char *where, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Control characters become question marks; every line of the log and every error goes through it. */
+void log_tame(char *text);
+
 #define LOG_NUMBER(line) #line
 #define LOG_WHERE(file, line) file ":" LOG_NUMBER(line)
 #define LOG_HERE LOG_WHERE(__FILE__, __LINE__)

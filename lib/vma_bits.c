@@ -1,18 +1,16 @@
 /* A BPF program that writes down start, end and flags of each mapping; see vma_bits.h. */
 #include "lib/vma_bits.h"
 
-#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "lib/bpf_iter.h"
 #include "lib/own.h"
 
-enum { AT_ONCE = 64 << 10, DEEP = 8 };
+enum { DEEP = 8 };
 
 /* Where something lies in a structure of the running kernel. */
 struct place {
@@ -72,17 +70,11 @@ static int find_places(struct place *all, size_t count, int *ret_hook, struct er
 	return 0;
 }
 
-#define LOAD(to, from, at) ((struct bpf_insn){ BPF_LDX | BPF_MEM | BPF_DW, to, from, at, 0 })
-#define STORE(at, from) ((struct bpf_insn){ BPF_STX | BPF_MEM | BPF_DW, BPF_REG_10, from, at, 0 })
-#define OPERATE(how, to, from, number) ((struct bpf_insn){ BPF_ALU64 | (how), to, from, 0, number })
-#define JUMP(how, if_reg, far, number) \
-	((struct bpf_insn){ BPF_JMP | (how), if_reg, 0, far, number })
-
 int vma_bits_open(int *ret_program, struct err *e)
 {
 	struct place p[] = { { "vm_start", -1 }, { "vm_end", -1 }, { "vm_flags", -1 } };
 	const int size = sizeof(struct vma_bits);
-	int hook = 0, fd;
+	int hook = 0;
 
 	if (find_places(p, ARRAY_SIZE(p), &hook, e) < 0)
 		return e->code;
@@ -105,60 +97,18 @@ int vma_bits_open(int *ret_program, struct err *e)
 		OPERATE(BPF_MOV | BPF_K, BPF_REG_0, 0, 0),
 		JUMP(BPF_EXIT, 0, 0, 0),
 	};
-	const struct bpf_prog_load_opts options = { .sz = sizeof(options),
-						    .expected_attach_type = BPF_TRACE_ITER,
-						    .attach_btf_id = hook };
-
-	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "stasis_vmas", "GPL", program,
-			   ARRAY_SIZE(program), &options);
-	if (fd < 0)
-		return err_sys(e, "load a program that reads mappings");
-	*ret_program = fd;
-	return 0;
-}
-
-static int read_all(int fd, struct vma_bits **ret, size_t *count, struct err *e)
-{
-	own_mem char *all = NULL;
-	size_t used = 0, room = 0;
-
-	for (;;) {
-		ssize_t n;
-
-		if (room - used < AT_ONCE) {
-			char *more = realloc(all, room = room * 2 + AT_ONCE);
-
-			if (!more)
-				return err_sys(e, "memory for mappings");
-			all = more;
-		}
-		n = read(fd, all + used, room - used);
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n < 0)
-			return err_sys(e, "read the flags of mappings");
-		if (n == 0)
-			break;
-		used += n;
-	}
-	*count = used / sizeof(**ret);
-	*ret = (struct vma_bits *)take_mem(all);
-	return 0;
+	return bpf_iter_load(&(struct bpf_iter_program){ "stasis_vmas", hook, program,
+							 ARRAY_SIZE(program) },
+			     ret_program, e);
 }
 
 int vma_bits_read(int program, pid_t pid, struct vma_bits **ret, size_t *count, struct err *e)
 {
-	union bpf_iter_link_info whose = { .task.pid = pid };
-	const struct bpf_link_create_opts options = { .sz = sizeof(options),
-						      .iter_info = &whose,
-						      .iter_info_len = sizeof(whose) };
-	own_fd link = bpf_link_create(program, 0, BPF_TRACE_ITER, &options), fd = -1;
+	struct bpf_iter_records r = { .bytes = sizeof(**ret) };
 
-	/* A kernel that knows no such choice says E2BIG. */
-	if (link < 0)
-		return err_sys(e, "let a program read the mappings of one process");
-	fd = bpf_iter_create(link);
-	if (fd < 0)
-		return err_sys(e, "let a program read mappings");
-	return read_all(fd, ret, count, e);
+	if (bpf_iter_read(program, pid, &r, e) < 0)
+		return e->code;
+	*ret = r.all;
+	*count = r.count;
+	return 0;
 }

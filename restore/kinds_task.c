@@ -25,6 +25,7 @@
 	KIND(cgroup)                                                                     \
 	KIND(loginuid)                                                                   \
 	KIND(coredump_filter)                                                            \
+	KIND(sysvipc)                                                                    \
 	/* From here on: all that needs privileges, giving them up, what that resets. */ \
 	KIND(seccomp)                                                                    \
 	KIND(rlimits)                                                                    \

@@ -95,6 +95,9 @@ static int step_make(void *job, struct err *e)
 	for (size_t i = 0; i < vma_restore_kind_count; i++)
 		if (vma_restore_kinds[i]->prepare && vma_restore_kinds[i]->prepare(r, e) < 0)
 			return err_on(e, "%s", vma_restore_kinds[i]->name);
+	for (size_t i = 0; i < restore_kind_count; i++)
+		if (restore_kinds[i]->make && restore_kinds[i]->make(r, e) < 0)
+			return err_on(e, "%s", restore_kinds[i]->name);
 	return 0;
 }
 
@@ -386,6 +389,9 @@ int restore_run(const struct options *opt, struct err *e)
 	rcgroups_close(&r);
 	rlazy_close(&r);
 	memory_close(&r, res < 0);
+	for (size_t i = 0; i < restore_kind_count; i++)
+		if (restore_kinds[i]->close)
+			restore_kinds[i]->close(&r, res < 0);
 	rstream_close(&r);
 	intact_close(&r);
 	packed_files_close(&r.packed_files);

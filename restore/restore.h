@@ -29,6 +29,7 @@ struct rfiles;
 struct rshmem;
 struct rsysv;
 struct rlazy;
+struct rsysv_ipc;
 struct rtracks;
 struct rcgroups;
 
@@ -94,6 +95,7 @@ struct restore {
 	struct rfiles *files;	       /* restore/files.h */
 	struct rshmem *shmem;	       /* restore/mm/shmem.h */
 	struct rsysv *sysv;	       /* restore/mm/sysv.h */
+	struct rsysv_ipc *sysv_ipc;    /* restore/sysv.h; NULL: nothing */
 	struct runs *runs;	       /* restore/run.h */
 	struct fetched *fetched;       /* restore/memory_fetch.c */
 	struct intact *intact;	       /* restore/intact.c */
@@ -125,6 +127,9 @@ struct restore_kind {
 	const char *name;
 	/* Once, before anything is created: loads and checks an image of the whole dump (seccomp.img). */
 	int (*load)(struct restore *r, struct err *e);
+	/* Once, before there are tasks: makes what they find when they come. */
+	int (*make)(struct restore *r, struct err *e);
+	void (*close)(struct restore *r, bool failed);
 	/* How many entries it adds in any one stage if that depends on the images; a few need not be counted. */
 	uint32_t (*room)(const struct rthread *t);
 	int (*task_state)(struct rtask *t, struct plan *p, struct err *e);

@@ -26,7 +26,12 @@
 #define INOTIFY_IOC_SETNEXTWD _IOW('I', 0, int32_t)
 #endif
 
-enum { EVENT_SIZE = sizeof(struct inotify_event), FILLING = 1000, FAR_WD = 0x40000000 };
+enum {
+	EVENT_SIZE = sizeof(struct inotify_event),
+	FILLING = 1000,
+	FAR_WD = 0x40000000,
+	COUNT_MAX = 1 << 20
+};
 
 static int inotify_make(struct restore *r, const FileEntry *f, int *ret_fd, struct err *e)
 {
@@ -74,12 +79,42 @@ static int add_watch(int fd, const InotifyWdEntry *wd, int place, struct err *e)
 	return err_hint(e, "the kernel needs CONFIG_CHECKPOINT_RESTORE");
 }
 
+static int watch_own(int fd, int *ret_wd)
+{
+	int file = memfd_create("stasis", MFD_CLOEXEC);
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	*ret_wd = file < 0 ? -1 : inotify_add_watch(fd, path, IN_ATTRIB);
+	return file;
+}
+
+/* Numbers are given in order, so watches of ours come and go until it is the turn of this one. */
+static int count_up(int fd, uint32_t wd, struct err *e)
+{
+	for (uint32_t tries = 0; tries < COUNT_MAX; tries++) {
+		int got;
+		own_fd file = watch_own(fd, &got);
+
+		if (file < 0 || got < 0)
+			return err_sys(e, "count up to the number of its watch %u", wd);
+		inotify_rm_watch(fd, got);
+		if (got + 1 == (int)wd)
+			return 0;
+		if (got >= (int)wd)
+			break;
+	}
+	err_code(e, ENOTSUP, "its watch cannot get the number %u", wd);
+	return err_hint(e, "the kernel needs CONFIG_CHECKPOINT_RESTORE");
+}
+
 static int set_next(int fd, uint32_t wd, struct err *e)
 {
-	/* A kernel that cannot do it may still give the right number. */
-	if (ioctl(fd, INOTIFY_IOC_SETNEXTWD, wd) < 0 && errno != ENOTTY)
+	if (ioctl(fd, INOTIFY_IOC_SETNEXTWD, wd) == 0)
+		return 0;
+	if (errno != ENOTTY)
 		return err_sys(e, "choose the number of its watch %u", wd);
-	return 0;
+	return count_up(fd, wd, e);
 }
 
 static int inotify_settle(struct restore *r, const FileEntry *f, int fd, struct err *e)
@@ -133,16 +168,6 @@ static void take_out(int fd, int leave)
 	}
 }
 
-static int watch_own(int fd, int *ret_wd)
-{
-	int file = memfd_create("stasis", MFD_CLOEXEC);
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
-	*ret_wd = file < 0 ? -1 : inotify_add_watch(fd, path, IN_ATTRIB);
-	return file;
-}
-
 /* Two files by turns: an event that is like the last one is left out. */
 static void fill(int fd, int a, int b)
 {
@@ -159,9 +184,9 @@ static void fill(int fd, int a, int b)
 static bool overflow(int fd, uint32_t next)
 {
 	int wd[2] = { -1, -1 };
-	struct err e = { 0 };
 
-	if (set_next(fd, FAR_WD, &e) < 0)
+	/* On a kernel where numbers can only be counted up, the next watch of the program has another one. */
+	if (ioctl(fd, INOTIFY_IOC_SETNEXTWD, FAR_WD) < 0 && errno != ENOTTY)
 		return false;
 	own_fd a = watch_own(fd, &wd[0]);
 	own_fd b = watch_own(fd, &wd[1]);
@@ -172,7 +197,7 @@ static bool overflow(int fd, uint32_t next)
 		if (wd[i] >= 0)
 			inotify_rm_watch(fd, wd[i]);
 	take_out(fd, wd[1] >= 0 ? EVENT_SIZE : 0);
-	return wd[1] >= 0 && set_next(fd, next, &e) == 0;
+	return wd[1] >= 0 && (ioctl(fd, INOTIFY_IOC_SETNEXTWD, next) == 0 || errno == ENOTTY);
 }
 
 static void inotify_done(struct restore *r)

@@ -9,16 +9,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "lib/io.h"
 #include "lib/log.h"
 #include "restore/mm/shmem.h"
+#include "restore/sysv.h"
 
 #define HUGE_SIZE_BITS (0x3fU << 26)
 
@@ -52,54 +49,28 @@ static int check_same(const struct rsegment *s, const struct shmid_ds *ds, struc
 			ds->shm_perm.__key, ds->shm_segsz);
 }
 
-/* 0, or -errno. The kernel gives the wished id if it is free, and another one otherwise. */
-static int take(const struct rsegment *s, int key)
+static int get(int key, int flags, const void *arg)
 {
-	const IpcDescEntry *d = s->entry->desc;
-	int flags = IPC_CREAT | IPC_EXCL | (int)(d->mode & 0777), id;
+	const IpcShmEntry *m = arg;
 
-	if (s->entry->hugetlb_flag & SHM_HUGETLB)
-		flags |= SHM_HUGETLB | (int)(s->entry->hugetlb_flag & HUGE_SIZE_BITS);
-	id = shmget(key, s->entry->size, flags);
-	if (id < 0)
-		return -errno;
-	if ((uint32_t)id == d->id)
-		return 0;
-	shmctl(id, IPC_RMID, NULL);
-	return -EEXIST;
+	if (m->hugetlb_flag & SHM_HUGETLB)
+		flags |= SHM_HUGETLB | (int)(m->hugetlb_flag & HUGE_SIZE_BITS);
+	return shmget(key, m->size, flags);
 }
 
-/* Who creates a segment stays its creator for good, so a child that is that user does it. */
-static int take_as_creator(const struct rsegment *s, int key)
+static void remove_segment(int id)
 {
-	const IpcDescEntry *d = s->entry->desc;
-	int status;
-	pid_t pid;
-
-	if (d->cuid == geteuid() && d->cgid == getegid())
-		return take(s, key);
-	pid = fork();
-	if (pid == 0) {
-		if (syscall(SYS_setresgid, -1, d->cgid, -1) < 0 ||
-		    syscall(SYS_setresuid, -1, d->cuid, -1) < 0)
-			_exit(errno);
-		_exit(-take(s, key));
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		return -errno;
-	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
+	shmctl(id, IPC_RMID, NULL);
 }
 
 static int make(struct rsegment *s, int key, struct err *e)
 {
-	char text[16];
-	int r;
+	const struct sysv_maker maker = { "/proc/sys/kernel/shm_next_id", get, remove_segment,
+					  s->entry };
+	int r = sysv_take(s->entry->desc, key, &maker);
 
-	snprintf(text, sizeof(text), "%u", s->entry->desc->id);
-	if (io_put(AT_FDCWD, "/proc/sys/kernel/shm_next_id", text, e) < 0)
-		return e->code;
-	r = take_as_creator(s, key);
-	return r < 0 ? err_res(e, r, "shmget(key 0x%x, %lu bytes)", key, s->entry->size) : 0;
+	return r < 0 ? err_res(e, r, "make a segment (key 0x%x, %lu bytes)", key, s->entry->size) :
+		       0;
 }
 
 static int make_new(struct rsegment *s, struct err *e)

@@ -106,6 +106,31 @@ teardown()
 	runs "$PID"
 }
 
+@test "inotify: a file that no path leads to is found by its handle alone" {
+	start fd/inotify
+	mount --bind /dev/null "$TEST_DIR/once" || skip "nothing can be mounted"
+	if ! dump; then
+		umount "$TEST_DIR/once"
+		fail "it is not dumped"
+	fi
+	until_true is_gone
+	umount "$TEST_DIR/once"
+	! "$STASIS" show "$IMAGES/files.img" | grep -q "\"path\": *\"$TEST_DIR/once\"" || fail "it has a path"
+	mv "$TEST_DIR/once" "$TEST_DIR/moved"
+	restore
+	mv "$TEST_DIR/moved" "$TEST_DIR/once"
+	check
+}
+
+@test "inotify: a kernel that cannot choose numbers of watches" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is restored"
+	start fd/inotify
+	dump
+	until_true is_gone
+	"$BUILD/test/fd/inotify_old" "$STASIS" restore -d -D "$IMAGES" -o restore.log
+	check
+}
+
 @test "inotify: without handles, a path that leads nowhere fails the restore" {
 	in_overlay
 	start fd/inotify

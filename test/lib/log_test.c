@@ -71,8 +71,21 @@ static void lines_of_a_pid(void)
 	rmdir(dir);
 }
 
+/* A name of an image could move the cursor, or begin a line of its own. */
+static void nothing_that_a_terminal_obeys(void)
+{
+	assert(mkdtemp(dir) && chdir(dir) == 0);
+	log_setup(make("log"), LOG_LEVEL_WARN);
+	log_line(LOG_LEVEL_WARN, "a.c:1", "'%s' is gone", "a\x1b[2Jb\nc\xc2\x9b\x7f\xc3\xa4");
+	assert(!strcmp(text_of("log"), "Warn  (a.c:1): 'a?[2Jb?c?\x9b?\xc3\xa4' is gone\n"));
+	rmdir(dir);
+}
+
 int main(void)
 {
-	return unit_run((struct unit[]){
-		UNIT(levels_and_shape), UNIT(early_lines_are_kept), UNIT(lines_of_a_pid), {} });
+	return unit_run((struct unit[]){ UNIT(levels_and_shape),
+					 UNIT(early_lines_are_kept),
+					 UNIT(lines_of_a_pid),
+					 UNIT(nothing_that_a_terminal_obeys),
+					 {} });
 }

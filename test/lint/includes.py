@@ -16,7 +16,7 @@ BELOW = {
     "cli": {"cli", "dump", "restore", "migrate", "lazy", "images", "parasite", "lib"},
 }
 ONLY_IN = {
-    "bpf/": "lib/vma_bits.c",
+    "bpf/": ("lib/bpf_", "lib/vma_bits.c"),
     "netlink/": "lib/netlink",
     "nftables/": "lib/netlock.c",
     "sys/capability.h": "lib/caps.c",

@@ -82,15 +82,24 @@ class Place:
         return [os.path.join(top, f) for top, dirs, files in os.walk(where) for f in files]
 
     def world(self):
-        """Files and System V segments; mounts."""
+        """Files and System V objects; mounts."""
         found = []
         for top, dirs, files in os.walk("/tmp"):
             if top in (self.args.scratch, os.getcwd()):
                 dirs.clear()
                 continue
             found += [(path, os.lstat(path).st_size) for path in (os.path.join(top, f) for f in files + dirs)]
-        with open("/proc/self/mounts") as m, open("/proc/sysvipc/shm") as s:
-            return (sorted(found), s.read()), set(m)
+        with open("/proc/self/mounts") as m:
+            return (sorted(found), self.sysv()), set(m)
+
+    @staticmethod
+    def sysv():
+        """What there is, without what it is like."""
+        there = {}
+        for what in ("shm", "sem", "msg"):
+            with open(f"/proc/sysvipc/{what}") as f:
+                there[what] = [line.split()[1] for line in f][1:]
+        return there
 
     def is_changed(self, before):
         """A mount goes by itself when somebody outside removes its directory: other tests do, behind an unmount there."""
@@ -118,9 +127,9 @@ class Place:
                     pass
             self.reap()
             time.sleep(0.002)
-        with open("/proc/sysvipc/shm") as s:
-            if len(s.readlines()) > 1:
-                subprocess.run(["ipcrm", "--all=shm"], check=True)
+        for what, ids in self.sysv().items():
+            if ids:
+                subprocess.run(["ipcrm", f"--all={what}"], check=True)
 
     def run(self, command):
         """(status or None, what it wrote on standard error)"""

@@ -11,6 +11,7 @@ damaged()
 	unshare --mount --pid --ipc --fork true 2>/dev/null || skip "no namespaces can be made here"
 	dump "$@"
 	until_true is_gone
+	[ -z "${KEY:-}" ] || ipcrm -S "$KEY" -Q "$KEY" # they stay with the host
 	# In the minutes to come the number may well become somebody else's, who is not to be killed at the end.
 	# shellcheck disable=SC2034 # the teardown in ../lib.bash reads it
 	PID=
@@ -56,4 +57,11 @@ damaged()
 @test "damaged: pages that are stored once" {
 	start mm/cow
 	damaged --dedup-pages
+}
+
+@test "damaged: System V semaphores and message queues" {
+	[ -n "${SOAK:-}" ] || skip "make soak has the time for it"
+	start task/sysvipc
+	KEY=$((0x57a515 + PID))
+	damaged
 }
