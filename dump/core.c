@@ -8,7 +8,6 @@
 #include "dump/ids.h"
 #include "dump/network.h"
 #include "images/image.h"
-#include "images/ns/time.pb-c.h"
 
 enum { IMAGE_VERSION = 2, PRE_DUMP_READ = 2 };
 enum { LOCKED_BY_NFTABLES = 1, NOT_LOCKED = 2 }; /* network_lock_method */
@@ -115,20 +114,8 @@ static int save_tree_entry(struct image *img, const struct task *t, struct err *
 	return image_write(img, &p, e);
 }
 
-static void read_clock(clockid_t clock, Timespec *ret)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	timespec__init(ret);
-	ret->tv_sec = now.tv_sec;
-	ret->tv_nsec = now.tv_nsec;
-}
-
 int core_save_tree(struct dump *d, struct err *e)
 {
-	Timespec monotonic, boottime;
-	TimensEntry clocks;
 	own_image img = { 0 };
 
 	if (image_create(&img, d->images, IMG_PSTREE, 0, e) < 0)
@@ -136,14 +123,7 @@ int core_save_tree(struct dump *d, struct err *e)
 	for (size_t i = 0; i < d->task_count; i++)
 		if (save_tree_entry(&img, d->tasks[i], e) < 0)
 			return e->code;
-	if (image_close(&img, e) < 0)
-		return e->code;
-	timens_entry__init(&clocks);
-	clocks.monotonic = &monotonic;
-	clocks.boottime = &boottime;
-	read_clock(CLOCK_MONOTONIC, &monotonic);
-	read_clock(CLOCK_BOOTTIME, &boottime);
-	return image_save(d->images, IMG_TIMENS, 0, &clocks, e);
+	return image_close(&img, e);
 }
 
 /* By it a process is told from another that has got its pid since. */

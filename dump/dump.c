@@ -21,6 +21,7 @@
 #include "dump/memory.h"
 #include "dump/mm/shmem_held.h"
 #include "dump/network.h"
+#include "dump/ns.h"
 #include "dump/precopy.h"
 #include "dump/track.h"
 #include "dump/robust_list.h"
@@ -219,6 +220,8 @@ static int step_shared(void *job, struct err *e)
 	for (size_t i = 0; i < vma_kind_count; i++)
 		if (vma_kinds[i]->finish && vma_kinds[i]->finish(job, e) < 0)
 			return err_on(e, "%s", vma_kinds[i]->name);
+	if (ns_save(job, e) < 0)
+		return e->code;
 	shmem_held_forget_others(job);
 	if (for_living(job, check_stands, e) < 0)
 		return e->code;
@@ -415,6 +418,7 @@ static int work(struct guard *g, void *arg, struct err *e)
 	shmem_held_drop(d);
 	freezer_close(d);
 	seen_end(&d->seen);
+	ns_close(d);
 	return r;
 }
 

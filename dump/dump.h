@@ -39,6 +39,7 @@ struct seen_pages;
 struct network;
 struct cgroups;
 struct freezer;
+struct dump_namespaces;
 
 /* Values of task_core_entry.task_state. */
 enum task_state { TASK_ALIVE = 1, TASK_DEAD = 2, TASK_STOPPED = 3 };
@@ -96,6 +97,7 @@ struct dump {
 	struct shmem_helds *shmem_helds; /* dump/mm/shmem_held.h; NULL: nothing */
 	struct SeccompEntry *seccomp;	 /* dump/task/seccomp.c */
 	struct machine *machine;	 /* dump/machine.h */
+	struct dump_namespaces *ns;	 /* dump/ns.h */
 	struct id_counters ids;		 /* last used numbers; 1 is the dumper's own */
 	char *name;			 /* of this set of images: dump_criu_run_id */
 	struct manifest manifest;	 /* page maps and pages files as they are completed */

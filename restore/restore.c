@@ -20,6 +20,7 @@
 #include "restore/load.h"
 #include "restore/memory.h"
 #include "restore/network.h"
+#include "restore/ns.h"
 #include "restore/run.h"
 #include "restore/spawn.h"
 #include "restore/stages.h"
@@ -79,6 +80,11 @@ static int step_arena(void *job, struct err *e)
 	return spawn_arena(r, e);
 }
 
+static int step_namespaces(void *job, struct err *e)
+{
+	return rns_make(job, e);
+}
+
 static int step_make(void *job, struct err *e)
 {
 	struct restore *r = job;
@@ -130,7 +136,7 @@ static int step_memory(void *job, struct err *e)
 	for (size_t i = 0; i < vma_restore_kind_count; i++)
 		if (vma_restore_kinds[i]->done && vma_restore_kinds[i]->done(r, e) < 0)
 			return err_on(e, "%s", vma_restore_kinds[i]->name);
-	return 0;
+	return rns_done(r, e);
 }
 
 /* The sooner the better: whatever is written from here on is marked, by whomsoever. */
@@ -275,6 +281,7 @@ static const struct step steps[] = {
 	{ .name = "pre-restore scripts", .run = step_pre_scripts },
 	{ .name = "load", .run = step_load },
 	{ .name = "arena", .run = step_arena },
+	{ .name = "namespaces", .run = step_namespaces },
 	{ .name = "make", .run = step_make, .undo = undo_make, .always = 1 },
 	{ .name = "cgroups", .run = step_cgroups, .undo = undo_cgroups },
 	{ .name = "tree", .run = step_tree, .undo = undo_tree },
@@ -345,6 +352,7 @@ int restore_run(const struct options *opt, struct err *e)
 	rtrack_close(&r);
 	rcgroups_close(&r);
 	memory_close(&r, res < 0);
+	rns_close(&r);
 	rstream_close(&r);
 	intact_close(&r);
 	packed_files_close(&r.packed_files);

@@ -30,6 +30,7 @@ struct rshmem;
 struct rsysv;
 struct rtracks;
 struct rcgroups;
+struct rnamespaces;
 
 struct rthread {
 	int tid;
@@ -87,21 +88,22 @@ struct restore {
 	struct arena arena; /* at the same address in all tasks */
 	/* The runtime's vdso, parked beside the arena in every new task and inherited by fork. vvar with vvar_vclock. */
 	uint64_t vdso_at, vdso_size, vvar_at, vvar_size;
-	uint64_t vvar_first;	       /* bytes of vvar alone, a mapping of its own */
-	uint64_t park_at, park_size;   /* reserved for them, behind the arena */
-	struct rfiles *files;	       /* restore/files.h */
-	struct rshmem *shmem;	       /* restore/mm/shmem.h */
-	struct rsysv *sysv;	       /* restore/mm/sysv.h */
-	struct runs *runs;	       /* restore/run.h */
-	struct fetched *fetched;       /* restore/memory_fetch.c */
-	struct intact *intact;	       /* restore/intact.c */
-	struct rtracks *tracks;	       /* restore/track.h; NULL: nothing is tracked */
+	uint64_t vvar_first;		  /* bytes of vvar alone, a mapping of its own */
+	uint64_t park_at, park_size;	  /* reserved for them, behind the arena */
+	struct rfiles *files;		  /* restore/files.h */
+	struct rshmem *shmem;		  /* restore/mm/shmem.h */
+	struct rsysv *sysv;		  /* restore/mm/sysv.h */
+	struct rnamespaces *ns;		  /* restore/ns.h */
+	struct runs *runs;		  /* restore/run.h */
+	struct fetched *fetched;	  /* restore/memory_fetch.c */
+	struct intact *intact;		  /* restore/intact.c */
+	struct rtracks *tracks;		  /* restore/track.h; NULL: nothing is tracked */
 	struct packed_files packed_files; /* with compressed pages, or those that are stored once */
-	struct rcgroups *cgroups; /* restore/cgroups.h; NULL: they are left alone */
-	struct restore_stream *stream; /* restore/stream.h; NULL: images come from a folder */
-	struct SeccompEntry *seccomp;  /* restore/task/seccomp.c */
-	struct xstate_layout *xstate;  /* images/xstate.h, of this processor */
-	uint64_t bounding;	       /* our capability bounding set, restore/task/creds.c */
+	struct rcgroups *cgroups;	  /* restore/cgroups.h; NULL: they are left alone */
+	struct restore_stream *stream;	  /* restore/stream.h; NULL: images come from a folder */
+	struct SeccompEntry *seccomp;	  /* restore/task/seccomp.c */
+	struct xstate_layout *xstate;	  /* images/xstate.h, of this processor */
+	uint64_t bounding;		  /* our capability bounding set, restore/task/creds.c */
 	struct born born;
 	bool wrote_pidfile;
 	uint64_t started_at; /* io_now_us() */

@@ -21,6 +21,7 @@
 #include "lib/proc.h"
 #include "lib/ptrace.h"
 #include "restore/files.h"
+#include "restore/ns.h"
 #include "restore/run.h"
 
 #ifndef MFD_EXEC
@@ -32,8 +33,8 @@ extern const char stub_elf_start[], stub_elf_end[];
 enum { STUB_SYSCALL_AT = 1 }; /* behind the first int3, see stub.c */
 
 #define ARENA_SIZE (1UL << 30) /* address space; memory comes as it is touched */
-#define PARK_SIZE (1UL << 20) /* half of it for restore/mm/vdso.c */
-#define GAP_SIZE (16UL << 20) /* kept free around both */
+#define PARK_SIZE (1UL << 20)  /* half of it for restore/mm/vdso.c */
+#define GAP_SIZE (16UL << 20)  /* kept free around both */
 /* Above what is mapped low, below what the kernel maps top down and where it puts the stub's stack. */
 #define SEARCH_FROM 0x1000000000UL
 #define SEARCH_TO 0x500000000000UL
@@ -108,6 +109,7 @@ static int make_stub(int *ret, struct err *e)
 
 /* What the new process is given. */
 struct newborn {
+	const struct restore *r;
 	int stub, arena, self, helper_fd;
 	int gate[2]; /* a pipe: a word comes when we trace it, or its end if we are no more */
 };
@@ -124,6 +126,8 @@ static void become_stub(const struct newborn *n)
 	close(n->gate[1]);
 	if (read(n->gate[0], &go, sizeof(go)) != sizeof(go))
 		_exit(126);
+	if (rns_enter(n->r) < 0)
+		_exit(124);
 	personality(ADDR_NO_RANDOMIZE);
 	/* Out of the way of each other first: the numbers that they are to have may be taken by one of them. */
 	int stub = fcntl(n->stub, F_DUPFD_CLOEXEC, n->helper_fd + 2);
@@ -325,7 +329,7 @@ int spawn_root(struct rtask *t, struct err *e)
 		return 0;
 	if (make_stub(&stub, e) < 0)
 		return e->code;
-	struct newborn n = { stub, r->arena_fd, self, t->helper_fd, { wait, go } };
+	struct newborn n = { r, stub, r->arena_fd, self, t->helper_fd, { wait, go } };
 	if (clone_root(t, &n, e) < 0)
 		return e->code;
 	if (tracee_seize(t->pid, options, e) < 0 && tracee_seize(t->pid, RUN_OPTIONS, e) < 0) {
