@@ -49,6 +49,7 @@ enum thread_place { THREAD_ASKED, THREAD_STANDS, THREAD_GONE };
 
 struct thread {
 	int tid;
+	int inner; /* tid as the tree sees it: what the images have; dump/ns.h */
 	enum thread_place place;
 	struct task *task;
 	struct user_regs_struct regs; /* as at the stop: what is put back if the target goes on */
@@ -64,7 +65,8 @@ struct task {
 	struct dump *dump;
 	struct task *parent; /* NULL for the root */
 	int pid;
-	struct proc_stat stat; /* as it was when all of its threads stood still */
+	int inner, inner_pgrp, inner_session; /* as the tree sees them; dump/ns.h */
+	struct proc_stat stat;		      /* as it was when all of its threads stood still */
 	enum task_state state;
 	int stop_signal;	/* for TASK_STOPPED */
 	struct thread *threads; /* [0] is the leader; empty for the dead */

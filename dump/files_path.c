@@ -15,6 +15,7 @@
 
 #include "dump/files.h"
 #include "dump/files_table.h"
+#include "dump/ns.h"
 #include "dump/watch.h"
 #include "lib/buildid.h"
 #include "lib/io.h"
@@ -172,11 +173,21 @@ static bool is_external(struct file *f, RegFileEntry *reg)
 	return true;
 }
 
+static bool is_of_proc(const char *name)
+{
+	return strncmp(name, "/proc/", 6) == 0 && name[6] >= '0' && name[6] <= '9';
+}
+
 static int find_name(struct file *f, RegFileEntry *reg, struct err *e)
 {
 	const char *base, *other;
 
 	reg->name = (char *)f->link;
+	if (ns_is_own(f->dump, NS_PID) && is_of_proc(f->link)) {
+		err_code(e, ENOTSUP, "'%s' is of a process whose number here will be another one",
+			 f->link);
+		return err_hint(e, "let the program close it before the dump");
+	}
 	if (leads_to(f->link, &f->st))
 		return keep_start(f, f->link, e);
 	if (is_external(f, reg))

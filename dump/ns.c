@@ -8,6 +8,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "lib/proc.h"
 
 static const struct ns_kind *kind_of(enum ns kind)
 {
@@ -58,6 +61,16 @@ static int open_own(struct dump *d, const struct task *root, enum ns kind, struc
 	return 0;
 }
 
+bool ns_pids_differ(int pid)
+{
+	struct err gone = { 0 };
+	own_fd self = -1;
+	own_fd other = -1;
+
+	return proc_open(getpid(), &self, &gone) == 0 && proc_open(pid, &other, &gone) == 0 &&
+	       namespace_of(self, "pid") != namespace_of(other, "pid");
+}
+
 static void begin(struct dump *d)
 {
 	d->ns = pool_new(&d->pool, struct dump_namespaces);
@@ -86,6 +99,8 @@ int ns_read(struct dump *d, struct err *e)
 		if (open_own(d, root, k, e) < 0)
 			return e->code;
 	}
+	if (ns_read_pids(d, e) < 0)
+		return e->code;
 	for (size_t i = 0; i < ns_kind_count; i++)
 		if (ns_is_own(d, ns_kinds[i]->kind) && ns_kinds[i]->check &&
 		    ns_kinds[i]->check(d, e) < 0)

@@ -34,6 +34,14 @@ must_check int ns_read(struct dump *d, struct err *e);
 must_check int ns_number(struct task *t, struct err *e);
 must_check int ns_save(struct dump *d, struct err *e);
 void ns_close(struct dump *d);
+/* dump/ns/pid.c: the numbers of tasks and threads as they see them, from outside of their pid namespace. */
+must_check int ns_read_pids(struct dump *d, struct err *e);
+/* A number of ours as the tree sees it; 0: it is of nobody in the tree. */
+int ns_pid_inside(const struct dump *d, int pid);
+int ns_group_inside(const struct dump *d, int pgrp);
+int ns_session_inside(const struct dump *d, int session);
+/* Whether a process lives in another pid namespace than we do. */
+bool ns_pids_differ(int pid);
 /* Whether the tree has one of its own. */
 bool ns_is_own(const struct dump *d, enum ns kind);
 /* Runs a function in the tree's namespace of this kind. */

@@ -115,8 +115,11 @@ void freeze_kill(struct dump *d)
 	for (size_t i = 0; i < d->task_count; i++)
 		if (d->tasks[i]->state != TASK_DEAD)
 			syscall(SYS_pidfd_send_signal, d->tasks[i]->pidfd, SIGKILL, NULL, 0);
-	/* Each by its number, for which the kernel need not look through all; leaders are reported when the others are gone. */
-	for (size_t i = 0; i < d->task_count; i++)
+	/*
+	 * Each by its number, for which the kernel need not look through all; leaders are reported when the others are gone, and the
+	 * first process of a pid namespace when all there are.
+	 */
+	for (size_t i = d->task_count; i-- > 0;)
 		for (size_t k = d->tasks[i]->thread_count; k-- > 0;)
 			while (waitpid(d->tasks[i]->threads[k].tid, &status, __WALL) < 0 &&
 			       errno == EINTR)

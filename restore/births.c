@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "restore/load.h"
+#include "restore/ns.h"
 
 /* Child of parent, in its session and group until the caller says otherwise. NULL: e tells why. */
 static struct rtask *add_helper(struct restore *r, struct rtask *parent, int pid, struct err *e)
@@ -109,5 +110,8 @@ int births_decide(struct restore *r, struct err *e)
 		return err_say(
 			e,
 			"the root of the tree is not the leader of its session; use --shell-job");
+	for (size_t i = 0; i < r->task_count && !rns_is_own(r, NS_PID); i++)
+		for (size_t k = 0; k < r->tasks[i]->thread_count; k++)
+			r->tasks[i]->threads[k].here = r->tasks[i]->threads[k].tid;
 	return 0;
 }

@@ -29,7 +29,7 @@
 
 static int root_pid(const struct restore *r)
 {
-	return r->task_count ? r->tasks[0]->pid : 0;
+	return r->task_count ? rtask_here(r->tasks[0]) : 0;
 }
 
 static int scripts(struct restore *r, const char *event, struct err *e)

@@ -33,7 +33,8 @@ struct rcgroups;
 struct rnamespaces;
 
 struct rthread {
-	int tid;
+	int tid; /* as in the images, and in the tree */
+	int here; /* as we see it: the same but in a pid namespace of its own, where it is 0 until it is born */
 	struct rtask *task;
 	CoreEntry *core;	  /* NULL for helpers and for threads of the dead */
 	bool keeps_creds;	  /* has the credentials of a newborn */
@@ -64,6 +65,12 @@ struct rtask {
 	int helper_fd; /* number, in the task, of a pidfd of the coordinator: pidfd_getfd(helper_fd, N, 0)
 			* fetches our descriptor N; -1 while the task does not have it */
 };
+
+/* The number by which we find a task. */
+static inline int rtask_here(const struct rtask *t)
+{
+	return t->threads[0].here;
+}
 
 /* What every newborn thread has from us: what is to be the same in the end need not be set in each of a thousand. */
 struct born {

@@ -111,7 +111,7 @@ static int call_all(struct restore *r, struct tracked *a, size_t count, bool mak
 		else if (res == 0)
 			plan_call(&plans[n], "close the userfaultfd", SYS_close, ARG(a[n].there));
 		if (res == 0 && (make || a[n].there >= 0))
-			res = run_start(r, a[n].t->pid, &plans[n], "tracking", e);
+			res = run_start(r, rtask_here(a[n].t), &plans[n], "tracking", e);
 	}
 	if (run_wait(r, res < 0 ? &later : e) < 0 && res == 0)
 		res = e->code;
@@ -134,7 +134,7 @@ static int fetch(struct tracked *k, struct err *e)
 		log_debug("pid %d: no userfaultfd: %s", k->t->pid, strerror(-k->there));
 		return 0;
 	}
-	process = syscall(SYS_pidfd_open, k->t->pid, 0);
+	process = syscall(SYS_pidfd_open, rtask_here(k->t), 0);
 	fd = process < 0 ? -1 : syscall(SYS_pidfd_getfd, process, k->there, 0);
 	if (fd < 0)
 		return err_sys(e, "fetch the userfaultfd of pid %d", k->t->pid);
@@ -221,8 +221,8 @@ static int count_from_here(struct restore *r, struct tracked *k, struct err *e)
 
 	if (!soft && k->held < 0)
 		return 0;
-	if (proc_open(k->t->pid, &k->proc_fd, e) < 0 || proc_stat_read(k->proc_fd, &stat, e) < 0 ||
-	    (soft ? clear(k, e) : protect(k, e)) < 0)
+	if (proc_open(rtask_here(k->t), &k->proc_fd, e) < 0 ||
+	    proc_stat_read(k->proc_fd, &stat, e) < 0 || (soft ? clear(k, e) : protect(k, e)) < 0)
 		return e->code;
 	k->start_time = stat.start_time;
 	own_close(&k->proc_fd);

@@ -98,7 +98,7 @@ must_check int rsockets_connect(struct rsockets *all, struct err *e);
 must_check int rsocket_new(const struct rsocket *like, int *ret_fd, struct err *e);
 /* Two ends, made by whom the socket has for a peer. */
 must_check int rsocket_pair(const struct rsocket *s, int ret[2], struct err *e);
-void rsocket_actor(struct actor *ret, const UnixCred *cred);
+void rsocket_actor(const struct restore *r, struct actor *ret, const UnixCred *cred);
 
 /* restore/fd/unixsk_fill.c */
 /* What was sent by others than the peer, before there is one. */

@@ -17,7 +17,7 @@ static int loginuid_outside(struct rtask *t, struct err *e)
 
 	if (!tc->has_loginuid)
 		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/loginuid", t->pid);
+	snprintf(path, sizeof(path), "/proc/%d/loginuid", rtask_here(t));
 	if (io_slurp(AT_FDCWD, path, &now, NULL, e) < 0) {
 		if (e->code != -ENOENT)
 			return e->code;
