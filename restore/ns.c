@@ -143,7 +143,7 @@ int rns_done(struct restore *r, struct err *e)
 
 int rns_enter(const struct restore *r)
 {
-	for (enum ns k = 0; k < NS_COUNT; k++)
+	for (enum ns k = 0; r->ns && k < NS_COUNT; k++)
 		if (r->ns->fd[k] >= 0 && setns(r->ns->fd[k], (int)namespace_kinds[k].flag) < 0)
 			return -errno;
 	return 0;

@@ -48,7 +48,7 @@ namespaces()
 	dump
 	until_true is_gone
 	was=$(namespaces ipc: | sort -u)
-	for step in namespaces make tree memory finish; do
+	for step in namespaces make memory finish; do
 		run timeout 60 "$STASIS" restore -d -D "$IMAGES" --inject-fault "$step"
 		[ "$status" = 1 ] || fail "$output"
 		[ "$(namespaces ipc: | sort -u)" = "$was" ] || fail "left after '$step': $(namespaces ipc: | sort -u)"

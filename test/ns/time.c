@@ -14,7 +14,7 @@
 #endif
 
 #define AHEAD 1000000L
-#define SLEEP_S 5
+#define SLEEP_S 3
 
 static double seconds(clockid_t clock)
 {
