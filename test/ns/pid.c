@@ -116,6 +116,13 @@ static void check_signal(void)
 	SAME(info.si_pid, 1);
 }
 
+static void *waiter(void *arg)
+{
+	victim_set();
+	victim_wait();
+	return arg;
+}
+
 int main(int argc, char **argv)
 {
 	pid_t pid, zombie;
@@ -139,6 +146,8 @@ int main(int argc, char **argv)
 	if (pid == 0)
 		child();
 	zombie = make_zombie();
+	for (int i = 0; i < 5; i++) /* any of them may be the last that ends */
+		victim_thread(waiter, NULL);
 	SYS(pipe(ends));
 	SYS(fcntl(ends[0], F_SETOWN, pid));
 	pidfd = SYS((int)syscall(SYS_pidfd_open, pid, 0));
@@ -149,6 +158,7 @@ int main(int argc, char **argv)
 	SAME(getppid(), 0);
 	SAME(getsid(0), 1);
 	check_signal();
+	victim_join();
 	SAME(fcntl(ends[0], F_GETOWN), pid);
 	SYS((int)syscall(SYS_pidfd_send_signal, pidfd, SIGCONT, NULL, 0));
 	check_end(zombie, 7);
