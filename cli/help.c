@@ -109,10 +109,13 @@ static void print_negatable(void)
 void print_help(const char *argv0)
 {
 	static const char *const titles[GROUP_COUNT] = {
-		[GROUP_GENERAL] = "For every command", [GROUP_DUMP] = "What is saved",
-		[GROUP_RESTORE] = "Restoring",	       [GROUP_SERVICE] = "The service",
+		[GROUP_GENERAL] = "For every command",
+		[GROUP_DUMP] = "What is saved",
+		[GROUP_RESTORE] = "Restoring",
+		[GROUP_SERVICE] = "The service",
 		[GROUP_MOVE] = "Moving",
-		[GROUP_CHECK] = "Checking the kernel", [GROUP_LOG] = "The log",
+		[GROUP_CHECK] = "Checking the kernel",
+		[GROUP_LOG] = "The log",
 	};
 
 	print_commands(argv0);

@@ -8,7 +8,6 @@
 #include "dump/ids.h"
 #include "dump/network.h"
 #include "images/image.h"
-#include "images/ns/time.pb-c.h"
 
 enum { IMAGE_VERSION = 2, PRE_DUMP_READ = 2 };
 enum { LOCKED_BY_NFTABLES = 1, NOT_LOCKED = 2 }; /* network_lock_method */
@@ -67,7 +66,7 @@ static int save_dead(struct task *t, struct err *e)
 	core_entry__init(&core);
 	core.mtype = CORE_ENTRY__MARCH__X86_64;
 	core.tc = prepare_task_core(t);
-	return image_save(t->dump->images, IMG_CORE, t->pid, &core, e);
+	return image_save(t->dump->images, IMG_CORE, t->inner, &core, e);
 }
 
 int core_save_threads(void *task, struct err *e)
@@ -75,7 +74,7 @@ int core_save_threads(void *task, struct err *e)
 	struct task *t = task;
 
 	for (size_t i = 0; i < t->thread_count; i++)
-		if (image_save(t->dump->images, IMG_CORE, t->threads[i].tid, t->threads[i].core,
+		if (image_save(t->dump->images, IMG_CORE, t->threads[i].inner, t->threads[i].core,
 			       e) < 0)
 			return e->code;
 	return 0;
@@ -87,9 +86,9 @@ int core_save_rest(void *task, struct err *e)
 
 	if (t->state == TASK_DEAD)
 		return save_dead(t, e);
-	if (image_save(t->dump->images, IMG_IDS, t->pid, t->ids, e) < 0)
+	if (image_save(t->dump->images, IMG_IDS, t->inner, t->ids, e) < 0)
 		return e->code;
-	return image_save(t->dump->images, IMG_MM, t->pid, t->mm, e);
+	return image_save(t->dump->images, IMG_MM, t->inner, t->mm, e);
 }
 
 static int save_tree_entry(struct image *img, const struct task *t, struct err *e)
@@ -100,35 +99,23 @@ static int save_tree_entry(struct image *img, const struct task *t, struct err *
 	if (!tids)
 		return err_sys(e, "memory for %zu threads", t->thread_count);
 	pstree_entry__init(&p);
-	p.pid = t->pid;
-	p.ppid = t->parent ? t->parent->pid : 0;
-	p.pgid = t->stat.pgrp;
-	p.sid = t->stat.session;
+	p.pid = t->inner;
+	p.ppid = t->parent ? t->parent->inner : 0;
+	p.pgid = t->inner_pgrp;
+	p.sid = t->inner_session;
 	p.threads = tids;
 	p.n_threads = t->thread_count;
 	for (size_t i = 0; i < t->thread_count; i++)
-		tids[i] = t->threads[i].tid;
+		tids[i] = t->threads[i].inner;
 	if (t->state == TASK_DEAD) {
-		tids[0] = t->pid;
+		tids[0] = t->inner;
 		p.n_threads = 1;
 	}
 	return image_write(img, &p, e);
 }
 
-static void read_clock(clockid_t clock, Timespec *ret)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	timespec__init(ret);
-	ret->tv_sec = now.tv_sec;
-	ret->tv_nsec = now.tv_nsec;
-}
-
 int core_save_tree(struct dump *d, struct err *e)
 {
-	Timespec monotonic, boottime;
-	TimensEntry clocks;
 	own_image img = { 0 };
 
 	if (image_create(&img, d->images, IMG_PSTREE, 0, e) < 0)
@@ -136,14 +123,7 @@ int core_save_tree(struct dump *d, struct err *e)
 	for (size_t i = 0; i < d->task_count; i++)
 		if (save_tree_entry(&img, d->tasks[i], e) < 0)
 			return e->code;
-	if (image_close(&img, e) < 0)
-		return e->code;
-	timens_entry__init(&clocks);
-	clocks.monotonic = &monotonic;
-	clocks.boottime = &boottime;
-	read_clock(CLOCK_MONOTONIC, &monotonic);
-	read_clock(CLOCK_BOOTTIME, &boottime);
-	return image_save(d->images, IMG_TIMENS, 0, &clocks, e);
+	return image_close(&img, e);
 }
 
 /* By it a process is told from another that has got its pid since. */

@@ -11,7 +11,7 @@ void core_prepare(struct task *t);
 must_check int core_save_threads(void *task, struct err *e);
 /* ids-* and mm-*; core-* of the dead. */
 must_check int core_save_rest(void *task, struct err *e);
-/* pstree.img and timens-0.img. */
+/* pstree.img. */
 must_check int core_save_tree(struct dump *d, struct err *e);
 /* What makes the folder complete. Lives in the pool. */
 must_check int core_inventory(struct dump *d, InventoryEntry **ret, struct err *e);

@@ -22,6 +22,7 @@
 #include "dump/memory.h"
 #include "dump/mm/shmem_held.h"
 #include "dump/network.h"
+#include "dump/ns.h"
 #include "dump/precopy.h"
 #include "dump/track.h"
 #include "dump/robust_list.h"
@@ -67,6 +68,12 @@ static int step_begin(void *job, struct err *e)
 
 	if (fanotify_check_tree(d->opt->tree, e) < 0)
 		return e->code;
+	if (d->opt->handover && ns_pids_differ(d->opt->tree)) {
+		err_code(e, ENOTSUP,
+			 "pid %d has a pid namespace of its own, which cannot be migrated yet",
+			 d->opt->tree);
+		return err_hint(e, "dump it, copy the images and restore them");
+	}
 	return image_set_begin(d->images, e);
 }
 
@@ -229,6 +236,8 @@ static int step_shared(void *job, struct err *e)
 	for (size_t i = 0; i < vma_kind_count; i++)
 		if (vma_kinds[i]->finish && vma_kinds[i]->finish(job, e) < 0)
 			return err_on(e, "%s", vma_kinds[i]->name);
+	if (ns_save(job, e) < 0)
+		return e->code;
 	shmem_held_forget_others(job);
 	if (for_living(job, check_stands, e) < 0)
 		return e->code;
@@ -448,6 +457,7 @@ static int work(struct guard *g, void *arg, struct err *e)
 	shmem_held_drop(d);
 	freezer_close(d);
 	seen_end(&d->seen);
+	ns_close(d);
 	return r;
 }
 

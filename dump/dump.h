@@ -39,6 +39,7 @@ struct seen_pages;
 struct network;
 struct cgroups;
 struct freezer;
+struct dump_namespaces;
 struct sysv;
 
 /* Values of task_core_entry.task_state. */
@@ -49,6 +50,7 @@ enum thread_place { THREAD_ASKED, THREAD_STANDS, THREAD_GONE };
 
 struct thread {
 	int tid;
+	int inner; /* tid as the tree sees it: what the images have; dump/ns.h */
 	enum thread_place place;
 	struct task *task;
 	struct user_regs_struct regs; /* as at the stop: what is put back if the target goes on */
@@ -64,7 +66,8 @@ struct task {
 	struct dump *dump;
 	struct task *parent; /* NULL for the root */
 	int pid;
-	struct proc_stat stat; /* as it was when all of its threads stood still */
+	int inner, inner_pgrp, inner_session; /* as the tree sees them; dump/ns.h */
+	struct proc_stat stat;		      /* as it was when all of its threads stood still */
 	enum task_state state;
 	int stop_signal;	/* for TASK_STOPPED */
 	struct thread *threads; /* [0] is the leader; empty for the dead */
@@ -97,6 +100,7 @@ struct dump {
 	struct shmem_helds *shmem_helds; /* dump/mm/shmem_held.h; NULL: nothing */
 	struct SeccompEntry *seccomp;	 /* dump/task/seccomp.c */
 	struct machine *machine;	 /* dump/machine.h */
+	struct dump_namespaces *ns;	 /* dump/ns.h */
 	struct id_counters ids;		 /* last used numbers; 1 is the dumper's own */
 	char *name;			 /* of this set of images: dump_criu_run_id */
 	struct manifest manifest;	 /* page maps and pages files as they are completed */

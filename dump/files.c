@@ -358,7 +358,7 @@ static int save_fs(const struct dump *d, struct err *e)
 {
 	for (size_t i = 0; i < d->task_count; i++)
 		if (d->tasks[i]->fs &&
-		    image_save(d->images, IMG_FS, d->tasks[i]->pid, d->tasks[i]->fs, e) < 0)
+		    image_save(d->images, IMG_FS, d->tasks[i]->inner, d->tasks[i]->fs, e) < 0)
 			return e->code;
 	return 0;
 }

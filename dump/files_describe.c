@@ -18,6 +18,7 @@
 
 #include "dump/files.h"
 #include "dump/files_table.h"
+#include "dump/ns.h"
 #include "lib/io.h"
 
 enum { FDINFO_SIZE = 4096, LINK_SIZE = 4096 };
@@ -148,7 +149,8 @@ static void read_owner(struct file *f)
 	f->fown = pool_new(&f->dump->pool, FownEntry);
 	fown_entry__init(f->fown);
 	f->fown->signum = sig < 0 ? 0 : sig;
-	f->fown->pid = owner.pid;
+	f->fown->pid = owner.type == F_OWNER_PGRP ? ns_group_inside(f->dump, owner.pid) :
+						    ns_pid_inside(f->dump, owner.pid);
 	f->fown->pid_type = owner.type;
 	/* A kernel that does not tell: then it was most likely the user that owns the process. */
 	if (owner.pid && fcntl(f->fd, F_GETOWNER_UIDS, uids) == 0) {

@@ -16,6 +16,7 @@
 
 #include "dump/files.h"
 #include "dump/files_table.h"
+#include "dump/ns.h"
 #include "dump/watch.h"
 #include "lib/buildid.h"
 #include "lib/io.h"
@@ -173,6 +174,11 @@ static bool is_external(struct file *f, RegFileEntry *reg)
 	return true;
 }
 
+static bool is_of_proc(const char *name)
+{
+	return strncmp(name, "/proc/", 6) == 0 && name[6] >= '0' && name[6] <= '9';
+}
+
 /*
  * sem_open(3) makes a semaphore under a name of its own, "sem." and six letters, gives it the right one by link(2), and removes
  * the first, by which the kernel knows the mapping of its maker for ever.
@@ -204,6 +210,11 @@ static int find_name(struct file *f, RegFileEntry *reg, struct err *e)
 	const char *base, *other;
 
 	reg->name = (char *)f->link;
+	if (ns_is_own(f->dump, NS_PID) && is_of_proc(f->link)) {
+		err_code(e, ENOTSUP, "'%s' is of a process whose number here will be another one",
+			 f->link);
+		return err_hint(e, "let the program close it before the dump");
+	}
 	if (leads_to(f->link, &f->st))
 		return keep_start(f, f->link, e);
 	if (is_external(f, reg))

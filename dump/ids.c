@@ -1,40 +1,17 @@
 /*
  * Which kernel objects the tasks share. kcmp(2) gives a total order of kernel objects, so tasks are kept
  * sorted by it and each new one is placed by binary search.
- *
- * Tasks live in the namespaces of this process for now; a task in another one is refused by name.
  */
 #include "dump/ids.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/kcmp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { NAMESPACES = 8 };
-
-/* In the order in which the dumper's own get their numbers, from 1. */
-static const char *const namespaces[NAMESPACES] = { "pid",  "net", "ipc",  "uts",
-						    "time", "mnt", "user", "cgroup" };
-
-static void set_namespaces(TaskKobjIdsEntry *ids)
-{
-	ids->has_pid_ns_id = ids->has_net_ns_id = ids->has_ipc_ns_id = ids->has_uts_ns_id = 1;
-	ids->has_time_ns_id = ids->has_mnt_ns_id = ids->has_user_ns_id = ids->has_cgroup_ns_id = 1;
-	ids->pid_ns_id = 1;
-	ids->net_ns_id = 2;
-	ids->ipc_ns_id = 3;
-	ids->uts_ns_id = 4;
-	ids->time_ns_id = 5;
-	ids->mnt_ns_id = 6;
-	ids->user_ns_id = 7;
-	ids->cgroup_ns_id = 8;
-}
+#include "dump/ns.h"
 
 int ids_own(struct dump *d, TaskKobjIdsEntry **ret, struct err *e)
 {
@@ -43,34 +20,9 @@ int ids_own(struct dump *d, TaskKobjIdsEntry **ret, struct err *e)
 	(void)e;
 	task_kobj_ids_entry__init(ids);
 	ids->vm_id = ids->files_id = ids->fs_id = ids->sighand_id = 1;
-	set_namespaces(ids);
+	for (enum ns k = 0; k < NS_COUNT; k++)
+		ns_ids_set(ids, k, namespace_kinds[k].own_id);
 	*ret = ids;
-	return 0;
-}
-
-/* 0: in none; the inode number of the namespace otherwise. */
-static ino_t namespace_of(int proc_fd, const char *name)
-{
-	char path[32];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "ns/%s", name);
-	return fstatat(proc_fd, path, &st, 0) < 0 ? 0 : st.st_ino;
-}
-
-static int check_namespaces(struct task *t, const ino_t own[NAMESPACES], struct err *e)
-{
-	for (int i = 0; i < NAMESPACES; i++) {
-		ino_t its = namespace_of(t->proc_fd, namespaces[i]);
-
-		if (its == own[i])
-			continue;
-		err_code(e, ENOTSUP,
-			 "pid %d lives in a %s namespace of its own (%s:[%lu]), which is "
-			 "not supported yet",
-			 t->pid, namespaces[i], namespaces[i], (unsigned long)its);
-		return err_hint(e, "run stasis inside that namespace");
-	}
 	return 0;
 }
 
@@ -137,7 +89,6 @@ static int read_task(struct task *t, struct order orders[3], struct err *e)
 
 	t->ids = pool_new(&t->dump->pool, TaskKobjIdsEntry);
 	task_kobj_ids_entry__init(t->ids);
-	set_namespaces(t->ids);
 	if (number(&orders[0], t, &c->vm, &t->ids->vm_id, e) < 0 ||
 	    number(&orders[1], t, &c->fs, &t->ids->fs_id, e) < 0 ||
 	    number(&orders[2], t, &c->sighand, &t->ids->sighand_id, e) < 0)
@@ -158,13 +109,9 @@ static int start_order(struct dump *d, struct order *o, int type)
 int ids_read(struct dump *d, struct err *e)
 {
 	struct order orders[3] = { 0 };
-	ino_t own[NAMESPACES];
-	own_fd self = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (self < 0)
-		return err_sys(e, "open '/proc/self'");
-	for (int i = 0; i < NAMESPACES; i++)
-		own[i] = namespace_of(self, namespaces[i]);
+	if (ns_read(d, e) < 0)
+		return e->code;
 	start_order(d, &orders[0], KCMP_VM);
 	start_order(d, &orders[1], KCMP_FS);
 	start_order(d, &orders[2], KCMP_SIGHAND);
@@ -174,7 +121,7 @@ int ids_read(struct dump *d, struct err *e)
 
 		if (t->state == TASK_DEAD)
 			continue;
-		if (check_namespaces(t, own, e) < 0 || read_task(t, orders, e) < 0)
+		if (read_task(t, orders, e) < 0 || ns_number(t, e) < 0)
 			return e->code;
 	}
 	return 0;

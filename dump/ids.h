@@ -6,7 +6,7 @@
 
 /*
  * Fills t->ids of every living task but files_id (that is dump/files.c's), and refuses tasks in namespaces that
- * are not ours.
+ * cannot be saved (dump/ns.h).
  */
 must_check int ids_read(struct dump *d, struct err *e);
 /* The ids of this process: what the images call root_ids. Lives in the pool. */

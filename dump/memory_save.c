@@ -382,7 +382,7 @@ static int add_task(struct batch *b, struct task *t, struct err *e)
 			      .pm.fd = -1,
 			      .w = { .dir_fd = t->dump->images,
 				     .kind = IMG_PAGEMAP,
-				     .id = t->pid,
+				     .id = t->inner,
 				     .pages_id = memory_pages_id(t->dump),
 				     .how = memory_how(t->dump),
 				     .manifest = &t->dump->manifest } };

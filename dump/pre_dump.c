@@ -8,6 +8,7 @@
 #include "dump/guard.h"
 #include "dump/increment.h"
 #include "dump/mm/shmem_held.h"
+#include "dump/ns.h"
 #include "dump/rounds.h"
 #include "dump/track.h"
 #include "images/dedup.h"
@@ -96,6 +97,7 @@ static int work(struct guard *g, void *arg, struct err *e)
 	track_drop(d);
 	shmem_held_drop(d);
 	freezer_close(d);
+	ns_close(d);
 	return r;
 }
 

@@ -19,6 +19,7 @@
 #include "dump/core.h"
 #include "dump/cow.h"
 #include "dump/freeze.h"
+#include "dump/ns.h"
 #include "dump/increment.h"
 #include "dump/mm/shmem_held.h"
 #include "dump/rounds.h"
@@ -363,6 +364,8 @@ int precopy_run(struct dump *d, struct err *e)
 		return e->code;
 	if (d->runs_on)
 		return prepare_to_run_on(d, e);
+	if (d->opt->freeze == FREEZE_AUTO && !d->track_mem && ns_pids_differ(d->opt->tree))
+		return 0; /* images of rounds are named by numbers of ours */
 	if ((d->opt->stream && !d->opt->handover) ||
 	    (d->opt->freeze == FREEZE_STOP && !d->track_mem))
 		return 0;

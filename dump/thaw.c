@@ -8,6 +8,7 @@
 #include "dump/cow.h"
 #include "dump/freeze.h"
 #include "dump/freezer.h"
+#include "dump/ns.h"
 #include "dump/restart.h"
 #include "lib/io.h"
 #include "lib/proc.h"
@@ -115,8 +116,11 @@ void freeze_kill(struct dump *d)
 	for (size_t i = 0; i < d->task_count; i++)
 		if (d->tasks[i]->state != TASK_DEAD)
 			syscall(SYS_pidfd_send_signal, d->tasks[i]->pidfd, SIGKILL, NULL, 0);
-	/* Each by its number, for which the kernel need not look through all; leaders are reported when the others are gone. */
-	for (size_t i = 0; i < d->task_count; i++)
+	/*
+	 * Each by its number, for which the kernel need not look through all; leaders are reported when the others are gone. But of
+	 * a first process of a pid namespace whichever thread ends last is reported when all others in there have been reaped.
+	 */
+	for (size_t i = 0; i < d->task_count && !ns_is_own(d, NS_PID); i++)
 		for (size_t k = d->tasks[i]->thread_count; k-- > 0;)
 			while (waitpid(d->tasks[i]->threads[k].tid, &status, __WALL) < 0 &&
 			       errno == EINTR)

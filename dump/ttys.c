@@ -2,6 +2,7 @@
  * Whose terminals they are: the session that each controls, the group in its foreground, and whether its other
  * end is in the tree. Told by tty_nr and tpgid of /proc/PID/stat.
  */
+#include "dump/ns.h"
 #include "dump/ttys.h"
 
 #include <errno.h>
@@ -69,7 +70,7 @@ uint32_t tty_id(const struct tty *known, const struct tty *t)
 static bool in_tree(const struct dump *d, int pid)
 {
 	for (size_t i = 0; i < d->task_count; i++)
-		if (d->tasks[i]->pid == pid)
+		if (d->tasks[i]->inner == pid)
 			return true;
 	return false;
 }
@@ -97,8 +98,8 @@ static int assign(struct task *t, struct err *e)
 		if (tty->device != stat->tty)
 			continue;
 		found = true;
-		tty->info.sid = stat->session;
-		tty->info.pgrp = stat->tty_pgrp > 0 ? stat->tty_pgrp : 0;
+		tty->info.sid = ns_session_inside(d, stat->session);
+		tty->info.pgrp = stat->tty_pgrp > 0 ? ns_group_inside(d, stat->tty_pgrp) : 0;
 	}
 	if (!stat->tty || found || stat->session != t->pid)
 		return 0;

@@ -4,14 +4,30 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/err.h"
+
+/* In the order in which the dumper's own get their numbers, from 1. */
+enum ns { NS_PID, NS_NET, NS_IPC, NS_UTS, NS_TIME, NS_MNT, NS_USER, NS_CGROUP, NS_COUNT };
 
 struct namespace_kind {
 	const char *name; /* below /proc/PID/ns */
 	uint32_t flag;	  /* CLONE_NEW* */
-	uint32_t own_id;  /* of the dumper's: they get the first numbers, in this order */
+	uint32_t own_id;  /* of the dumper's */
 };
 
 extern const struct namespace_kind namespace_kinds[];
 extern const size_t namespace_kind_count;
+
+/* Its inode number, which no other one has; 0: in none. name: as below /proc/PID/ns. */
+ino_t namespace_of(int proc_fd, const char *name);
+
+/*
+ * Runs a function in other namespaces than ours, in our memory and with our descriptors: a thread does it, since each thread has
+ * its own. Nothing of ours moves. fds: what to enter, those of pid, mount, time and user namespaces excepted.
+ */
+must_check int namespace_run(const int *fds, size_t count, int (*run)(void *arg, struct err *e),
+			     void *arg, struct err *e);
 
 #endif

@@ -222,3 +222,19 @@ const char *proc_name(int pid, char *buf, size_t size)
 	snprintf(buf, size, "pid %d ('%s')", pid, text);
 	return buf;
 }
+
+int proc_inner(int dir_fd, const char *path, const char *key, int *ret, struct err *e)
+{
+	own_mem char *text = NULL;
+	char *line, *last;
+
+	if (io_slurp(dir_fd, path, &text, NULL, e) < 0)
+		return e->code;
+	line = strstr(text, key);
+	if (!line)
+		return err_say(e, "'%s' in /proc has no line '%s'", path, key);
+	line[strcspn(line, "\n")] = 0;
+	last = strrchr(line, '\t');
+	*ret = last ? atoi(last) : 0;
+	return 0;
+}

@@ -56,4 +56,7 @@ void proc_wait_stopped(int pid);
 /* Who traces it and what it is called, for sentences: "pid 12 ('bash')". Never fails. */
 const char *proc_name(int pid, char *buf, size_t size);
 
+/* The last number of a line of a status file (path, below dir_fd): as the innermost pid namespace has it. key: "NSpid:". */
+must_check int proc_inner(int dir_fd, const char *path, const char *key, int *ret, struct err *e);
+
 #endif

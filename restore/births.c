@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "restore/load.h"
+#include "restore/ns.h"
 
 /* Child of parent, in its session and group until the caller says otherwise. NULL: e tells why. */
 static struct rtask *add_helper(struct restore *r, struct rtask *parent, int pid, struct err *e)
@@ -97,6 +98,14 @@ static int decide_group(struct restore *r, struct rtask *t, struct err *e)
 	return add_helper(r, t, t->pgid, e) ? 0 : e->code;
 }
 
+/* They are going to have the same numbers for us as in the images. */
+static void number_all(struct restore *r)
+{
+	for (size_t i = 0; i < r->task_count; i++)
+		for (size_t k = 0; k < r->tasks[i]->thread_count; k++)
+			r->tasks[i]->threads[k].here = r->tasks[i]->threads[k].tid;
+}
+
 int births_decide(struct restore *r, struct err *e)
 {
 	const struct rtask *root = r->tasks[0];
@@ -109,5 +118,7 @@ int births_decide(struct restore *r, struct err *e)
 		return err_say(
 			e,
 			"the root of the tree is not the leader of its session; use --shell-job");
+	if (!rns_is_own(r, NS_PID) || r->opt->dry_run)
+		number_all(r);
 	return 0;
 }

@@ -19,6 +19,7 @@
 #include "restore/files.h"
 #include "restore/load.h"
 #include "restore/memory.h"
+#include "restore/ns.h"
 #include "restore/run.h"
 #include "restore/spawn.h"
 #include "restore/stream.h"
@@ -84,7 +85,7 @@ static int move_helper_fd(struct rtask *t, struct err *e)
 		  ARG(O_CLOEXEC));
 	plan_call(&p, "close our descriptor", SYS_close, ARG(t->helper_fd));
 	t->helper_fd = want;
-	return run_one(t->restore, t->pid, &p, "new process", e);
+	return run_one(t->restore, rtask_here(t), &p, "new process", e);
 }
 
 static int clone_chosen(struct rtask *creator, unsigned int which, struct err *e)
@@ -100,11 +101,11 @@ static int clone_chosen(struct rtask *creator, unsigned int which, struct err *e
 	for (size_t i = 0; i < r->task_count; i++)
 		if (chosen(r->tasks[i], creator, which))
 			plan_clone(r->tasks[i], &p);
-	if (run_one(r, creator->pid, &p, "create the tree", e) < 0)
+	if (run_one(r, rtask_here(creator), &p, "create the tree", e) < 0)
 		return e->code;
 	for (size_t i = 0; i < r->task_count; i++)
 		if (chosen(r->tasks[i], creator, which) &&
-		    (run_await_birth(r, r->tasks[i]->pid, e) < 0 ||
+		    (run_await_birth(r, &r->tasks[i]->threads[0], e) < 0 ||
 		     rcgroups_attach(r->tasks[i], e) < 0 || move_helper_fd(r->tasks[i], e) < 0))
 			return e->code;
 	return 0;
@@ -121,7 +122,7 @@ static int found_session(struct rtask *t, struct err *e)
 	plan_call(&p, "found a session", SYS_setsid);
 	/* At once: who is born from here on inherits its terminal, and nobody gets it in another way. */
 	rfiles_session(t, &p);
-	return run_one(t->restore, t->pid, &p, "session", e);
+	return run_one(t->restore, rtask_here(t), &p, "session", e);
 }
 
 /* A child that shares no memory is cloned before the memory is there: nothing has to be copied for it. */
@@ -165,7 +166,7 @@ static int join_groups(struct restore *r, bool leaders, struct err *e)
 			return e->code;
 		plan_call(&p, plan_words(&p, "join process group %d", t->pgid), SYS_setpgid, ARG(0),
 			  ARG(t->pgid));
-		if (run_one(r, t->pid, &p, "process group", e) < 0)
+		if (run_one(r, rtask_here(t), &p, "process group", e) < 0)
 			return err_on(e, "pid %d", t->pid);
 	}
 	return 0;
@@ -237,7 +238,7 @@ void births_choose_heirs(struct restore *r)
 
 int births_make(struct restore *r, struct err *e)
 {
-	if (!r->opt->dry_run && check_pids(r, e) < 0)
+	if (!r->opt->dry_run && !rns_is_own(r, NS_PID) && check_pids(r, e) < 0)
 		return e->code;
 	births_choose_heirs(r);
 	for (size_t i = 0; i < r->task_count; i++)
@@ -273,7 +274,7 @@ static int end_task(struct rtask *t, struct err *e)
 			  DATA(&p, mask), ARG(0), ARG(8));
 		plan_call(&p, "die by the signal", SYS_kill, ARG(t->pid), ARG(sig));
 	}
-	int r = run_to_death(t->restore, t->pid, &p, e);
+	int r = run_to_death(t->restore, rtask_here(t), &p, e);
 	plan_end(&p);
 	return r < 0 ? err_on(e, "pid %d", t->pid) : 0;
 }
@@ -287,7 +288,7 @@ static int reap_helper(struct rtask *h, struct err *e)
 	if (plan_begin(&p, &h->restore->arena, 1, e) < 0)
 		return e->code;
 	plan_call(&p, "reap a helper", SYS_wait4, ARG(h->pid), ARG(0), ARG(__WALL), ARG(0));
-	return run_one(h->restore, h->parent->pid, &p, "helper", e);
+	return run_one(h->restore, rtask_here(h->parent), &p, "helper", e);
 }
 
 int births_deaths(struct restore *r, struct err *e)

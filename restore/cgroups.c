@@ -320,9 +320,9 @@ static int attach(struct restore *r, const struct rthread *th, uint32_t from, st
 		if (rcgroups_open(r, h, e) < 0)
 			return e->code;
 		res = th == &th->task->threads[0] ?
-			      attach_process(r, h, path, th->tid, e) :
+			      attach_process(r, h, path, th->here, e) :
 			      write_to(h, path, cgroup_is_v2(h->local) ? "cgroup.threads" : "tasks",
-				       th->tid, e);
+				       th->here, e);
 		if (res < 0)
 			return res;
 	}

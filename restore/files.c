@@ -34,6 +34,15 @@ int rfiles_fd(const struct restore *r, uint32_t id)
 	return f ? f->fd : -1;
 }
 
+int rfiles_here(const struct restore *r, int tid)
+{
+	for (size_t i = 0; i < r->task_count; i++)
+		for (size_t k = 0; k < r->tasks[i]->thread_count; k++)
+			if (r->tasks[i]->threads[k].tid == tid)
+				return r->tasks[i]->threads[k].here;
+	return tid;
+}
+
 enum made_when rfiles_when_pid(const struct restore *r, int tid)
 {
 	if (load_find(r, tid))

@@ -87,6 +87,8 @@ void rfiles_close(struct restore *r);
 /* --- for kinds -------------------------------------------------------------------------------- */
 
 /* When what is about this pid or tid can be made; MADE_FIRST: it is none of the tree. */
+/* The number by which we find a thread of the tree. */
+int rfiles_here(const struct restore *r, int tid);
 enum made_when rfiles_when_pid(const struct restore *r, int tid);
 /* Our descriptor of a description, -1: it is not made. */
 int rfiles_fd(const struct restore *r, uint32_t id);

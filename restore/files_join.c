@@ -11,6 +11,7 @@
 
 #include "restore/files_table.h"
 #include "restore/load.h"
+#include "restore/ns.h"
 
 /* The entry of the file that a named pipe is: it has the flags and the owner. */
 static const FileEntry *with_flags(const struct restore *r, const FileEntry *f)
@@ -66,18 +67,19 @@ int rfiles_late(struct rtask *t, struct plan *p, struct err *e)
 	return for_owned(t, true, p, e);
 }
 
-static bool is_in_tree(const struct restore *r, const FownEntry *fown)
+/* The number by which we find it, 0: it is not in the tree. */
+static int find_owner(const struct restore *r, const FownEntry *fown)
 {
 	for (size_t i = 0; i < r->task_count; i++) {
 		const struct rtask *t = r->tasks[i];
 
 		if (fown->pid_type == F_OWNER_PGRP && t->pgid == (int)fown->pid)
-			return true;
+			return rns_is_own(r, NS_PID) ? getpgid(rtask_here(t)) : t->pgid;
 		for (size_t k = 0; k < t->thread_count; k++)
 			if (fown->pid_type != F_OWNER_PGRP && t->threads[k].tid == (int)fown->pid)
-				return true;
+				return t->threads[k].here;
 	}
-	return false;
+	return 0;
 }
 
 /*
@@ -106,13 +108,13 @@ static int set_owner_as(int fd, const FownEntry *fown, const struct f_owner_ex *
 static int set_owner(const struct restore *r, const struct rfile *f, const FownEntry *fown,
 		     struct err *e)
 {
-	struct f_owner_ex owner = { .type = fown->pid_type, .pid = fown->pid };
+	struct f_owner_ex owner = { .type = fown->pid_type, .pid = find_owner(r, fown) };
 	int res;
 
 	if (fown->signum && fcntl(f->fd, F_SETSIG, fown->signum) < 0)
 		return err_sys(e, "set its signal, %u", fown->signum);
 	/* A process outside of the tree may be another one by now: it is not to get signals of ours. */
-	if (!fown->pid || !is_in_tree(r, fown))
+	if (!fown->pid || !owner.pid)
 		return 0;
 	if (fown->uid == getuid() && fown->euid == geteuid())
 		res = fcntl(f->fd, F_SETOWN_EX, &owner) < 0 ? -errno : 0;

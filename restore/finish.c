@@ -35,16 +35,17 @@ static int take_out(struct restore *r, struct err *e)
 	struct hand_call c = unmap_arena(r);
 
 	for (size_t i = 0; i < r->task_count; i++)
-		if (lives(r->tasks[i]) && (traps_restore(r->tasks[i], e) < 0 ||
-					   run_syscall_begin(r, r->tasks[i]->pid, &c, e) < 0))
+		if (lives(r->tasks[i]) &&
+		    (traps_restore(r->tasks[i], e) < 0 ||
+		     run_syscall_begin(r, rtask_here(r->tasks[i]), &c, e) < 0))
 			return e->code;
 	for (size_t i = 0; i < r->task_count; i++)
-		if (lives(r->tasks[i]) && run_syscall_step(r->tasks[i]->pid, e) < 0)
+		if (lives(r->tasks[i]) && run_syscall_step(rtask_here(r->tasks[i]), e) < 0)
 			return e->code;
 	for (size_t i = 0; i < r->task_count; i++) {
 		if (!lives(r->tasks[i]))
 			continue;
-		if (run_syscall_end(r->tasks[i]->pid, &c, e) < 0)
+		if (run_syscall_end(rtask_here(r->tasks[i]), &c, e) < 0)
 			return e->code;
 		if (c.result < 0)
 			return err_res(e, c.result, "unmap the runner in pid %d", r->tasks[i]->pid);
@@ -66,10 +67,10 @@ static int set_thread(struct rthread *th, struct fresh *f, struct err *e)
 
 	memcpy(f->work, f->state, f->size);
 	if (regs_from_image(th, &regs, e) < 0 || xstate_of_thread(th, f->work, f->size, e) < 0 ||
-	    tracee_set_regs(th->tid, &regs, e) < 0 ||
-	    tracee_set_xstate(th->tid, f->work, f->size, e) < 0)
+	    tracee_set_regs(th->here, &regs, e) < 0 ||
+	    tracee_set_xstate(th->here, f->work, f->size, e) < 0)
 		return err_on(e, "thread %d of pid %d", th->tid, th->task->pid);
-	return tracee_set_mask(th->tid, mask, e);
+	return tracee_set_mask(th->here, mask, e);
 }
 
 int finish_threads(struct restore *r, struct err *e)
@@ -78,7 +79,7 @@ int finish_threads(struct restore *r, struct err *e)
 
 	f.state = pool_alloc(&r->pool, f.size);
 	f.work = pool_alloc(&r->pool, f.size);
-	if (tracee_get_xstate(r->tasks[0]->pid, f.state, &f.size, e) < 0)
+	if (tracee_get_xstate(rtask_here(r->tasks[0]), f.state, &f.size, e) < 0)
 		return e->code;
 	if (take_out(r, e) < 0)
 		return e->code;
@@ -97,7 +98,7 @@ static int free_threads(struct restore *r, struct err *e)
 {
 	for (size_t i = 0; i < r->task_count; i++)
 		for (size_t k = 0; lives(r->tasks[i]) && k < r->tasks[i]->thread_count; k++)
-			if (tracee_set_options(r->tasks[i]->threads[k].tid, 0, e) < 0)
+			if (tracee_set_options(r->tasks[i]->threads[k].here, 0, e) < 0)
 				return e->code;
 	return 0;
 }
@@ -114,7 +115,7 @@ static void watch(const struct restore *r, int word)
 		_exit(0);
 	for (size_t i = 0; i < r->task_count; i++)
 		if (lives(r->tasks[i]))
-			kill(r->tasks[i]->pid, SIGKILL);
+			kill(rtask_here(r->tasks[i]), SIGKILL);
 	_exit(1);
 }
 
@@ -163,7 +164,7 @@ void finish_go(struct restore *r)
 		const struct rtask *t = r->tasks[i];
 
 		for (size_t k = 0; lives(t) && k < t->thread_count; k++)
-			tracee_detach(t->threads[k].tid, 0);
+			tracee_detach(t->threads[k].here, 0);
 		if (lives(t))
 			log_debug("pid %d: goes on, threads: %zu", t->pid, t->thread_count);
 	}

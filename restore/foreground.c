@@ -45,7 +45,7 @@ static int saved_group(const struct restore *r)
 
 		for (size_t k = 0; (int)info->sid == root->sid && k < r->task_count; k++)
 			if (r->tasks[k]->pid == (int)info->pgrp)
-				return info->pgrp;
+				return rtask_here(r->tasks[k]);
 	}
 	return 0;
 }

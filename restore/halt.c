@@ -50,13 +50,14 @@ static int take_signal(struct rtask *t, int sig, struct err *e)
 {
 	struct stop s;
 
-	if (tracee_set_mask(t->pid, all_but(sig), e) < 0)
+	if (tracee_set_mask(rtask_here(t), all_but(sig), e) < 0)
 		return e->code;
-	if (syscall(SYS_tgkill, t->pid, t->pid, sig) < 0)
+	if (syscall(SYS_tgkill, rtask_here(t), rtask_here(t), sig) < 0)
 		return err_sys(e, "stop pid %d", t->pid);
 	/* Interrupted: so that it does not run if the signal is not heeded. */
-	if (go_until(t->pid, 0, STOP_SIGNAL, &s, e) < 0 || tracee_interrupt(t->pid, e) < 0 ||
-	    go_until(t->pid, s.value, STOP_GROUP, &s, e) < 0)
+	if (go_until(rtask_here(t), 0, STOP_SIGNAL, &s, e) < 0 ||
+	    tracee_interrupt(rtask_here(t), e) < 0 ||
+	    go_until(rtask_here(t), s.value, STOP_GROUP, &s, e) < 0)
 		return e->code;
 	if (s.kind == STOP_GROUP)
 		return 0;
@@ -69,11 +70,11 @@ static int halt(struct rtask *t, int sig, struct err *e)
 	struct stop s;
 	uint64_t mask;
 
-	if (tracee_get_mask(t->pid, &mask, e) < 0 || take_signal(t, sig, e) < 0 ||
-	    tracee_set_mask(t->pid, mask, e) < 0)
+	if (tracee_get_mask(rtask_here(t), &mask, e) < 0 || take_signal(t, sig, e) < 0 ||
+	    tracee_set_mask(rtask_here(t), mask, e) < 0)
 		return e->code;
 	for (size_t k = 1; k < t->thread_count; k++)
-		if (go_until(t->threads[k].tid, 0, STOP_GROUP, &s, e) < 0)
+		if (go_until(t->threads[k].here, 0, STOP_GROUP, &s, e) < 0)
 			return e->code;
 	return 0;
 }

@@ -249,7 +249,7 @@ static int register_all(const struct task_uffd *u, struct err *e)
 
 static int add_task(struct rlazy *l, const struct task_uffd *u, struct err *e)
 {
-	struct lazy_space sp = { .uffd = u->fd, .pid = u->t->pid };
+	struct lazy_space sp = { .uffd = u->fd, .pid = rtask_here(u->t) };
 	struct lazy_region *saved = NULL;
 
 	if (u->fd < 0)
@@ -302,7 +302,7 @@ static uint64_t peek(int pid, uint64_t at)
  */
 static void touch_ends(const struct rthread *th)
 {
-	int pid = th->task->pid;
+	int pid = rtask_here(th->task);
 	uint64_t head = th->core->thread_core->futex_rla, at, offset;
 
 	if (th->core->thread_info->clear_tid_addr)

@@ -17,6 +17,7 @@
 #include "restore/extra.h"
 #include "restore/files.h"
 #include "restore/memory.h"
+#include "restore/ns.h"
 
 enum {
 	IMAGE_VERSION_1 = 1,
@@ -288,52 +289,6 @@ static int check_tids(const struct restore *r, struct err *e)
 	return 0;
 }
 
-/* The first kind of namespace in which it was not the dumper's own; NULL if there is none. */
-static const char *other_namespace(const TaskKobjIdsEntry *ids, const TaskKobjIdsEntry *own)
-{
-	const struct {
-		const char *name;
-		bool known;
-		uint32_t id, own;
-	} all[] = {
-		{ "pid", ids->has_pid_ns_id, ids->pid_ns_id, own->pid_ns_id },
-		{ "net", ids->has_net_ns_id, ids->net_ns_id, own->net_ns_id },
-		{ "ipc", ids->has_ipc_ns_id, ids->ipc_ns_id, own->ipc_ns_id },
-		{ "uts", ids->has_uts_ns_id, ids->uts_ns_id, own->uts_ns_id },
-		{ "mnt", ids->has_mnt_ns_id, ids->mnt_ns_id, own->mnt_ns_id },
-		{ "user", ids->has_user_ns_id, ids->user_ns_id, own->user_ns_id },
-		{ "cgroup", ids->has_cgroup_ns_id && own->has_cgroup_ns_id, ids->cgroup_ns_id,
-		  own->cgroup_ns_id },
-		{ "time", ids->has_time_ns_id && own->has_time_ns_id, ids->time_ns_id,
-		  own->time_ns_id },
-	};
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		if (all[i].known && all[i].id != all[i].own)
-			return all[i].name;
-	return NULL;
-}
-
-static int check_namespaces(struct restore *r, struct err *e)
-{
-	for (size_t i = 0; i < r->task_count; i++) {
-		const TaskKobjIdsEntry *ids = r->tasks[i]->ids;
-		const char *name = ids ? other_namespace(ids, r->inventory->root_ids) : NULL;
-
-		if (!name)
-			continue;
-		err_code(e, ENOTSUP,
-			 "pid %d was saved in a %s namespace of its own, which is not supported "
-			 "yet",
-			 r->tasks[i]->pid, name);
-		return strcmp(name, "time") == 0 ?
-			       err_hint(e, "CRIU gives one to what it restores; restore these "
-					   "images with CRIU") :
-			       e->code;
-	}
-	return 0;
-}
-
 static int load_pstree(struct restore *r, struct err *e)
 {
 	own_image img = { 0 };
@@ -364,7 +319,7 @@ int load_tree(struct restore *r, struct err *e)
 			err_hint(e, "the folder holds no complete dump");
 		return e->code;
 	}
-	if (check_inventory(r, e) < 0 || load_pstree(r, e) < 0 || check_namespaces(r, e) < 0)
+	if (check_inventory(r, e) < 0 || load_pstree(r, e) < 0 || rns_load(r, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < restore_kind_count; i++)
 		if (restore_kinds[i]->load && restore_kinds[i]->load(r, e) < 0)

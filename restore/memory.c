@@ -329,7 +329,7 @@ struct job {
 
 static int start(struct job *j, struct plan *p, struct err *e)
 {
-	return run_start(j->t->restore, j->t->pid, p,
+	return run_start(j->t->restore, rtask_here(j->t), p,
 			 pool_format(&j->t->restore->pool, "memory of pid %d", j->t->pid), e);
 }
 

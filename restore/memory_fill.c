@@ -124,7 +124,7 @@ static int note_packed(struct gather *g, const struct piece *p, struct err *e)
 						  .offset = p->offset,
 						  .bytes = p->bytes,
 						  .fresh = p->fresh,
-						  .pid = g->t->pid,
+						  .pid = rtask_here(g->t),
 						  .fd = -1,
 						  .to = p->vaddr },
 			  e);
@@ -140,7 +140,7 @@ static int note_stream(struct gather *g, const struct piece *p, struct err *e)
 						     .bytes = p->bytes,
 						     .fresh = p->fresh,
 						     .inherited = p->inherited,
-						     .pid = g->t->pid,
+						     .pid = rtask_here(g->t),
 						     .fd = -1,
 						     .to = p->vaddr },
 			     e);

@@ -125,7 +125,7 @@ int network_prepare(struct restore *r, struct err *e)
 
 	if (!has_connections(r))
 		return 0;
-	own_fd root = syscall(SYS_pidfd_open, r->tasks[0]->pid, 0);
+	own_fd root = syscall(SYS_pidfd_open, rtask_here(r->tasks[0]), 0);
 	if (root < 0)
 		return err_sys(e, "pidfd_open of pid %d", r->tasks[0]->pid);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)

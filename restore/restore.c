@@ -23,6 +23,7 @@
 #include "restore/load.h"
 #include "restore/memory.h"
 #include "restore/network.h"
+#include "restore/ns.h"
 #include "restore/run.h"
 #include "restore/spawn.h"
 #include "restore/stages.h"
@@ -31,7 +32,7 @@
 
 static int root_pid(const struct restore *r)
 {
-	return r->task_count ? r->tasks[0]->pid : 0;
+	return r->task_count ? rtask_here(r->tasks[0]) : 0;
 }
 
 static int scripts(struct restore *r, const char *event, struct err *e)
@@ -47,12 +48,23 @@ static int step_pre_scripts(void *job, struct err *e)
 	return scripts_run(r->opt, "pre-restore", 0, e);
 }
 
+/* The kernel names who waits for a page, or goes over to another machine, by numbers inside. */
+static int check_pid_namespace(const struct restore *r, struct err *e)
+{
+	if (!rns_is_own(r, NS_PID) || (!r->opt->lazy && !r->opt->handover))
+		return 0;
+	err_code(e, ENOTSUP, "the tree has a pid namespace of its own, which cannot be %s yet",
+		 r->opt->lazy ? "restored with --lazy" : "migrated");
+	return err_hint(e, r->opt->lazy ? "restore it without" :
+					  "dump it, copy the images and restore them");
+}
+
 static int load(struct restore *r, struct err *e)
 {
 	if (r->opt->cpu_cap_image && cpuinfo_image_check(r->images, r->opt->cpu_cap, e) < 0)
 		return err_hint(e, "--cpu-cap=none takes any processor");
-	if (load_tree(r, e) < 0 || memory_load(r, e) < 0 || births_decide(r, e) < 0 ||
-	    rlazy_decide(r, e) < 0)
+	if (load_tree(r, e) < 0 || check_pid_namespace(r, e) < 0 || memory_load(r, e) < 0 ||
+	    births_decide(r, e) < 0 || rlazy_decide(r, e) < 0)
 		return e->code;
 	rtrack_ask(r);
 	return 0;
@@ -84,6 +96,11 @@ static int step_arena(void *job, struct err *e)
 	if (runs_open(r, e) < 0)
 		return e->code;
 	return spawn_arena(r, e);
+}
+
+static int step_namespaces(void *job, struct err *e)
+{
+	return rns_make(job, e);
 }
 
 static int step_make(void *job, struct err *e)
@@ -141,7 +158,7 @@ static int step_memory(void *job, struct err *e)
 	for (size_t i = 0; i < vma_restore_kind_count; i++)
 		if (vma_restore_kinds[i]->done && vma_restore_kinds[i]->done(r, e) < 0)
 			return err_on(e, "%s", vma_restore_kinds[i]->name);
-	return 0;
+	return rns_done(r, e);
 }
 
 static int step_lazy(void *job, struct err *e)
@@ -311,6 +328,7 @@ static const struct step steps[] = {
 	/* Images that are no good are nobody's business. */
 	{ .name = "pre-restore scripts", .run = step_pre_scripts },
 	{ .name = "arena", .run = step_arena },
+	{ .name = "namespaces", .run = step_namespaces },
 	{ .name = "make", .run = step_make, .undo = undo_make, .always = 1 },
 	{ .name = "cgroups", .run = step_cgroups, .undo = undo_cgroups },
 	{ .name = "tree", .run = step_tree, .undo = undo_tree },
@@ -389,6 +407,7 @@ int restore_run(const struct options *opt, struct err *e)
 	rcgroups_close(&r);
 	rlazy_close(&r);
 	memory_close(&r, res < 0);
+	rns_close(&r);
 	for (size_t i = 0; i < restore_kind_count; i++)
 		if (restore_kinds[i]->close)
 			restore_kinds[i]->close(&r, res < 0);

@@ -32,9 +32,11 @@ struct rlazy;
 struct rsysv_ipc;
 struct rtracks;
 struct rcgroups;
+struct rnamespaces;
 
 struct rthread {
-	int tid;
+	int tid; /* as in the images, and in the tree */
+	int here; /* as we see it: the same but in a pid namespace of its own, where it is 0 until it is born */
 	struct rtask *task;
 	CoreEntry *core;	  /* NULL for helpers and for threads of the dead */
 	bool keeps_creds;	  /* has the credentials of a newborn */
@@ -67,6 +69,12 @@ struct rtask {
 			* fetches our descriptor N; -1 while the task does not have it */
 };
 
+/* The number by which we find a task. */
+static inline int rtask_here(const struct rtask *t)
+{
+	return t->threads[0].here;
+}
+
 /* What every newborn thread has from us: what is to be the same in the end need not be set in each of a thousand. */
 struct born {
 	bool plain_creds; /* root with all of r->bounding and nothing else */
@@ -90,24 +98,25 @@ struct restore {
 	struct arena arena; /* at the same address in all tasks */
 	/* The runtime's vdso, parked beside the arena in every new task and inherited by fork. vvar with vvar_vclock. */
 	uint64_t vdso_at, vdso_size, vvar_at, vvar_size;
-	uint64_t vvar_first;	       /* bytes of vvar alone, a mapping of its own */
-	uint64_t park_at, park_size;   /* reserved for them, behind the arena */
-	struct rfiles *files;	       /* restore/files.h */
-	struct rshmem *shmem;	       /* restore/mm/shmem.h */
-	struct rsysv *sysv;	       /* restore/mm/sysv.h */
-	struct rsysv_ipc *sysv_ipc;    /* restore/sysv.h; NULL: nothing */
-	struct runs *runs;	       /* restore/run.h */
-	struct fetched *fetched;       /* restore/memory_fetch.c */
-	struct intact *intact;	       /* restore/intact.c */
-	struct rtracks *tracks;	       /* restore/track.h; NULL: nothing is tracked */
-	struct rlazy *lazy;	       /* restore/lazy.h; NULL: all pages are restored at once */
-	uint64_t lazy_pages;	       /* that come later */
+	uint64_t vvar_first;		  /* bytes of vvar alone, a mapping of its own */
+	uint64_t park_at, park_size;	  /* reserved for them, behind the arena */
+	struct rfiles *files;		  /* restore/files.h */
+	struct rshmem *shmem;		  /* restore/mm/shmem.h */
+	struct rsysv *sysv;		  /* restore/mm/sysv.h */
+	struct rsysv_ipc *sysv_ipc;	  /* restore/sysv.h; NULL: nothing */
+	struct rnamespaces *ns;		  /* restore/ns.h */
+	struct runs *runs;		  /* restore/run.h */
+	struct fetched *fetched;	  /* restore/memory_fetch.c */
+	struct intact *intact;		  /* restore/intact.c */
+	struct rtracks *tracks;		  /* restore/track.h; NULL: nothing is tracked */
+	struct rlazy *lazy;		  /* restore/lazy.h; NULL: all pages are restored at once */
+	uint64_t lazy_pages;		  /* that come later */
 	struct packed_files packed_files; /* with compressed pages, or those that are stored once */
-	struct rcgroups *cgroups; /* restore/cgroups.h; NULL: they are left alone */
-	struct restore_stream *stream; /* restore/stream.h; NULL: images come from a folder */
-	struct SeccompEntry *seccomp;  /* restore/task/seccomp.c */
-	struct xstate_layout *xstate;  /* images/xstate.h, of this processor */
-	uint64_t bounding;	       /* our capability bounding set, restore/task/creds.c */
+	struct rcgroups *cgroups;	  /* restore/cgroups.h; NULL: they are left alone */
+	struct restore_stream *stream;	  /* restore/stream.h; NULL: images come from a folder */
+	struct SeccompEntry *seccomp;	  /* restore/task/seccomp.c */
+	struct xstate_layout *xstate;	  /* images/xstate.h, of this processor */
+	uint64_t bounding;		  /* our capability bounding set, restore/task/creds.c */
 	struct born born;
 	bool wrote_pidfile;
 	uint64_t started_at; /* io_now_us() */

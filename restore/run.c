@@ -19,6 +19,8 @@
 
 #include "lib/io.h"
 #include "lib/log.h"
+#include "lib/proc.h"
+#include "restore/ns.h"
 
 enum { OTHERS_US = 20000 };
 
@@ -168,6 +170,37 @@ static bool is_trap(int tid)
 	return ptrace(PTRACE_GETSIGINFO, tid, 0, &info) < 0 || info.si_code > 0;
 }
 
+static struct rthread *find_unborn(struct restore *r, int tid)
+{
+	for (size_t i = 0; i < r->task_count; i++)
+		for (size_t k = 0; k < r->tasks[i]->thread_count; k++) {
+			struct rthread *th = &r->tasks[i]->threads[k];
+
+			if (th->tid == tid && !th->here)
+				return th;
+		}
+	return NULL;
+}
+
+/* In a pid namespace of its own we cannot know what number it has for us until it is there. */
+static int newborn(struct restore *r, int here, struct err *e)
+{
+	struct rthread *th;
+	own_fd proc = -1;
+	int tid;
+
+	if (run_adopt(r, here, e) < 0)
+		return e->code;
+	if (!rns_is_own(r, NS_PID))
+		return 0;
+	if (proc_open(here, &proc, e) < 0 || proc_inner(proc, "status", "NSpid:", &tid, e) < 0)
+		return e->code;
+	th = find_unborn(r, tid);
+	if (th)
+		th->here = here;
+	return 0;
+}
+
 /* One report of one tracee. */
 static int handle(struct restore *r, int tid, struct stop s, struct err *e)
 {
@@ -175,7 +208,7 @@ static int handle(struct restore *r, int tid, struct stop s, struct err *e)
 
 	if (!run->tid) {
 		/* Newborn (the report may come before its creator's), or a child that is none of ours. */
-		return s.kind == STOP_INTERRUPT ? run_adopt(r, tid, e) : 0;
+		return s.kind == STOP_INTERRUPT ? newborn(r, tid, e) : 0;
 	}
 	if (s.kind == STOP_EXITED || s.kind == STOP_KILLED)
 		return died(r, run, s, e);
@@ -334,10 +367,10 @@ int run_syscall(struct restore *r, int tid, struct hand_call *c, struct err *e)
 	return run_syscall_end(tid, c, e);
 }
 
-int run_await_birth(struct restore *r, int tid, struct err *e)
+int run_await_birth(struct restore *r, struct rthread *th, struct err *e)
 {
-	while (!find(r->runs, tid)->tid && !r->opt->dry_run)
-		if (wait_report(r, tid, e) < 0)
+	while (!r->opt->dry_run && (!th->here || !find(r->runs, th->here)->tid))
+		if (wait_report(r, th->here, e) < 0)
 			return e->code;
 	return 0;
 }

@@ -13,6 +13,8 @@ enum { RUN_OPTIONS = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD };
 must_check int runs_open(struct restore *r, struct err *e);
 void runs_close(struct restore *r);
 
+/* Threads are called here by the numbers that we see (rthread.here). */
+
 /* A traced thread that stands still is known from now on; base: registers with the right segments. */
 must_check int run_adopt(struct restore *r, int tid, struct err *e);
 /* What every plan starts from. Set once, from the stub. */
@@ -25,7 +27,7 @@ must_check int run_wait(struct restore *r, struct err *e);
 /* Both, for one. Frees the plan. */
 must_check int run_one(struct restore *r, int tid, struct plan *p, const char *what, struct err *e);
 /* Waits until the thread that a plan has cloned stands still before its first instruction. */
-must_check int run_await_birth(struct restore *r, int tid, struct err *e);
+must_check int run_await_birth(struct restore *r, struct rthread *th, struct err *e);
 /* The thread will end by its plan (exit, a signal): waits until it has. */
 must_check int run_to_death(struct restore *r, int tid, struct plan *p, struct err *e);
 /* One system call made by hand in a thread that stands still. */

@@ -21,6 +21,7 @@
 #include "lib/proc.h"
 #include "lib/ptrace.h"
 #include "restore/files.h"
+#include "restore/ns.h"
 #include "restore/run.h"
 
 #ifndef MFD_EXEC
@@ -32,8 +33,8 @@ extern const char stub_elf_start[], stub_elf_end[];
 enum { STUB_SYSCALL_AT = 1 }; /* behind the first int3, see stub.c */
 
 #define ARENA_SIZE (1UL << 30) /* address space; memory comes as it is touched */
-#define PARK_SIZE (1UL << 20) /* half of it for restore/mm/vdso.c */
-#define GAP_SIZE (16UL << 20) /* kept free around both */
+#define PARK_SIZE (1UL << 20)  /* half of it for restore/mm/vdso.c */
+#define GAP_SIZE (16UL << 20)  /* kept free around both */
 /* Above what is mapped low, below what the kernel maps top down and where it puts the stub's stack. */
 #define SEARCH_FROM 0x1000000000UL
 #define SEARCH_TO 0x500000000000UL
@@ -108,6 +109,7 @@ static int make_stub(int *ret, struct err *e)
 
 /* What the new process is given. */
 struct newborn {
+	const struct restore *r;
 	int stub, arena, self, helper_fd;
 	int gate[2]; /* a pipe: a word comes when we trace it, or its end if we are no more */
 };
@@ -124,6 +126,8 @@ static void become_stub(const struct newborn *n)
 	close(n->gate[1]);
 	if (read(n->gate[0], &go, sizeof(go)) != sizeof(go))
 		_exit(126);
+	if (rns_enter(n->r) < 0)
+		_exit(124);
 	personality(ADDR_NO_RANDOMIZE);
 	/* Out of the way of each other first: the numbers that they are to have may be taken by one of them. */
 	int stub = fcntl(n->stub, F_DUPFD_CLOEXEC, n->helper_fd + 2);
@@ -165,9 +169,10 @@ static long clone_with_pid(pid_t pid, uint64_t flags, int exit_signal, const str
  * By a process that ends at once, so that nobody's end can be taken for that of the parent later on: ours, when the
  * tree runs by itself, would send the parent-death signal.
  */
-static long clone_orphan(pid_t pid, const struct newborn *n)
+static long clone_orphan(pid_t pid, uint64_t flags, const struct newborn *n)
 {
 	enum { IN_THE_WAY = 255 };
+	volatile long here = -1;
 	int status;
 	pid_t middle;
 
@@ -175,8 +180,9 @@ static long clone_orphan(pid_t pid, const struct newborn *n)
 		middle = vfork();
 		if (middle == 0) {
 			long got = getpid() == pid ? -IN_THE_WAY :
-						     clone_with_pid(pid, 0, SIGCHLD, n);
+						     clone_with_pid(pid, flags, SIGCHLD, n);
 
+			here = got; /* vfork(): this is their memory, too */
 			_exit(got < 0 ? (int)-got : 0);
 		}
 		if (middle < 0)
@@ -186,23 +192,27 @@ static long clone_orphan(pid_t pid, const struct newborn *n)
 	} while (WIFEXITED(status) && WEXITSTATUS(status) == IN_THE_WAY);
 	if (!WIFEXITED(status))
 		return -ECHILD;
-	return WEXITSTATUS(status) ? -WEXITSTATUS(status) : pid;
+	return WEXITSTATUS(status) ? -WEXITSTATUS(status) : here;
 }
 
 static int clone_root(struct rtask *t, const struct newborn *n, struct err *e)
 {
 	const struct options *opt = t->restore->opt;
+	/* With a new pid namespace the number is the one that it has in there. */
+	uint64_t flags = rns_is_own(t->restore, NS_PID) ? CLONE_NEWPID : 0;
 	char name[64];
 	long pid;
 
 	if (opt->restore_sibling)
-		pid = clone_with_pid(t->pid, CLONE_PARENT, 0, n);
+		pid = clone_with_pid(t->pid, flags | CLONE_PARENT, 0, n);
 	else if (opt->detached)
-		pid = clone_orphan(t->pid, n);
+		pid = clone_orphan(t->pid, flags, n);
 	else
-		pid = clone_with_pid(t->pid, 0, SIGCHLD, n);
-	if (pid >= 0)
+		pid = clone_with_pid(t->pid, flags, SIGCHLD, n);
+	if (pid >= 0) {
+		t->threads[0].here = (int)pid;
 		return 0;
+	}
 	if (pid == -EEXIST)
 		return err_code(e, EEXIST, "pid %d is in use by %s", t->pid,
 				proc_name(t->pid, name, sizeof(name)));
@@ -294,7 +304,7 @@ static int clear_out(struct rtask *t, struct err *e)
 		return e->code;
 	plan_call(&p, "randomize addresses again", SYS_personality, ARG(r->born.personality));
 	r->vvar_size = 0;
-	if (park_vdso(r, t->pid, &p, e) < 0) {
+	if (park_vdso(r, rtask_here(t), &p, e) < 0) {
 		plan_end(&p);
 		return e->code;
 	}
@@ -305,14 +315,14 @@ static int clear_out(struct rtask *t, struct err *e)
 	if (t->helper_fd > 0)
 		plan_call(&p, "close descriptors", SYS_close_range, ARG(0), ARG(t->helper_fd - 1));
 	plan_call(&p, "close descriptors", SYS_close_range, ARG(t->helper_fd + 1), ARG(~0U));
-	return run_one(r, t->pid, &p, "empty the first process", e);
+	return run_one(r, rtask_here(t), &p, "empty the first process", e);
 }
 
 int spawn_root(struct rtask *t, struct err *e)
 {
 	struct restore *r = t->restore;
 	unsigned long options = RUN_OPTIONS | PTRACE_O_SUSPEND_SECCOMP;
-	int gate[2] = { -1, -1 };
+	int gate[2] = { -1, -1 }, here;
 	own_fd stub = -1;
 	own_fd self = syscall(SYS_pidfd_open, getpid(), 0);
 
@@ -325,16 +335,17 @@ int spawn_root(struct rtask *t, struct err *e)
 		return 0;
 	if (make_stub(&stub, e) < 0)
 		return e->code;
-	struct newborn n = { stub, r->arena_fd, self, t->helper_fd, { wait, go } };
+	struct newborn n = { r, stub, r->arena_fd, self, t->helper_fd, { wait, go } };
 	if (clone_root(t, &n, e) < 0)
 		return e->code;
-	if (tracee_seize(t->pid, options, e) < 0 && tracee_seize(t->pid, RUN_OPTIONS, e) < 0) {
-		kill(t->pid, SIGKILL);
+	here = rtask_here(t);
+	if (tracee_seize(here, options, e) < 0 && tracee_seize(here, RUN_OPTIONS, e) < 0) {
+		kill(here, SIGKILL);
 		return e->code;
 	}
 	memset(e, 0, sizeof(*e));
-	if (run_adopt(r, t->pid, e) < 0 || io_write(go, "", 1, "the gate", e) < 0 ||
-	    wait_trap(t->pid, e) < 0 || map_arena(r, t->pid, t->helper_fd + 1, e) < 0)
+	if (run_adopt(r, here, e) < 0 || io_write(go, "", 1, "the gate", e) < 0 ||
+	    wait_trap(here, e) < 0 || map_arena(r, here, t->helper_fd + 1, e) < 0)
 		return e->code;
 	return clear_out(t, e);
 }

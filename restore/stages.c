@@ -123,7 +123,7 @@ static int stage_thread(struct batch *b, struct rthread *th, enum stage stage, s
 {
 	struct plan *p = batch_next(b, room(th), e);
 
-	if (!p || build(th, stage, p, e) < 0 || batch_start(b, th->tid, "state", e) < 0)
+	if (!p || build(th, stage, p, e) < 0 || batch_start(b, th->here, "state", e) < 0)
 		return e->code;
 	return b->count == AT_ONCE ? batch_wait(b, 0, e) : 0;
 }
@@ -173,7 +173,7 @@ static int for_files(struct restore *r, int (*add)(struct rtask *, struct plan *
 		p = batch_next(&b, rfiles_room(t) + 64, e);
 		res = p ? add(t, p, e) : e->code;
 		if (res == 0)
-			res = batch_start(&b, t->pid, "descriptors", e);
+			res = batch_start(&b, rtask_here(t), "descriptors", e);
 	}
 	return batch_end(&b, res, e);
 }
@@ -223,12 +223,12 @@ int stage_threads(struct restore *r, struct err *e)
 		p = batch_next(&b, t->thread_count, e);
 		for (size_t k = 1; p && k < t->thread_count; k++)
 			plan_thread(&t->threads[k], p);
-		res = p ? batch_start(&b, t->pid, "threads", e) : e->code;
+		res = p ? batch_start(&b, rtask_here(t), "threads", e) : e->code;
 	}
 	res = batch_end(&b, res, e);
 	for (size_t i = 0; i < r->task_count; i++)
 		for (size_t k = 1; k < r->tasks[i]->thread_count && res == 0; k++)
 			if (lives(r->tasks[i]))
-				res = run_await_birth(r, r->tasks[i]->threads[k].tid, e);
+				res = run_await_birth(r, &r->tasks[i]->threads[k], e);
 	return res;
 }

@@ -184,8 +184,8 @@ static int count_from_here(struct restore *r, struct tracked *k, struct err *e)
 
 	if (!soft && k->held < 0)
 		return 0;
-	if (proc_open(k->t->pid, &k->proc_fd, e) < 0 || proc_stat_read(k->proc_fd, &stat, e) < 0 ||
-	    (soft ? clear(k, e) : protect(k, e)) < 0)
+	if (proc_open(rtask_here(k->t), &k->proc_fd, e) < 0 ||
+	    proc_stat_read(k->proc_fd, &stat, e) < 0 || (soft ? clear(k, e) : protect(k, e)) < 0)
 		return e->code;
 	k->start_time = stat.start_time;
 	own_close(&k->proc_fd);

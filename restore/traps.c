@@ -26,7 +26,7 @@ const SaEntry *action_of(const CoreEntry *core, int n)
 
 static int by_hand(const struct rthread *th, struct hand_call c, const char *what, struct err *e)
 {
-	if (run_syscall(th->task->restore, th->tid, &c, e) < 0)
+	if (run_syscall(th->task->restore, th->here, &c, e) < 0)
 		return e->code;
 	return c.result < 0 ? err_res(e, c.result, "%s thread %d", what, th->tid) : 0;
 }
@@ -76,7 +76,7 @@ static int queue(struct rthread *th, bool shared, const SiginfoEntry *s, struct 
 	if (!s)
 		return 0;
 	if (put(th->task->restore, s->siginfo.data, s->siginfo.len, &at, e) < 0 ||
-	    tracee_set_mask(th->tid, ALL_BLOCKED, e) < 0)
+	    tracee_set_mask(th->here, ALL_BLOCKED, e) < 0)
 		return e->code;
 	struct hand_call all = { .nr = SYS_rt_sigqueueinfo,
 				 .args = { th->task->pid, SIGTRAP, at } };
@@ -88,7 +88,7 @@ static int queue(struct rthread *th, bool shared, const SiginfoEntry *s, struct 
 int traps_restore(struct rtask *t, struct err *e)
 {
 	/* What comes from now on is the task's own, to be delivered when it runs. */
-	if (tracee_set_mask(t->pid, ALL_BLOCKED, e) < 0 || ignore(t, e) < 0 ||
+	if (tracee_set_mask(rtask_here(t), ALL_BLOCKED, e) < 0 || ignore(t, e) < 0 ||
 	    queue(&t->threads[0], true, waiting(t->core->tc->signals_s), e) < 0)
 		return e->code;
 	for (size_t k = 0; k < t->thread_count; k++)

@@ -32,7 +32,7 @@ static int call_all(struct restore *r, struct task_uffd *a, size_t count, const 
 		res = plan_begin(&plans[n], &r->arena, 1, e);
 		if (res == 0 && (flags || a[n].there >= 0)) {
 			plan_one(&a[n], &plans[n], flags);
-			res = run_start(r, a[n].t->pid, &plans[n], "userfaultfd", e);
+			res = run_start(r, rtask_here(a[n].t), &plans[n], "userfaultfd", e);
 		}
 	}
 	if (run_wait(r, res < 0 ? &later : e) < 0 && res == 0)
@@ -54,7 +54,7 @@ static int fetch(struct task_uffd *u, struct err *e)
 		log_debug("pid %d: no userfaultfd: %s", u->t->pid, strerror(-u->there));
 		return 0;
 	}
-	process = syscall(SYS_pidfd_open, u->t->pid, 0);
+	process = syscall(SYS_pidfd_open, rtask_here(u->t), 0);
 	u->fd = process < 0 ? -1 : syscall(SYS_pidfd_getfd, process, u->there, 0);
 	return u->fd < 0 ? err_sys(e, "fetch the userfaultfd of pid %d", u->t->pid) : 0;
 }

@@ -69,7 +69,7 @@ static int add(const struct fd_table *t, const struct descriptor *at, const stru
 	file_lock_entry__init(entry);
 	entry->flag = flag;
 	entry->type = l->type[0] == 'R' ? F_RDLCK : l->type[0] == 'W' ? F_WRLCK : F_UNLCK;
-	entry->pid = t->task->pid;
+	entry->pid = t->task->inner;
 	entry->fd = at->num;
 	entry->start = l->start;
 	entry->len = strcmp(l->end, "EOF") == 0 ? 0 : strtoll(l->end, NULL, 10) - l->start + 1;

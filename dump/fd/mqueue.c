@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "dump/files.h"
+#include "dump/ns.h"
 #include "images/fd/mqueue.pb-c.h"
 
 extern const struct fd_kind mqueue_fd_kind;
@@ -133,6 +134,11 @@ static int mqueue_dump(struct file *f, FileEntry *entry, struct err *e)
 	own_fd own = -1;
 	int got;
 
+	if (ns_is_own(f->dump, NS_IPC)) {
+		err_code(e, ENOTSUP,
+			 "it is of an IPC namespace of its own, which is not supported yet");
+		return err_hint(e, "let the program close it before the dump");
+	}
 	entry->ext = pool_new(&f->dump->pool, ExtFileEntry);
 	ext_file_entry__init(entry->ext);
 	entry->ext->id = f->id;

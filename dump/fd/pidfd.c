@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 
 #include "dump/files.h"
+#include "dump/ns.h"
 #include "dump/watch.h"
 #include "lib/io.h"
 
@@ -76,7 +77,7 @@ static int pidfd_dump(struct file *f, FileEntry *entry, struct err *e)
 	p->id = f->id;
 	p->ino = (uint32_t)f->st.st_ino;
 	p->flags = f->flags & ~O_ACCMODE;
-	p->nspid = pid;
+	p->nspid = pid > 0 ? ns_pid_inside(f->dump, pid) : pid;
 	p->fown = f->fown;
 	if (pid == -1)
 		keep_status(f);

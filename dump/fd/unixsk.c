@@ -16,6 +16,7 @@
 #include <sys/un.h>
 
 #include "dump/files_table.h"
+#include "dump/ns.h"
 #include "dump/sk_opts.h"
 #include "lib/io.h"
 
@@ -134,7 +135,7 @@ static int read_peer(struct unixsk *s, int fd, struct err *e)
 		return 0;
 	cred = pool_new(&s->file->dump->pool, UnixCred);
 	unix_cred__init(cred);
-	cred->pid = who.pid;
+	cred->pid = ns_pid_inside(s->file->dump, who.pid);
 	cred->uid = who.uid;
 	cred->gid = who.gid;
 	s->extra->peer = cred;

@@ -18,6 +18,7 @@
 #include "dump/fd/unixsk.h"
 #include "dump/files_table.h"
 #include "dump/guard.h"
+#include "dump/ns.h"
 #include "lib/io.h"
 
 #ifndef SCM_PIDFD
@@ -131,7 +132,7 @@ static UnixFrom *read_from(struct reading *r, struct msghdr *m)
 			continue;
 		from->cred = pool_new(pool, UnixCred);
 		unix_cred__init(from->cred);
-		from->cred->pid = who->pid;
+		from->cred->pid = ns_pid_inside(r->s->file->dump, who->pid);
 		from->cred->uid = who->uid;
 		from->cred->gid = who->gid;
 	}

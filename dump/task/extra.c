@@ -11,7 +11,7 @@ ExtraEntry *thread_extra(struct thread *th)
 	if (!th->extra) {
 		th->extra = pool_new(&th->task->dump->pool, ExtraEntry);
 		extra_entry__init(th->extra);
-		th->extra->tid = th->tid;
+		th->extra->tid = th->inner;
 	}
 	return th->extra;
 }

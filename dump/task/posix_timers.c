@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "dump/dump.h"
+#include "dump/ns.h"
 #include "lib/cpu_clock.h"
 #include "lib/io.h"
 
@@ -118,6 +119,8 @@ static int posix_timers_ask(struct task *t, struct plan *p, void **ret_note, str
 			return e->code;
 		if (!timer)
 			return 0;
+		if (timer->has_notify_thread_id)
+			timer->notify_thread_id = ns_pid_inside(t->dump, timer->notify_thread_id);
 		if (note->count == TIMERS_MAX)
 			return err_code(e, ENOTSUP, "there are more than %d timers", TIMERS_MAX);
 		a->entry = timer;

@@ -160,11 +160,11 @@ static void take_and_put_back(struct thread *th, bool shared, struct plan *p)
 		plan_call(p, "take the signal of a timer", SYS_rt_sigtimedwait, DATA(p, set),
 			  DATA(p, info), DATA(p, now), ARG(8));
 		if (shared)
-			plan_call(p, "put the signal back", SYS_rt_sigqueueinfo, ARG(th->task->pid),
-				  ARG(s->si_signo), DATA(p, info));
+			plan_call(p, "put the signal back", SYS_rt_sigqueueinfo,
+				  ARG(th->task->inner), ARG(s->si_signo), DATA(p, info));
 		else
 			plan_call(p, "put the signal back", SYS_rt_tgsigqueueinfo,
-				  ARG(th->task->pid), ARG(th->tid), ARG(s->si_signo),
+				  ARG(th->task->inner), ARG(th->inner), ARG(s->si_signo),
 				  DATA(p, info));
 	}
 }

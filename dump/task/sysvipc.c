@@ -6,6 +6,7 @@
  */
 #include <sys/syscall.h>
 
+#include "dump/ns.h"
 #include "dump/sysv.h"
 #include "images/ns/ipc_extra.pb-c.h"
 
@@ -74,7 +75,9 @@ static int write_set(struct out *o, struct sem_set *s, struct err *e)
 		return e->code;
 	pids.id = s->desc.id;
 	pids.n_pids = s->count;
-	pids.pids = s->pids;
+	pids.pids = pool_array(&o->d->pool, uint32_t, s->count);
+	for (size_t i = 0; i < s->count; i++)
+		pids.pids[i] = ns_pid_inside(o->d, s->pids[i]);
 	x.sem = &pids;
 	return note(o, &x, e);
 }
@@ -88,8 +91,8 @@ static int write_queue(struct out *o, struct msg_queue *q, struct err *e)
 	    msg_queue_write(&o->msg, q, e) < 0)
 		return e->code;
 	pids.id = q->desc.id;
-	pids.sender = q->sender;
-	pids.receiver = q->receiver;
+	pids.sender = ns_pid_inside(o->d, q->sender);
+	pids.receiver = ns_pid_inside(o->d, q->receiver);
 	x.msg = &pids;
 	return note(o, &x, e);
 }
@@ -99,7 +102,7 @@ static int write_undo(struct out *o, const struct sem_undo *u, struct err *e)
 	IpcExtraEntry x = IPC_EXTRA_ENTRY__INIT;
 	SemUndoEntry entry = SEM_UNDO_ENTRY__INIT;
 
-	entry.pid = u->task->pid;
+	entry.pid = u->task->inner;
 	entry.id = u->set->desc.id;
 	entry.number = u->number;
 	entry.adjust = u->adjust;

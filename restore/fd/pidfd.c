@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "restore/files_table.h"
+#include "restore/ns.h"
 #include "restore/watch.h"
 
 static enum made_when pidfd_when(const struct restore *r, const FileEntry *f)
@@ -111,7 +112,7 @@ static int pidfd_make(struct restore *r, const FileEntry *f, int *ret_fd, struct
 		return make_dead(r, p, ret_fd, e);
 	if (rfiles_when_pid(r, p->nspid) == MADE_FIRST)
 		return err_say(e, "it is of pid %d, which is not in the images", p->nspid);
-	return open_one(p->nspid, p, ret_fd, e);
+	return open_one(rfiles_here(r, p->nspid), p, ret_fd, e);
 }
 
 const struct fd_restore_kind pidfd_fd_restore_kind = {

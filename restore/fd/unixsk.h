@@ -96,6 +96,8 @@ void rsocket_remove_file(struct rsocket *s);
 /* restore/fd/unixsk_connect.c */
 must_check int rsockets_connect(struct rsockets *all, struct err *e);
 must_check int rsocket_new(const struct rsocket *like, int *ret_fd, struct err *e);
+/* Two ends, made by whom the socket has for a peer. */
+must_check int rsocket_pair(const struct rsocket *s, int ret[2], struct err *e);
 static inline bool rsocket_is_stream(const struct rsocket *s)
 {
 	return s->entry->type != SOCK_DGRAM;
@@ -120,7 +122,7 @@ static inline const UnixCred *rsocket_cred_of(const struct rsocket *s)
 int rsocket_act(const struct rsocket *s, const UnixCred *cred, int (*call)(void *), void *arg);
 /* Those that were made together: restore/fd/unixsk_pair.c. */
 must_check int rsockets_make_pairs(struct rsockets *all, struct err *e);
-void rsocket_actor(struct actor *ret, const UnixCred *cred);
+void rsocket_actor(const struct restore *r, struct actor *ret, const UnixCred *cred);
 
 /* restore/fd/unixsk_fill.c */
 /* What was sent by others than the peer, before there is one. */

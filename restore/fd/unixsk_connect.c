@@ -18,15 +18,17 @@
 #include "lib/log.h"
 #include "lib/netlink.h"
 #include "restore/fd/unixsk.h"
+#include "restore/ns.h"
 
 enum { MANY = 4096 };
 
-void rsocket_actor(struct actor *ret, const UnixCred *cred)
+void rsocket_actor(const struct restore *r, struct actor *ret, const UnixCred *cred)
 {
 	*ret = (struct actor){ .root = -1 };
 	if (!cred)
 		return;
-	ret->pid = cred->pid;
+	/* Nobody can be born into a pid namespace before its first process. */
+	ret->pid = rns_is_own(r, NS_PID) ? 0 : cred->pid;
 	ret->has_ids = cred->uid != UINT32_MAX;
 	ret->uid = cred->uid;
 	ret->gid = cred->gid;
@@ -40,7 +42,7 @@ int rsocket_act(const struct rsocket *s, const UnixCred *cred, int (*call)(void 
 	bool other = false;
 	int res;
 
-	rsocket_actor(&actor, cred);
+	rsocket_actor(s->r, &actor, cred);
 	/* Nothing is noted that would have to be somebody's. */
 	if (!cred)
 		return call(arg);

@@ -104,7 +104,7 @@ static int send_next(struct rsocket *s, int from, const struct unix_address *to,
 		return e->code;
 	sk_opts_make_room(from);
 	if (who && who->cred) {
-		rsocket_actor(&actor, who->cred);
+		rsocket_actor(s->r, &actor, who->cred);
 		if (sk_opts_set_number(s->fd, SO_PASSCRED, 1, e) < 0)
 			return e->code;
 		res = actor_do(&actor, call_send, &sending, NULL);

@@ -16,6 +16,7 @@
 #include "images/vma.h"
 #include "lib/io.h"
 #include "restore/memory.h"
+#include "restore/ns.h"
 
 /* Lowest address that anybody may map, and what the kernel leaves free below a stack. */
 #define LOWEST 0x10000UL
@@ -74,19 +75,34 @@ static const struct rtask *find_user(const struct restore *r)
 	return NULL;
 }
 
-static int sysv_prepare(struct restore *r, struct err *e)
+/* Inside of the IPC namespace of the tree. */
+static int make_all(void *restore, struct err *e)
 {
-	const struct rtask *user = find_user(r);
+	struct restore *r = restore;
 
-	if (!user)
-		return 0;
-	r->sysv = pool_new(&r->pool, struct rsysv);
-	if (load(r, user->ids->ipc_ns_id, e) < 0)
-		return e->code;
 	for (size_t i = 0; i < r->sysv->count; i++)
 		if (rsegment_make(r, &r->sysv->segments[i], e) < 0)
 			return err_on(e, "segment %u", r->sysv->segments[i].entry->desc->id);
 	return 0;
+}
+
+static int sysv_prepare(struct restore *r, struct err *e)
+{
+	const struct rtask *user = find_user(r);
+	struct err none = { 0 };
+	int res;
+
+	if (!user && !rns_is_own(r, NS_IPC))
+		return 0;
+	r->sysv = pool_new(&r->pool, struct rsysv);
+	res = load(r, user ? user->ids->ipc_ns_id : r->ns->id[NS_IPC], &none);
+	if (res == -ENOENT && !user)
+		return 0; /* a namespace without segments */
+	if (res < 0) {
+		*e = none;
+		return res;
+	}
+	return rns_run(r, NS_IPC, make_all, r, e);
 }
 
 static uint64_t base_of(const VmaEntry *v)
@@ -241,7 +257,7 @@ static int sysv_map(struct rtask *t, const VmaEntry *v, bool, struct plan *p, st
 static void sysv_close(struct restore *r, bool failed)
 {
 	for (size_t i = 0; r->sysv && i < r->sysv->count; i++) {
-		rsegment_close(&r->sysv->segments[i], failed);
+		rsegment_close(&r->sysv->segments[i], failed && !rns_is_own(r, NS_IPC));
 		image_message_free(&r->sysv->segments[i].entry);
 	}
 	if (r->sysv)

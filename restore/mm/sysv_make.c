@@ -1,5 +1,5 @@
 /*
- * Finding or making SysV segments in the IPC namespace, which is the host's.
+ * Finding or making SysV segments in the IPC namespace: the host's, or a new one, where none is found.
  *
  * A segment that is still there, with the same id, key and size, is the same one: ids are not used again for a long
  * time. If nobody has it attached, it gets the contents of the images, as the processes left them; if somebody has, it
@@ -15,6 +15,7 @@
 #include "lib/io.h"
 #include "lib/log.h"
 #include "restore/mm/shmem.h"
+#include "restore/ns.h"
 #include "restore/sysv.h"
 
 #define HUGE_SIZE_BITS (0x3fU << 26)
@@ -142,8 +143,11 @@ static int find(const struct rsegment *s, bool *ret_used, struct err *e)
 int rsegment_make(struct restore *r, struct rsegment *s, struct err *e)
 {
 	bool used = false;
-	int found = find(s, &used, e);
+	int found;
 
+	if (r->opt->dry_run && rns_is_own(r, NS_IPC))
+		return 0;
+	found = find(s, &used, e);
 	if (found < 0 || r->opt->dry_run)
 		return found < 0 ? found : 0;
 	if (used) {

@@ -84,7 +84,7 @@ static int find_taken(const struct rtask *t, struct ranges_taken *all, struct er
 	for (size_t i = 0; i < t->mm->n_vmas; i++)
 		if (add_range(all, t->mm->vmas[i]->start, t->mm->vmas[i]->end, e) < 0)
 			return e->code;
-	snprintf(path, sizeof(path), "/proc/%d/maps", t->pid);
+	snprintf(path, sizeof(path), "/proc/%d/maps", rtask_here(t));
 	own_file f = fopen(path, "re");
 	if (!f)
 		return err_sys(e, "open '%s'", path);

@@ -12,7 +12,7 @@ static int coredump_filter_outside(struct rtask *t, struct err *e)
 
 	if (!x || !x->has_coredump_filter)
 		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/coredump_filter", t->pid);
+	snprintf(path, sizeof(path), "/proc/%d/coredump_filter", rtask_here(t));
 	snprintf(text, sizeof(text), "0x%x", x->coredump_filter);
 	return io_put(AT_FDCWD, path, text, e);
 }

@@ -64,7 +64,7 @@ static int loginuid_outside(struct rtask *t, struct err *e)
 
 	if (!tc->has_loginuid)
 		return 0;
-	if (loginuid_now(t->pid, &has, &now, e) < 0)
+	if (loginuid_now(rtask_here(t), &has, &now, e) < 0)
 		return e->code;
 	if (has && now != tc->loginuid)
 		log_warn(

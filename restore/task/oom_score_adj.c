@@ -19,7 +19,7 @@ static int oom_score_adj_outside(struct rtask *t, struct err *e)
 
 	if (!tc->has_oom_score_adj)
 		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", t->pid);
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", rtask_here(t));
 	if (io_slurp(AT_FDCWD, path, &now, NULL, e) < 0)
 		return e->code;
 	if (strtol(now, NULL, 10) == tc->oom_score_adj)

@@ -60,8 +60,10 @@ static inline struct rtask *add_task(struct rtask *parent, size_t threads)
 	t->helper_fd = -1;
 	t->thread_count = threads;
 	t->threads = pool_array(&m.r.pool, struct rthread, threads);
-	for (size_t k = 0; k < threads; k++)
+	for (size_t k = 0; k < threads; k++) {
 		t->threads[k] = (struct rthread){ .task = t, .tid = free_number() };
+		t->threads[k].here = t->threads[k].tid;
+	}
 	/* Threads need not have numbers above their leader's, nor in order. */
 	t->pid = t->threads[0].tid;
 	m.tasks[m.r.task_count++] = t;
@@ -125,7 +127,7 @@ static inline void make_tree(size_t tasks, size_t threads)
 
 		plan_child(&p, t);
 		MUST(run_one(&m.r, t->creator->pid, &p, "a child", e));
-		MUST(run_await_birth(&m.r, t->pid, e));
+		MUST(run_await_birth(&m.r, &t->threads[0], e));
 		t->helper_fd = root->helper_fd;
 	}
 	if (threads > 1)

@@ -147,8 +147,8 @@ static void refusals(void)
 
 	opts.has_lazy_pages = opts.lazy_pages = true;
 	refuses(COMMAND_DUMP, &opts,
-		"option '--lazy-pages' is not supported yet: pages are always restored before the "
-		"tasks run");
+		"option '--lazy-pages' is not supported yet: there is no page server; restore --lazy "
+		"does it alone");
 	opts = of_pid();
 	ps.has_port = true;
 	opts.ps = &ps;

@@ -1,0 +1,14 @@
+/* The kinds of namespaces that a tree can have of its own. */
+#include "restore/ns.h"
+
+extern const struct ns_restore_kind pid_ns_restore_kind, uts_ns_restore_kind, ipc_ns_restore_kind,
+	time_ns_restore_kind;
+
+const struct ns_restore_kind *const ns_restore_kinds[] = {
+	&pid_ns_restore_kind,
+	&uts_ns_restore_kind,
+	&ipc_ns_restore_kind,
+	&time_ns_restore_kind,
+};
+
+const size_t ns_restore_kind_count = ARRAY_SIZE(ns_restore_kinds);
