@@ -9,6 +9,15 @@ serve()
 	launch nsenter --net=/run/netns/"$HERE" "$@"
 }
 
+# listens PORT COUNT: so many sockets of TCP. Whoever connects to look, and leaves, may have its connection reset, which servers tell.
+listens()
+{
+	local port
+
+	port=$(printf '%04X' "$1")
+	[ "$(nsenter --net=/run/netns/"$HERE" cat /proc/net/tcp /proc/net/tcp6 | grep -cE ":$port [0-9A-F:]+ 0A ")" = "$2" ]
+}
+
 # client NAME COMMAND...: on the other side, in the background. What it says goes to the file NAME; its pid is CLIENT[NAME].
 declare -gA CLIENT
 client()
