@@ -8,7 +8,7 @@
 set -u
 here=$(readlink -f "$0")
 cd "$(dirname "$here")/.." || exit 1
-export BUILD=${BUILD:-$PWD/build} STASIS=${STASIS:-$PWD/stasis} JOBS=${JOBS:-2} LIMIT=${LIMIT:-300}
+export BUILD=${BUILD:-$PWD/build} STASIS=${STASIS:-$PWD/stasis} JOBS=${JOBS:-$(($(nproc) + 1))} LIMIT=${LIMIT:-300}
 
 # What is dumped has to be reaped before its pid can be had again; see the reaper.
 if [ -z "${REAPED:-}" ] && [ -x "$BUILD/test/lib/reaper" ]; then

@@ -18,9 +18,10 @@ load moment.bash
 
 # What write-protection of pages and what is not a fault of the task's own would miss, when nothing else is going on.
 @test "paces: each disturbance, one after another" {
-	local what
+	local what all=(unmap move alias fork huge sibling)
 
-	for what in unmap move dontneed remove truncate pwrite alias brief protect fork threads huge direct pipe sibling; do
+	[ -z "${SOAK:-}" ] || all+=(dontneed remove truncate pwrite brief protect threads direct pipe)
+	for what in "${all[@]}"; do
 		disturbed "$what" "${MOMENT_PACE:-idle}"
 	done
 }

@@ -19,6 +19,12 @@ damaged()
 		"$STASIS" "$IMAGES" "$TEST_DIR" -- "$@" 3>&-
 }
 
+# What the first test does not have takes a minute each.
+only_in_soak()
+{
+	[ -n "${SOAK:-}" ] || skip "make soak has the time for it"
+}
+
 @test "damaged: a tree with something of everything" {
 	start safety/rich
 	damaged
@@ -30,16 +36,19 @@ damaged()
 }
 
 @test "damaged: files without a name and links to them" {
+	only_in_soak
 	start fd/remap
 	damaged --link-remap
 }
 
 @test "damaged: filters and user ids" {
+	only_in_soak
 	start task/seccomp_filter
 	damaged
 }
 
 @test "damaged: what watches and what is watched" {
+	only_in_soak
 	start fd/eventpoll
 	damaged
 }
@@ -60,7 +69,7 @@ damaged()
 }
 
 @test "damaged: System V semaphores and message queues" {
-	[ -n "${SOAK:-}" ] || skip "make soak has the time for it"
+	only_in_soak
 	start task/sysvipc
 	KEY=$((0x57a515 + PID))
 	damaged

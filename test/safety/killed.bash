@@ -6,7 +6,8 @@
 load ../lib
 load safety
 
-ROUNDS=${ROUNDS:-40}
+ROUNDS=${ROUNDS:-${SOAK:+100}}
+ROUNDS=${ROUNDS:-24}
 # The leak sanitizer looks around from a child, and waits for ever when that is the one that is killed.
 export ASAN_OPTIONS=detect_leaks=0
 
