@@ -13,7 +13,6 @@ packages=(
 case ${1:-} in
 lint) packages+=(clang-format cppcheck shellcheck) ;;
 check)
-	packages+=(openssh-server openssh-client)
 	command -v node >/dev/null || packages+=(nodejs)
 	command -v javac >/dev/null || packages+=(default-jdk-headless)
 	command -v redis-server >/dev/null || packages+=(redis-server)

@@ -3,6 +3,14 @@ load ../lib
 
 # The ways to dump; MOMENT_WAYS='--freeze=stop|--freeze=cow|pre=2' tries others. See before_dump().
 FREEZE_WAYS=(--freeze=stop --freeze=precopy "pre=2" restored)
+# A check takes pre-copy and one of the others, each test another one; a soak takes all.
+if [ -z "${SOAK:-}" ]; then
+	case $((${BATS_TEST_NUMBER:-0} % 3)) in
+	0) FREEZE_WAYS=(--freeze=precopy --freeze=stop) ;;
+	1) FREEZE_WAYS=(--freeze=precopy "pre=2") ;;
+	2) FREEZE_WAYS=(--freeze=precopy restored) ;;
+	esac
+fi
 [ -z "${MOMENT_WAYS:-}" ] || IFS='|' read -r -a FREEZE_WAYS <<<"$MOMENT_WAYS"
 # The memory of all together, about, in MiB.
 MOMENT_SIZE=${MOMENT_SIZE:-32}

@@ -53,11 +53,18 @@ found_out()
 	[[ $said == "FAIL "*"$3"* ]] || fail "it was something else that was found"
 }
 
+# A check proves one of each sort.
+only_in_soak()
+{
+	[ -n "${SOAK:-}" ] || skip "make soak has the time for it"
+}
+
 @test "proof: a page of one writer, older than the rest" {
 	found_out first_writer none "of 'first writer'"
 }
 
 @test "proof: a page of another writer" {
+	only_in_soak
 	found_out second_writer none "of 'second writer'"
 }
 
@@ -74,18 +81,22 @@ found_out()
 }
 
 @test "proof: a page of the heap" {
+	only_in_soak
 	found_out heap brk "of 'heap'"
 }
 
 @test "proof: a page of huge pages" {
+	only_in_soak
 	found_out huge huge "of 'huge pages'"
 }
 
 @test "proof: a page that was read from a disk" {
+	only_in_soak
 	found_out direct direct "of 'blocks of a disk'"
 }
 
 @test "proof: a page that came through a pipe" {
+	only_in_soak
 	found_out inbox pipe "of 'pages from another process'"
 }
 
@@ -98,10 +109,12 @@ found_out()
 }
 
 @test "proof: a page of a memfd" {
+	only_in_soak
 	found_out memfd none "of 'memfd'"
 }
 
 @test "proof: a page of System V memory" {
+	only_in_soak
 	found_out sysv none "of 'System V memory'"
 }
 
@@ -110,10 +123,12 @@ found_out()
 }
 
 @test "proof: a page of the log" {
+	only_in_soak
 	found_out log none "in the log"
 }
 
 @test "proof: a page of the book" {
+	only_in_soak
 	found_out book none
 }
 
