@@ -13,6 +13,7 @@
 
 #include "lib/io.h"
 #include "lib/own.h"
+#include "lib/proc.h"
 
 int fanotify_refuse(struct err *e)
 {
@@ -52,40 +53,20 @@ static int check_process(int pid, struct err *e)
 	return 0;
 }
 
-static int check_children(const char *path, struct err *e)
-{
-	own_mem char *text = NULL;
-	struct err ignored = { 0 };
-
-	if (io_slurp(AT_FDCWD, path, &text, NULL, &ignored) < 0)
-		return 0;
-	for (char *p = text, *end; *p; p = end) {
-		int child = (int)strtol(p, &end, 10);
-
-		if (end == p)
-			break;
-		end += strspn(end, " \n");
-		if (fanotify_check_tree(child, e) < 0)
-			return e->code;
-	}
-	return 0;
-}
-
+/* Whoever is gone meanwhile decides nothing. */
 int fanotify_check_tree(int pid, struct err *e)
 {
-	char path[600];
-	struct dirent *entry;
+	own_pids threads = { 0 }, children = { 0 };
+	struct err ignored = { 0 };
+	own_fd proc = -1;
 
 	if (check_process(pid, e) < 0)
 		return e->code;
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	own_dir dir = opendir(path);
-	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/children", pid, entry->d_name);
-		if (check_children(path, e) < 0)
+	if (proc_open(pid, &proc, &ignored) < 0 || proc_threads(proc, &threads, &ignored) < 0 ||
+	    proc_children(proc, pid, &threads, &children, &ignored) < 0)
+		return 0;
+	for (size_t i = 0; i < children.count; i++)
+		if (fanotify_check_tree(children.pid[i], e) < 0)
 			return e->code;
-	}
 	return 0;
 }
