@@ -8,10 +8,7 @@
 #include <string.h>
 
 #include "images/image.h"
-#include "lib/background.h"
 #include "lib/io.h"
-
-enum { WORTH_BACKGROUND = 64 }; /* threads */
 
 static int add_set(struct dump *d, const char *text, struct cgroup_set **ret, struct err *e)
 {
@@ -70,72 +67,29 @@ static int find_set(struct thread *th, const char *text, struct cgroup_set **ret
 	return add_set(d, text, ret, e) < 0 ? e->code : check(th, *ret, e);
 }
 
-static int read_texts(void *arg, struct err *e)
-{
-	struct task *t = arg;
-	char path[64];
-
-	for (size_t i = 0; i < t->thread_count; i++) {
-		snprintf(path, sizeof(path), "task/%d/cgroup", t->threads[i].tid);
-		if (io_slurp(t->proc_fd, path, &t->cgroups[i], NULL, e) < 0)
-			return err_on(e, "pid %d", t->pid);
-	}
-	return 0;
-}
-
-int cgroups_read(struct task *t, struct err *e)
-{
-	struct dump *d = t->dump;
-
-	if (d->opt->cgroup_mode == CGROUPS_IGNORE)
-		return 0;
-	if (begin(d, e) < 0)
-		return e->code;
-	t->cgroups = pool_array(&d->pool, char *, t->thread_count);
-	if (t->thread_count < WORTH_BACKGROUND)
-		return read_texts(t, e);
-	if (!d->cgroups->reader)
-		d->cgroups->reader = background_start();
-	return background_add(d->cgroups->reader, read_texts, t, e);
-}
-
-static int wait_for_reader(struct cgroups *c, struct err *e)
-{
-	struct background *b = c->reader;
-
-	c->reader = NULL;
-	return background_finish(b, e);
-}
-
-int cgroups_note(struct thread *th, struct err *e)
+int cgroups_read(struct thread *th, struct err *e)
 {
 	struct task *t = th->task;
-	char **text = t->cgroups ? &t->cgroups[th - t->threads] : NULL;
+	own_mem char *text = NULL;
 	struct cgroup_set *set;
+	char path[64];
 
 	th->core->thread_core->has_cg_set = 1;
 	th->core->thread_core->cg_set = OWN_CGROUPS;
-	if (!text)
+	if (t->dump->opt->cgroup_mode == CGROUPS_IGNORE)
 		return 0;
-	if (wait_for_reader(t->dump->cgroups, e) < 0 || find_set(th, *text, &set, e) < 0)
+	snprintf(path, sizeof(path), "task/%d/cgroup", th->tid);
+	if (begin(t->dump, e) < 0 || io_slurp(t->proc_fd, path, &text, NULL, e) < 0 ||
+	    find_set(th, text, &set, e) < 0)
 		return e->code;
 	th->core->thread_core->cg_set = set->id;
-	free(*text);
-	*text = NULL;
 	return 0;
 }
 
-void cgroups_close(struct dump *d)
+void cgroups_free(struct dump *d)
 {
-	struct err ignored = { 0 };
-
-	if (!d->cgroups)
-		return;
-	(void)!wait_for_reader(d->cgroups, &ignored);
-	for (size_t i = 0; i < d->task_count; i++)
-		for (size_t k = 0; d->tasks[i]->cgroups && k < d->tasks[i]->thread_count; k++)
-			free(d->tasks[i]->cgroups[k]);
-	free(d->cgroups->sets);
+	if (d->cgroups)
+		free(d->cgroups->sets);
 	d->cgroups = NULL;
 }
 

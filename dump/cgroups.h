@@ -20,16 +20,13 @@ struct cgroup_set {
 };
 
 struct cgroups {
-	struct background *reader; /* NULL: all has been read */
 	struct cgroup_set *sets; /* [0] is our own */
 	size_t count;
 };
 
-/* What sets the threads of the task are in is read; of many, by a thread of ours, while others are asked for something else. */
-must_check int cgroups_read(struct task *t, struct err *e);
 /* The set of the thread, into its image. Refuses groups that cannot be named from here. */
-must_check int cgroups_note(struct thread *th, struct err *e);
-void cgroups_close(struct dump *d);
+must_check int cgroups_read(struct thread *th, struct err *e);
+void cgroups_free(struct dump *d);
 /* cgroup.img, if anybody is in a set that is not ours. */
 must_check int cgroups_save(struct dump *d, struct err *e);
 /* The directories of one hierarchy that the sets lie in, and what is below them. cgroups_collect.c */

@@ -177,12 +177,6 @@ static int step_outside(void *job, struct err *e)
 	return for_living(job, read_outside, e);
 }
 
-/* Who reads for it has to be done before the tree is let go. */
-static void undo_outside(void *job)
-{
-	cgroups_close(job);
-}
-
 static int step_mappings(void *job, struct err *e)
 {
 	return for_living(job, memory_read, e);
@@ -427,7 +421,7 @@ static const struct step steps[] = {
 	{ .name = "stop", .run = step_stop, .undo = undo_stop },
 	{ .name = "query", .run = step_query },
 	{ .name = "sessions", .run = step_sessions },
-	{ .name = "outside", .run = step_outside, .undo = undo_outside },
+	{ .name = "outside", .run = step_outside },
 	{ .name = "mappings", .run = step_mappings },
 	{ .name = "files", .run = step_files, .undo = undo_files },
 	{ .name = "inside", .run = step_inside, .undo = undo_inside },
@@ -463,7 +457,7 @@ static int work(struct guard *g, void *arg, struct err *e)
 	track_drop(d);
 	shmem_held_drop(d);
 	freezer_close(d);
-	cgroups_close(d);
+	cgroups_free(d);
 	seen_end(&d->seen);
 	ns_close(d);
 	return r;

@@ -79,7 +79,6 @@ struct task {
 	bool has_rings;		     /* of io_uring are mapped (dump/mm/uring.c) */
 	struct injection *injection; /* while the runner is in there */
 	TaskKobjIdsEntry *ids;
-	char **cgroups; /* of each thread, until they have been noted; dump/cgroups.h */
 	struct cow_task *cow; /* dump/cow.h; NULL: its memory is saved in the stop */
 	MmEntry *mm;
 	FsEntry *fs;
