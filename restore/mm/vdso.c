@@ -139,15 +139,18 @@ static void put_jumps(const struct restore *r, char *image, size_t size)
 			vdso_put_jump((unsigned char *)image + j.from, j.to);
 }
 
-/* Whether at, an offset in the old code, is where a jump is going to be, behind its first byte. */
-static bool within_jump(const struct restore *r, const char *image, size_t size, uint64_t at)
+/* Whether at, an offset in the old code, is where a jump is going to be, behind its first byte; and where that begins. */
+static bool within_jump(const struct restore *r, const char *image, size_t size, uint64_t at,
+			uint64_t *ret)
 {
 	struct jump j;
 
 	for (size_t i = 0; i < ARRAY_SIZE(vdso_functions); i++)
 		if (leads_away(r, vdso_functions[i], image, size, &j) && at > j.from &&
-		    at < j.from + VDSO_JUMP_SIZE)
+		    at < j.from + VDSO_JUMP_SIZE) {
+			*ret = j.from;
 			return true;
+		}
 	return false;
 }
 
@@ -227,7 +230,7 @@ static int put_copy(const struct rtask *t, const char *image, struct plan *p, ui
 /* Leads threads that stand where a jump is going to be into the copy. An heir's vdso is its parent's; its threads are not. */
 static int lead_around(struct rtask *t, const VmaEntry *v, struct plan *p, struct err *e)
 {
-	uint64_t distance = 0, size = v->end - v->start;
+	uint64_t distance = 0, size = v->end - v->start, from;
 	char *image = NULL;
 	bool same;
 
@@ -240,8 +243,13 @@ static int lead_around(struct rtask *t, const VmaEntry *v, struct plan *p, struc
 			return e->code;
 		if (same)
 			return 0;
-		if (!within_jump(t->restore, image, size, regs->ip - v->start))
+		if (!within_jump(t->restore, image, size, regs->ip - v->start, &from))
 			continue;
+		/* In the middle of a jump to where the kernel's code was before, which is made anew from its beginning. */
+		if (vdso_is_jump(image + from)) {
+			regs->ip = v->start + from;
+			continue;
+		}
 		if (!distance && put_copy(t, image, p, &distance, e) < 0)
 			return e->code;
 		regs->ip += distance;

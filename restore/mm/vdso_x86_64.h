@@ -2,6 +2,7 @@
 #ifndef STASIS_RESTORE_MM_VDSO_X86_64_H
 #define STASIS_RESTORE_MM_VDSO_X86_64_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -19,6 +20,12 @@ static inline void vdso_put_jump(unsigned char *at, uint64_t to)
 	memcpy(at, "\x49\xbb", 2);
 	memcpy(at + 2, &to, sizeof(to));
 	memcpy(at + 10, "\x41\xff\xe3", 3);
+}
+
+/* Whether there is one already, of a restore before. */
+static inline bool vdso_is_jump(const char *at)
+{
+	return memcmp(at, "\x49\xbb", 2) == 0 && memcmp(at + 10, "\x41\xff\xe3", 3) == 0;
 }
 
 #endif
