@@ -78,16 +78,26 @@ static void add_prop(struct collect *c, int dir, const char *name, CgroupDirEntr
 	append(to, p, &c->d->pool);
 }
 
+static DIR *list(const struct collect *c, int dir, struct err *e)
+{
+	own_fd again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *all = again < 0 ? NULL : fdopendir(again);
+
+	if (all)
+		again = -1;
+	else
+		err_sys(e, "list '%s'", c->path);
+	return all;
+}
+
 static int add_matching(struct collect *c, int dir, const char *pattern, CgroupDirEntry *to,
 			struct err *e)
 {
-	own_fd again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	own_dir all = again < 0 ? NULL : fdopendir(again);
+	own_dir all = list(c, dir, e);
 	const struct dirent *d;
 
 	if (!all)
-		return err_sys(e, "list '%s'", c->path);
-	again = -1;
+		return e->code;
 	while ((d = readdir(all)))
 		if (fnmatch(pattern, d->d_name, 0) == 0)
 			add_prop(c, dir, d->d_name, to);
@@ -172,13 +182,11 @@ static int add_child(struct collect *c, int dir, const char *name, CgroupDirEntr
 
 static int add_children(struct collect *c, int dir, CgroupDirEntry *to, struct err *e)
 {
-	own_fd again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	own_dir all = again < 0 ? NULL : fdopendir(again);
+	own_dir all = list(c, dir, e);
 	const struct dirent *d;
 
 	if (!all)
-		return err_sys(e, "list '%s'", c->path);
-	again = -1;
+		return e->code;
 	while ((d = readdir(all)))
 		if (d->d_type == DT_DIR && strcmp(d->d_name, ".") != 0 &&
 		    strcmp(d->d_name, "..") != 0 && add_child(c, dir, d->d_name, to, e) < 0)

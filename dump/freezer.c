@@ -34,23 +34,16 @@ static const char *word(const struct freezer *f, bool frozen)
 	return frozen ? "FROZEN" : "THAWED";
 }
 
-static bool says(int dir, const char *file, const char *what)
-{
-	struct err ignored = { 0 };
-	own_mem char *text = NULL;
-
-	return io_slurp(dir, file, &text, NULL, &ignored) == 0 && strstr(text, what);
-}
-
 static bool is_frozen(const struct freezer *f)
 {
-	return f->v2 ? says(f->dir, "cgroup.events", "frozen 1") :
-		       says(f->dir, "freezer.state", "FROZEN");
+	return f->v2 ? cgroup_says(f->dir, "cgroup.events", "frozen 1") :
+		       cgroup_says(f->dir, "freezer.state", "FROZEN");
 }
 
 static bool is_asked(const struct freezer *f)
 {
-	return f->v2 ? says(f->dir, "cgroup.freeze", "1") : says(f->dir, "freezer.state", "FR");
+	return f->v2 ? cgroup_says(f->dir, "cgroup.freeze", "1") :
+		       cgroup_says(f->dir, "freezer.state", "FR");
 }
 
 static int note(struct dump *d, struct freezer *f, struct err *e)

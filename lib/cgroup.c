@@ -177,8 +177,7 @@ int cgroup_open(const char *hierarchy, const char *yard, int *ret_fd, struct err
 	return err_sys(e, "mount the cgroup hierarchy '%s'", cgroup_words(hierarchy));
 }
 
-/* "self_freezing 0" and the like of version 1 say more than the state, which may be on its way. */
-static bool says(int dir, const char *file, const char *word)
+bool cgroup_says(int dir, const char *file, const char *word)
 {
 	struct err ignored = { 0 };
 	own_mem char *text = NULL;
@@ -193,6 +192,6 @@ bool cgroup_is_frozen(int root_fd, const char *hierarchy, const char *path)
 	if (dir < 0)
 		return false;
 	if (!cgroup_is_v2(hierarchy))
-		return says(dir, "freezer.state", "FR");
-	return says(dir, "cgroup.events", "frozen 1");
+		return cgroup_says(dir, "freezer.state", "FR");
+	return cgroup_says(dir, "cgroup.events", "frozen 1");
 }

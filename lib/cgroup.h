@@ -44,6 +44,8 @@ const char *cgroup_words(const char *hierarchy);
  */
 must_check int cgroup_open(const char *hierarchy, const char *yard, int *ret_fd, struct err *e);
 
+/* Whether the word is in this file of a directory. */
+bool cgroup_says(int dir, const char *file, const char *word);
 /* Is the group frozen, or a group above it, or about to be? path is below root_fd. */
 bool cgroup_is_frozen(int root_fd, const char *hierarchy, const char *path);
 
