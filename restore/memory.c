@@ -124,6 +124,9 @@ int memory_load(struct restore *r, struct err *e)
 		if (check_vmas(t, e) < 0 || load_pages(t, e) < 0 || check_pages(t, e) < 0)
 			return e->code;
 	}
+	for (size_t i = 0; i < vma_restore_kind_count; i++)
+		if (vma_restore_kinds[i]->pages_known && vma_restore_kinds[i]->pages_known(r, e) < 0)
+			return e->code;
 	return 0;
 }
 

@@ -14,6 +14,8 @@ struct vma_restore_kind {
 	bool (*match)(const VmaEntry *v);
 	/* Once, before any task exists: loads images, checks them. May be NULL. */
 	int (*load)(struct restore *r, struct err *e);
+	/* Once, when page maps of all tasks are loaded: may change the status of mappings. May be NULL. */
+	int (*pages_known)(struct restore *r, struct err *e);
 	/* Once, in the coordinator, before any task exists: makes objects and fills them (memfd, SysV). May be NULL. */
 	int (*prepare)(struct restore *r, struct err *e);
 	/*

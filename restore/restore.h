@@ -64,6 +64,9 @@ struct rtask {
 	bool has_memory;	    /* its memory is there */
 	bool one_seccomp;	    /* all threads have the same filters: restore/task/seccomp.c */
 	struct stored_pages *pages; /* images/pages.h */
+	const VmaEntry *
+		parked_vdso; /* restore/mm/vdso.c: the running kernel's, parked by an earlier restore; or NULL */
+	const VmaEntry *parked_vvar;
 	bool *lazy; /* for each mapping: restore/lazy.h; NULL: none is */
 	int helper_fd; /* number, in the task, of a pidfd of the coordinator: pidfd_getfd(helper_fd, N, 0)
 			* fetches our descriptor N; -1 while the task does not have it */

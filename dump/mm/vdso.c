@@ -3,8 +3,9 @@
  * (vvar, since Linux 6.13 two mappings, of which images have one), and the page of vsyscall.
  *
  * A process that was restored under another kernel has two: the code it was started with, in memory that looks
- * anonymous, and the running kernel's, parked elsewhere with a marker in it (lib/vdso.h). The first is saved,
- * as if it were the kernel's; the parked one is not.
+ * anonymous, and the running kernel's, parked elsewhere with a marker in it (lib/vdso.h). The first is saved
+ * as if it were the kernel's. The parked one is saved as memory of the process, since a thread, or the frame of a signal,
+ * may stand in it; zeros take the place of its data, which mean "no clock here" to its code.
  */
 #include "dump/memory.h"
 
@@ -17,7 +18,7 @@
 
 enum { VDSO_STATUS = VMA_AREA_REGULAR | VMA_ANON_PRIVATE | VMA_AREA_VDSO };
 enum { VVAR_STATUS = VMA_AREA_REGULAR | VMA_ANON_PRIVATE | VMA_AREA_VVAR };
-enum { PARKED = 1 }; /* in shmid, until the mapping is looked at */
+enum { PARKED_STATUS = VMA_AREA_REGULAR | VMA_ANON_PRIVATE };
 #define VDSO_MAX (1UL << 20)
 
 static bool is_vvar(const struct vma *v)
@@ -48,7 +49,13 @@ static struct vma *find_vma(struct task *t, uint64_t start)
 	return NULL;
 }
 
-/* v is the parked one: it and its data are forgotten, and the pair of the process takes their part. */
+static bool continues_vvar(const struct task *t, const struct vma *v)
+{
+	return v > t->vmas && strcmp(v->name, "[vvar_vclock]") == 0 &&
+	       strcmp(v[-1].name, "[vvar]") == 0 && v[-1].end == v->start;
+}
+
+/* v is the parked one: it and its data are memory like any other, and the pair of the process takes their part. */
 static int swap_pairs(struct task *t, struct vma *v, const struct vdso_marker *m, struct err *e)
 {
 	struct vma *vdso = find_vma(t, m->vdso_at), *vvar = find_vma(t, m->vvar_at);
@@ -58,13 +65,10 @@ static int swap_pairs(struct task *t, struct vma *v, const struct vdso_marker *m
 				"the process was restored with the vDSO of another kernel at %lx, "
 				"and has changed its mapping since",
 				m->vdso_at);
-	for (size_t i = 0; i < t->vma_count; i++) {
-		if (!is_vvar(&t->vmas[i]))
-			continue;
-		t->vmas[i].status = 0;
-		t->vmas[i].shmid = PARKED;
-	}
-	v->status = 0;
+	for (size_t i = 0; i < t->vma_count; i++)
+		if (is_vvar(&t->vmas[i]) && !continues_vvar(t, &t->vmas[i]))
+			t->vmas[i].status = PARKED_STATUS;
+	v->status = PARKED_STATUS;
 	vdso->status = VDSO_STATUS;
 	vvar->status = VVAR_STATUS;
 	return 0;
@@ -95,17 +99,9 @@ static bool vvar_match(const struct task *, const struct vma *v)
 	return v->status & VMA_AREA_VVAR || is_vvar(v);
 }
 
-static bool continues_vvar(const struct task *t, const struct vma *v)
-{
-	return v > t->vmas && strcmp(v->name, "[vvar_vclock]") == 0 &&
-	       strcmp(v[-1].name, "[vvar]") == 0 && v[-1].end == v->start;
-}
-
 static int vvar_classify(struct task *t, struct vma *v, struct err *)
 {
-	if (v->shmid == PARKED)
-		v->shmid = 0;
-	else if (!v->status && !continues_vvar(t, v))
+	if (!v->status && !continues_vvar(t, v))
 		v->status = VVAR_STATUS;
 	return 0;
 }

@@ -27,6 +27,16 @@ kept()
 	kept mm/shmem
 }
 
+@test "cow: a vdso of another kernel" {
+	start mm/vdso foreign
+	dump_and_restore
+	go
+	run_on_and_restore --freeze=cow
+	go
+	dump_and_restore
+	check
+}
+
 @test "cow: huge pages, locks and advice" {
 	kept mm/advice
 }

@@ -69,6 +69,7 @@ lazy_restore()
 	said=$("$STASIS" restore --lazy --track-mem -d -D "$IMAGES" 2>&1 3>&-) && fail "it was not refused"
 	[ "$said" = "cannot restore '$IMAGES': --lazy and --track-mem exclude each other: memory can be watched for one purpose only; the first dump with --track-mem begins to count" ] || fail "$said"
 	"$STASIS" restore --lazy -D "$IMAGES" -v4 -o restore.log 3>&- &
+	until_true runs "$PID"
 	check
 	wait $!
 }

@@ -6,18 +6,31 @@ load ../lib
 	check
 }
 
-@test "vdso: of another kernel, three times over" {
+three_times()
+{
 	start mm/vdso foreign
-	dump_and_restore
+	dump_and_restore "$@"
 	go
-	dump_and_restore
+	dump_and_restore "$@"
 	go
-	dump_and_restore
+	dump_and_restore "$@"
 	check
+}
+
+@test "vdso: of another kernel, three times over" {
+	three_times
+}
+
+@test "vdso: of another kernel, three times over while it runs" {
+	three_times --freeze=precopy
 }
 
 @test "vdso: of another kernel, with threads at the start of its functions" {
 	start mm/vdso entering
+	dump_and_restore
+	go
+	dump_and_restore
+	go
 	dump_and_restore
 	go
 	dump_and_restore

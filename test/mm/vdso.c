@@ -1,7 +1,7 @@
 /*
  * "foreign": a vDSO that is not the running kernel's (one of its unused bytes is another), so that after the restore its
  * functions lead into the kernel's; saved twice, so that such a process is saved as well. "entering": the same, for threads
- * that stand among the first instructions of such a function. "gone": a process that has none.
+ * that stand among the first instructions of such a function, or of one of the kernel's that it leads to. "gone": a process that has none.
  */
 #include <dlfcn.h>
 #include <link.h>
@@ -112,8 +112,8 @@ static void make_foreign(unsigned long at)
 static void foreign(void)
 {
 	unsigned long at = getauxval(AT_SYSINFO_EHDR);
+	struct range first = {}, r[4];
 	char text[SMAPS_ROOM];
-	struct range r[4];
 
 	make_foreign(at);
 	victim_thread(ask, NULL);
@@ -121,6 +121,9 @@ static void foreign(void)
 		victim_ready();
 		CHECK(!is_kernels(at));
 		SAME(find("[vdso]", r, 4), 1);
+		/* What was parked stays where it is: nothing piles up. */
+		first = round ? first : r[0];
+		SAME(r[0].start, first.start);
 		SAME(getauxval(AT_SYSINFO_EHDR), at);
 		SAME(*(int *)(at + offsetof(ElfW(Ehdr), e_flags)), 0x5a5a);
 		check_clocks();
@@ -180,7 +183,8 @@ static void entering(void)
 {
 	void *vdso = dlopen("linux-vdso.so.1", RTLD_NOW | RTLD_NOLOAD);
 	clock_fn *gettime = vdso ? (clock_fn *)dlsym(vdso, "__vdso_clock_gettime") : NULL;
-	pid_t child[10];
+	struct range parked[4];
+	pid_t child[24];
 
 	if (!gettime)
 		victim_skip("this vDSO has no clock_gettime");
@@ -188,13 +192,22 @@ static void entering(void)
 	for (int i = 0; i < 8; i++)
 		child[i] = start_entering(gettime, i);
 	victim_ready();
-	/* The function begins with a jump now: before it, and within. */
-	for (int i = 8; i < 10; i++)
+	/* The function begins with a jump now: before it, within, and behind, in the code of the running kernel. */
+	for (int i = 8; i < 16; i++)
 		child[i] = start_entering(gettime, i - 8);
 	victim_ready();
-	for (int i = 0; i < 10; i++)
+	/* Now of a third kernel: inside what has been parked, and is not any more. */
+	SAME(find("[vdso]", parked, 4), 1);
+	make_foreign(parked[0].start);
+	for (int i = 16; i < 24; i++)
+		child[i] = start_entering(gettime, i - 16);
+	victim_ready();
+	SAME(find("[vdso]", parked + 1, 3), 1);
+	CHECK(parked[0].start != parked[1].start);
+	victim_ready();
+	for (int i = 0; i < 24; i++)
 		SYS(kill(child[i], SIGCONT));
-	for (int i = 0; i < 10; i++)
+	for (int i = 0; i < 24; i++)
 		victim_reap(child[i]);
 }
 
