@@ -125,7 +125,8 @@ int memory_load(struct restore *r, struct err *e)
 			return e->code;
 	}
 	for (size_t i = 0; i < vma_restore_kind_count; i++)
-		if (vma_restore_kinds[i]->pages_known && vma_restore_kinds[i]->pages_known(r, e) < 0)
+		if (vma_restore_kinds[i]->pages_known &&
+		    vma_restore_kinds[i]->pages_known(r, e) < 0)
 			return e->code;
 	return 0;
 }
