@@ -67,20 +67,48 @@ static int find_set(struct thread *th, const char *text, struct cgroup_set **ret
 	return add_set(d, text, ret, e) < 0 ? e->code : check(th, *ret, e);
 }
 
+/*
+ * Nearly all threads are where the one before them was. The kernel makes the whole text anew for each read(), so for these the
+ * one that would say that there is no more is spared: each text ends with the line of the same hierarchy.
+ */
+static bool is_in_last(const struct task *t, const char *path)
+{
+	const struct cgroups *c = t->dump->cgroups;
+	const char *last = c->sets[c->count - 1].text;
+	own_fd fd = openat(t->proc_fd, path, O_RDONLY | O_CLOEXEC);
+	char buf[4096];
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf));
+
+	return n >= 0 && (size_t)n == strlen(last) && memcmp(buf, last, n) == 0;
+}
+
+static int read_set(struct thread *th, struct cgroup_set **ret, struct err *e)
+{
+	struct dump *d = th->task->dump;
+	own_mem char *text = NULL;
+	char path[64];
+
+	if (begin(d, e) < 0)
+		return e->code;
+	snprintf(path, sizeof(path), "task/%d/cgroup", th->tid);
+	if (is_in_last(th->task, path)) {
+		*ret = &d->cgroups->sets[d->cgroups->count - 1];
+		return 0;
+	}
+	if (io_slurp(th->task->proc_fd, path, &text, NULL, e) < 0)
+		return e->code;
+	return find_set(th, text, ret, e);
+}
+
 int cgroups_read(struct thread *th, struct err *e)
 {
-	struct task *t = th->task;
-	own_mem char *text = NULL;
 	struct cgroup_set *set;
-	char path[64];
 
 	th->core->thread_core->has_cg_set = 1;
 	th->core->thread_core->cg_set = OWN_CGROUPS;
-	if (t->dump->opt->cgroup_mode == CGROUPS_IGNORE)
+	if (th->task->dump->opt->cgroup_mode == CGROUPS_IGNORE)
 		return 0;
-	snprintf(path, sizeof(path), "task/%d/cgroup", th->tid);
-	if (begin(t->dump, e) < 0 || io_slurp(t->proc_fd, path, &text, NULL, e) < 0 ||
-	    find_set(th, text, &set, e) < 0)
+	if (read_set(th, &set, e) < 0)
 		return e->code;
 	th->core->thread_core->cg_set = set->id;
 	return 0;
