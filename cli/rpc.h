@@ -75,6 +75,11 @@ must_check int rpc_send(int sock, const CriuResp *resp, int fd, struct err *e);
 
 /* Options, directories and log of a request; the rights of whoever asks. What fails is the request's fault. */
 must_check int rpc_setup(struct rpc_job *job, struct err *e);
+/*
+ * After a failure of it: the log, if that can be had, since there are clients that name it to their users and do not pass on what the answer
+ * says.
+ */
+void rpc_log_anyway(struct rpc_job *job);
 /* The fields of a request into job->inv.opt, and then the configuration file that it names. */
 must_check int rpc_options(struct rpc_job *job, struct err *e);
 /* Something looks at this field of criu_opts. */

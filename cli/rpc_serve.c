@@ -120,8 +120,10 @@ static bool work(struct rpc_job *job)
 
 	log_keep_first(&job->shared->first);
 	log_hold(job->inv.opt.verbosity);
-	if (has_options && prepare(job, &e) < 0)
+	if (has_options && prepare(job, &e) < 0) {
+		rpc_log_anyway(job);
 		return answer_failure(job, false, &e);
+	}
 	if (job->kind->run(job, &e) < 0)
 		return answer_failure(job, true, &e);
 	job->resp.success = true;

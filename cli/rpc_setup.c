@@ -225,3 +225,24 @@ int rpc_setup(struct rpc_job *job, struct err *e)
 		return e->code;
 	return open_log(job, e);
 }
+
+static int try_log(struct rpc_job *job, struct err *e)
+{
+	const CriuOpts *opts = job->req->opts;
+	struct options *opt = &job->inv.opt;
+
+	if (!opt->log_file && opts && opts->log_file)
+		opt->log_file = strdup(opts->log_file);
+	if (find_folders(job, e) < 0 || peer_act_as(&job->peer, e) < 0 || open_images(job, e) < 0 ||
+	    open_work(job, e) < 0)
+		return e->code;
+	return open_log(job, e);
+}
+
+void rpc_log_anyway(struct rpc_job *job)
+{
+	struct err ignored = { 0 };
+
+	if (job->peer.pidfd >= 0 && job->inv.opt.work_fd < 0)
+		(void)!try_log(job, &ignored);
+}
