@@ -60,7 +60,7 @@ struct lazy_server {
 
 /* Fill in source, go, work_fd and detached before. */
 must_check int lazy_server_begin(struct lazy_server *s, struct err *e);
-/* The memory of a process: its pid, uffd and saved regions are set; the latter are taken over. */
+/* The memory of a process: its pid, uffd and saved regions are set; the latter stay the caller's, and as they are. */
 must_check int lazy_server_add(struct lazy_server *s, const struct lazy_space *of, struct err *e);
 /* Makes the two processes, and returns when they serve. What is open for them is the caller's to close. */
 must_check int lazy_server_start(struct lazy_server *s, struct err *e);

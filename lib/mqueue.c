@@ -72,7 +72,7 @@ static const struct timespec at_once; /* long ago: nothing is waited for */
 int mqueue_put(int fd, const void *data, size_t size, uint32_t priority, struct err *e)
 {
 	for (int i = 0;; i++) {
-		if (mq_timedsend(fd, data, size, priority, &at_once) == 0)
+		if (mq_timedsend(fd, size ? data : "", size, priority, &at_once) == 0)
 			return 0;
 		/* Somebody else has filled it meanwhile. */
 		if ((errno != EAGAIN && errno != ETIMEDOUT && errno != EINTR) || i == TRIES)

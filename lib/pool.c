@@ -58,7 +58,9 @@ void *pool_alloc(struct pool *p, size_t size)
 
 void *pool_copy(struct pool *p, const void *from, size_t size)
 {
-	return memcpy(pool_alloc(p, size), from, size);
+	void *to = pool_alloc(p, size);
+
+	return size ? memcpy(to, from, size) : to;
 }
 
 char *pool_text(struct pool *p, const char *s)

@@ -250,13 +250,14 @@ static int register_all(const struct task_uffd *u, struct err *e)
 static int add_task(struct rlazy *l, const struct task_uffd *u, struct err *e)
 {
 	struct lazy_space sp = { .uffd = u->fd, .pid = rtask_here(u->t) };
-	struct lazy_region *saved = NULL;
+	own_mem struct lazy_region *saved = NULL;
 
 	if (u->fd < 0)
 		return err_res(e, u->there, "make a userfaultfd");
 	if (register_all(u, e) < 0 || regions_of(u->t, &saved, &sp.saved_count, e) < 0)
 		return e->code;
-	sp.saved = saved;
+	/* The process that brings pages has them for as long as it lives. */
+	sp.saved = pool_copy(&u->t->restore->pool, saved, sp.saved_count * sizeof(*saved));
 	if (source_images_add(l->images, u->t->pid, u->t->pages, e) < 0)
 		return e->code;
 	return lazy_server_add(&l->server, &sp, e);

@@ -82,7 +82,7 @@ static int read_state(struct unixsk *s, struct err *e)
 	waiting = s->state.waiting;
 	if (waiting)
 		s->state.waiting =
-			pool_copy(pool, waiting, s->state.waiting_count * sizeof(uint32_t) + 1);
+			pool_copy(pool, waiting, s->state.waiting_count * sizeof(uint32_t));
 	free(waiting);
 	return 0;
 }

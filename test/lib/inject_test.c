@@ -44,7 +44,7 @@ static void thread(void *(*fn)(void *), void *arg)
 	pthread_t t;
 
 	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 64 << 10);
+	pthread_attr_setstacksize(&attr, 256 << 10);
 	assert(pthread_create(&t, &attr, fn, arg) == 0);
 	pthread_attr_destroy(&attr);
 }

@@ -204,13 +204,16 @@ static void what_is_dropped_is_forgotten(void)
 	must_hold(&f, 1, apart);
 }
 
+/* It has only the alignment of pages in the file. */
+typedef struct packed_ref packed_ref_anywhere __attribute__((aligned(1)));
+
 /* A file that was read into memory, changed, and sealed again, so that checksums do not betray the change. */
 struct forged {
 	struct folder f;
 	char *data;
 	size_t size, head, refs_at, count;
 	struct packed_tail tail;
-	struct packed_ref *refs;
+	packed_ref_anywhere *refs;
 };
 
 static void forge_free(struct forged *g)
@@ -248,7 +251,7 @@ static struct forged forge(void)
 	memcpy(&g.tail, g.data + g.size - sizeof(g.tail), sizeof(g.tail));
 	g.head = 12 + record;
 	g.refs_at = g.tail.index_at + g.tail.chunks * sizeof(struct packed_chunk);
-	g.refs = (struct packed_ref *)(g.data + g.refs_at);
+	g.refs = (packed_ref_anywhere *)(g.data + g.refs_at);
 	g.count = (g.size - sizeof(g.tail) - g.refs_at) / sizeof(*g.refs);
 	assert(g.count > 100 && g.refs_at % 8 == (size_t)((char *)g.refs - g.data) % 8);
 	return g;
@@ -278,6 +281,13 @@ static void must_refuse(struct forged *g, const char *sentence)
 	*g = forge();
 }
 
+static uint32_t count_of(const struct forged *g, size_t n)
+{
+	struct packed_ref r = g->refs[n];
+
+	return packed_ref_count(&r);
+}
+
 /* Reference n, as a sentence names it, and what it says of it. */
 static const char *of(const struct forged *g, size_t n, const char *what)
 {
@@ -292,7 +302,7 @@ static const char *of(const struct forged *g, size_t n, const char *what)
 static uint64_t no_ref(const struct forged *g, bool is_zero)
 {
 	for (uint64_t page = 0, n = 0; page < PAGES; page++) {
-		while (n < g->count && g->refs[n].page + packed_ref_count(&g->refs[n]) <= page)
+		while (n < g->count && g->refs[n].page + count_of(g, n) <= page)
 			n++;
 		if ((n == g->count || g->refs[n].page > page) && !apart(page) == is_zero)
 			return page;
@@ -394,7 +404,7 @@ static void references_about_stored_pages(void)
 	uint64_t page = no_ref(&g, false);
 	size_t n = 0;
 
-	while (g.refs[n].page + packed_ref_count(&g.refs[n]) <= page)
+	while (g.refs[n].page + count_of(&g, n) <= page)
 		n++;
 	g.refs[n].page = page;
 	must_refuse(&g, of(&g, n, "is about a page that is stored here as well"));

@@ -24,6 +24,12 @@ struct unit {
 #define UNIT(fn) ((struct unit){ #fn, fn })
 
 /* This kernel lacks what the test needs. */
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 static inline _Noreturn void unit_skip(const char *reason)
 {
 	fprintf(stderr, "# skip: %s\n", reason);
