@@ -196,10 +196,7 @@ static int word_of(const ProtobufCFieldDescriptor *f, const void *value, struct 
 
 /* --- where a word goes --------------------------------------------------------------------------- */
 
-/*
- * rpc_setup.c looks at these; or they are about the request and not about what is done. "orphan_pts_master" asks to be told of
- * terminals that a dump refuses, as a restore does those of other programs' images.
- */
+/* rpc_setup.c looks at these; or they are about the request and not about what is done. */
 static const char *const elsewhere[] = {
 	"images_dir_fd", "work_dir_fd",	   "config_file",   "notify_scripts", "orphan_pts_master",
 	"exec_cmd",	 "pidfd_store_sk", "log_to_stderr", "ps.pid",

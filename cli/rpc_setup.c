@@ -183,7 +183,7 @@ static int open_log(struct rpc_job *job, struct err *e)
 	return setup_log(opt, e);
 }
 
-/* A tree that runs on may become somebody else's meanwhile, by a program with the set-user-ID bit. */
+/* What only a request can say. A tree that runs on may become somebody else's meanwhile, by a program with the set-user-ID bit. */
 static int restrict_options(struct rpc_job *job, struct err *e)
 {
 	struct options *opt = &job->inv.opt;
@@ -192,6 +192,8 @@ static int restrict_options(struct rpc_job *job, struct err *e)
 		return err_code(e, ENOTSUP,
 				"option '--stream' is not for requests: there is no "
 				"stream between client and stasis");
+	opt->orphan_pts_master = job->client.tell && job->req->opts &&
+				 job->req->opts->orphan_pts_master;
 	if (job->peer.owner)
 		return 0;
 	opt->freeze = FREEZE_STOP;

@@ -116,11 +116,21 @@ static bool is_shell_job(const struct dump *d, const struct tty *t)
 	return d->opt->shell_job && t->info.sid && !in_tree(d, t->info.sid);
 }
 
+/* Of a devpts that is not ours: a container's, whose manager has the master and gets another one at the restore. */
+static bool is_containers(const struct tty *t)
+{
+	struct stat ours;
+
+	return t->sort == TTY_SLAVE && stat("/dev/pts", &ours) == 0 &&
+	       t->file->st.st_dev != ours.st_dev;
+}
+
 static int check(const struct dump *d, const struct tty *t, const struct tty **job, struct err *e)
 {
 	const struct file *f = t->file;
 
-	if (t->sort == TTY_MASTER || t->external || !t->device || has_master(d, t))
+	if (t->sort == TTY_MASTER || t->external || !t->device || has_master(d, t) ||
+	    is_containers(t))
 		return 0;
 	if (!is_shell_job(d, t)) {
 		err_say(e, "'%s' is a terminal from outside of the tree", f->link);

@@ -153,6 +153,7 @@ struct options {
 	char *cgroup_yard; /* hierarchies are mounted below, relative to the work directory */
 
 	bool shell_job;
+	bool orphan_pts_master; /* requests only: whoever asks takes the masters that are outside of the tree */
 	bool file_locks;
 	bool evasive_devices;
 	bool link_remap;

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 
+#include "lib/client.h"
 #include "lib/pty.h"
 
 enum { WORDS_WITH_CCS = 5, HELD_MAX = 1024 };
@@ -106,7 +107,7 @@ static int open_slave(struct rpty *pty, struct err *e)
 	const TtyInfoEntry *info = pty->slave_info;
 	int unlock = 0;
 
-	if (!info && pty->master_info->locked)
+	if (!info && pty->master_info && pty->master_info->locked)
 		return 0;
 	if (ioctl(pty->master, TIOCSPTLCK, &unlock) < 0)
 		return err_sys(e, "unlock the pty");
@@ -118,6 +119,14 @@ static int open_slave(struct rpty *pty, struct err *e)
 	return 0;
 }
 
+static int give_away(const struct restore *r, const struct rpty *pty, struct err *e)
+{
+	const struct client *c = r->opt->client;
+	struct event event = { .name = "orphan-pts-master", .fd = pty->master };
+
+	return c->tell(c, &event, e);
+}
+
 int rttys_make(struct restore *r, struct rpty *pty, const char *name, struct err *e)
 {
 	const TtyInfoEntry *info = pty->slave_info ? pty->slave_info : pty->master_info;
@@ -127,7 +136,9 @@ int rttys_make(struct restore *r, struct rpty *pty, const char *name, struct err
 	if (rttys_open_master(r, name, pty->index, &pty->master, e) < 0 || open_slave(pty, e) < 0 ||
 	    rttys_set(pty->master, info->termios, TCSETS, e) < 0)
 		return e->code;
-	return set_window(pty->master, info->winsize, e);
+	if (set_window(pty->master, info->winsize, e) < 0)
+		return e->code;
+	return pty->orphan ? give_away(r, pty, e) : 0;
 }
 
 static const TtyDataEntry *data_of(const struct restore *r, const TtyInfoEntry *info)
@@ -151,7 +162,7 @@ static int finish(const struct restore *r, struct rpty *pty, struct err *e)
 	const TtyInfoEntry *master = pty->master_info;
 	struct pty_bytes in = bytes_of(data_of(r, pty->slave_info));
 	struct pty_bytes out = bytes_of(data_of(r, master));
-	const TermiosEntry *locked = master->termios_locked;
+	const TermiosEntry *locked = (master ? master : pty->slave_info)->termios_locked;
 	int on = 1;
 
 	if (pty->slave >= 0 &&
@@ -159,11 +170,11 @@ static int finish(const struct restore *r, struct rpty *pty, struct err *e)
 		return e->code;
 	if (locked && rttys_set(pty->master, locked, TIOCSLCKTRMIOS, e) < 0)
 		return e->code;
-	if (master->packet_mode && ioctl(pty->master, TIOCPKT, &on) < 0)
+	if (master && master->packet_mode && ioctl(pty->master, TIOCPKT, &on) < 0)
 		return err_sys(e, "switch on packet mode");
-	if (master->locked && ioctl(pty->master, TIOCSPTLCK, &on) < 0)
+	if (master && master->locked && ioctl(pty->master, TIOCSPTLCK, &on) < 0)
 		return err_sys(e, "lock the pty");
-	if (master->exclusive && ioctl(pty->master, TIOCEXCL) < 0)
+	if (master && master->exclusive && ioctl(pty->master, TIOCEXCL) < 0)
 		return err_sys(e, "make the master exclusive");
 	if (pty->slave_info && pty->slave_info->exclusive && ioctl(pty->slave, TIOCEXCL) < 0)
 		return err_sys(e, "make the terminal exclusive");

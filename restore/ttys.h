@@ -11,6 +11,7 @@ struct rpty {
 	const TtyInfoEntry *master_info, *slave_info; /* either may be NULL */
 	int master, slave;			      /* ours; -1: not made */
 	bool master_given;
+	bool orphan; /* the master is outside of the tree: whoever asks for the restore gets it */
 };
 
 struct rttys {
@@ -23,7 +24,7 @@ struct rttys {
 	bool job_set; /* the terminal that we run in has the settings of the shell job's */
 };
 
-/* The pty whose master is in the tree, NULL: there is none of this number. */
+/* The pty whose master we make, NULL: there is none of this number. */
 struct rpty *rttys_find(const struct restore *r, unsigned int index);
 const TtyInfoEntry *rttys_info(const struct restore *r, uint32_t id);
 /* Makes both ends, with settings and owner. name: of the node that masters are opened by. */

@@ -50,6 +50,15 @@ static int load_all(struct restore *r, enum image_kind kind, void *array, size_t
 	}
 }
 
+static int add_pty(struct rttys *ttys, const TtyInfoEntry *info, struct rpty **ret, struct err *e)
+{
+	if (io_grow(&ttys->ptys, ttys->pty_count, sizeof(*ttys->ptys), e) < 0)
+		return e->code;
+	*ret = &ttys->ptys[ttys->pty_count++];
+	**ret = (struct rpty){ .index = info->pty->index, .master = -1, .slave = -1 };
+	return 0;
+}
+
 static int find_ptys(struct rttys *ttys, struct err *e)
 {
 	for (size_t i = 0; i < ttys->info_count; i++) {
@@ -60,15 +69,31 @@ static int find_ptys(struct rttys *ttys, struct err *e)
 			return err_say(e, "'tty-info.img' has a pty without a number");
 		if (!is_master(info))
 			continue;
-		if (io_grow(&ttys->ptys, ttys->pty_count, sizeof(*ttys->ptys), e) < 0)
+		if (add_pty(ttys, info, &pty, e) < 0)
 			return e->code;
-		pty = &ttys->ptys[ttys->pty_count++];
-		*pty = (struct rpty){
-			.index = info->pty->index, .master_info = info, .master = -1, .slave = -1
-		};
+		pty->master_info = info;
 		for (size_t k = 0; k < ttys->info_count; k++)
 			if (ttys->infos[k]->id == info->id - 1 && ttys->infos[k]->termios)
 				pty->slave_info = ttys->infos[k];
+	}
+	return 0;
+}
+
+static int find_orphans(const struct restore *r, struct err *e)
+{
+	struct rttys *ttys = r->files->ttys;
+
+	for (size_t i = 0; i < ttys->info_count && r->opt->orphan_pts_master; i++) {
+		const TtyInfoEntry *info = ttys->infos[i];
+		struct rpty *pty;
+
+		if (info->type != TTY_TYPE__PTY || !info->termios || is_master(info) ||
+		    rttys_find(r, info->pty->index))
+			continue;
+		if (add_pty(ttys, info, &pty, e) < 0)
+			return e->code;
+		pty->slave_info = info;
+		pty->orphan = true;
 	}
 	return 0;
 }
@@ -94,7 +119,7 @@ static int tty_load(struct restore *r, struct err *e)
 	r->files->ttys = ttys;
 	if (load_all(r, IMG_TTY_INFO, &ttys->infos, &ttys->info_count, e) < 0 ||
 	    load_all(r, IMG_TTY_DATA, &ttys->data, &ttys->data_count, e) < 0 ||
-	    find_ptys(ttys, e) < 0)
+	    find_ptys(ttys, e) < 0 || find_orphans(r, e) < 0)
 		return e->code;
 	return check_files(r, e);
 }
@@ -163,13 +188,22 @@ static int open_slave(struct restore *r, const TtyFileEntry *tty, const struct r
 	return open_peer(pty->master, open_flags(tty));
 }
 
+/* Of the same devpts as the terminal. */
+static const char *ptmx_of(struct restore *r, const RegFileEntry *node, const struct rpty *pty)
+{
+	const char *slash = node && pty->orphan ? strrchr(node->name, '/') : NULL;
+
+	return slash ? pool_format(&r->pool, "%.*s/ptmx", (int)(slash - node->name), node->name) :
+		       "/dev/ptmx";
+}
+
 static int make_slave(struct restore *r, const TtyFileEntry *tty, struct rpty *pty, int *ret_fd,
 		      struct err *e)
 {
 	const RegFileEntry *node = node_of(r, tty);
 	own_fd fd = -1;
 
-	if (rttys_make(r, pty, "/dev/ptmx", e) < 0)
+	if (rttys_make(r, pty, ptmx_of(r, node, pty), e) < 0)
 		return e->code;
 	fd = open_slave(r, tty, pty);
 	if (fd < 0)
@@ -233,6 +267,11 @@ static int make_job(struct restore *r, const TtyFileEntry *tty, const TtyInfoEnt
 	return res;
 }
 
+static bool is_of_session(const TtyInfoEntry *info, uint32_t sid)
+{
+	return info && info->sid == sid;
+}
+
 /* /dev/tty: of the pty that it was, or of the one that controls the same session. */
 static int make_own(struct restore *r, const TtyFileEntry *tty, const TtyInfoEntry *info,
 		    int *ret_fd, struct err *e)
@@ -241,8 +280,8 @@ static int make_own(struct restore *r, const TtyFileEntry *tty, const TtyInfoEnt
 	struct rpty *pty = info->pty ? rttys_find(r, info->pty->index) : NULL;
 
 	for (size_t i = 0; i < ttys->pty_count && !pty && info->sid; i++)
-		if (ttys->ptys[i].master_info->sid == info->sid ||
-		    (ttys->ptys[i].slave_info && ttys->ptys[i].slave_info->sid == info->sid))
+		if (is_of_session(ttys->ptys[i].master_info, info->sid) ||
+		    is_of_session(ttys->ptys[i].slave_info, info->sid))
 			pty = &ttys->ptys[i];
 	if (!pty)
 		return make_job(r, tty, info, ret_fd, e);

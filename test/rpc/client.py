@@ -31,6 +31,7 @@ def arguments():
     p.add_argument("--user", type=int, help="be this user first")
     p.add_argument("--stray", action="store_true", help="leave descriptors open for the other side")
     p.add_argument("--pass-fd", type=int, action="append", default=[], help="this one stays open for the other side")
+    p.add_argument("--talk", action="store_true", help="to whoever is behind the last descriptor that came")
     p.add_argument("--plain", action="store_true", help="send one more packet without waiting for a response")
     p.add_argument("where")
     p.add_argument("request", nargs="*")
@@ -125,6 +126,9 @@ class Client:
         for text in self.args.request:
             if not self.one(text):
                 break
+        if self.args.talk and self.open:
+            os.write(self.open[-1], b"answer\n")
+            print("it says", os.read(self.open[-1], 100))
         self.sock.shutdown(socket.SHUT_WR)
         if self.child:
             print("exit", self.child.wait())

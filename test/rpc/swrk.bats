@@ -248,6 +248,50 @@ file_of()
 	echo "$TEST_DIR/$1"
 }
 
+# A terminal of a devpts of its own, as a container has it; the process with the master is not saved.
+container_terminal()
+{
+	PTS=$TEST_DIR/pts
+	mkdir "$PTS"
+	mount -t devpts -o newinstance,ptmxmode=0666 none "$PTS"
+	start fd/tty_orphan "$PTS"
+	PID=$(cat /proc/"$PID"/task/"$PID"/children)
+	PID=${PID% }
+}
+
+umount_terminal()
+{
+	kill_all
+	until_true umount "$PTS" 2>/dev/null || umount -l "$PTS"
+}
+
+@test "swrk: the client has the master of a container's terminal, and gets the new one" {
+	container_terminal
+	ask swrk "$(runc_dump)"
+	until_true is_gone
+	timeout 60 python3 test/rpc/client.py --talk swrk "$(runc_restore '"orphan_pts_master":1')" >"$TEST_DIR/client.out" 2>"$TEST_DIR/client.err" \
+		3>&- &
+	until_true runs "$PID" || fail "$(cat "$TEST_DIR"/client.* "$TEST_DIR/restore.log")"
+	check
+	wait $!
+	SAID=$(cat "$TEST_DIR/client.out")
+	says 'notify pre-restore' 'descriptor True */ptmx' 'notify orphan-pts-master' "notify post-restore pid $PID" 'notify pre-resume' \
+		'notify post-resume' "RESTORE ok restore.pid=$PID" "it says b'hello*'" 'exit 0'
+	umount_terminal
+}
+
+@test "swrk: a client that does not take the master of a terminal is told so" {
+	container_terminal
+	ask swrk "$(runc_dump)"
+	until_true is_gone
+	ask swrk "$(runc_restore '"orphan_pts_master":0')"
+	tells 'its terminal was the one that the job had been started from'
+	ask --refuse orphan-pts-master swrk "$(runc_restore '"orphan_pts_master":1')"
+	tells "notification 'orphan-pts-master': the client has refused it"
+	if runs "$PID"; then fail "it runs all the same"; fi
+	umount_terminal
+}
+
 @test "swrk: processor, and check" {
 	ask swrk "$(request CPUINFO_DUMP | sed 's/}}$/},"keep_open":1}/')" "$(request CPUINFO_CHECK)"
 	says 'CPUINFO_DUMP ok' 'CPUINFO_CHECK ok' 'exit 0'

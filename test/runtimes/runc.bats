@@ -10,7 +10,7 @@ bundle()
 	rootfs "$ROOT"
 	(cd "$TEST_DIR/bundle" && runc spec)
 	configure "c['process'].pop('rlimits', None)" "c['process']['terminal'] = False" "c['process']['args'] = ['/count']" \
-		"c['root']['readonly'] = False" "$@"
+		"c['root']['readonly'] = False"
 }
 
 # configure STATEMENT...: about c, what config.json holds.
