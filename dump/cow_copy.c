@@ -228,21 +228,37 @@ int cow_copy_write(const struct cow_copy *c, struct manifest_part *m, struct err
 	return 0;
 }
 
-/* Mappings may have gone, or come, since: then one block after the other, as far as there is anything to release. */
-void cow_space_release(struct cow_space *s, uint64_t start, uint64_t end)
+/* Step by step, since in some of it there is nothing that could be released. */
+static void release_steps(struct cow_space *s, uint64_t start, uint64_t end)
 {
-	struct err ignored = { 0 };
-	int r = uffd_protect(s->uffd, start, end, false, &ignored);
+	uint64_t step = end - start > COW_BLOCK ? COW_BLOCK : PAGE_SIZE;
 
-	if (r == 0 || r == -ESRCH)
-		return; /* done, or all of it is gone */
-	if (end - start <= PAGE_SIZE)
-		return;
 	for (uint64_t at = start, next; at < end; at = next) {
-		uint64_t step = end - start > COW_BLOCK ? COW_BLOCK : PAGE_SIZE;
-
 		next = (at + step) & ~(step - 1);
 		next = next < end ? next : end;
 		cow_space_release(s, at, next);
 	}
+}
+
+/*
+ * Mappings may have gone, or come, since. A large area, of which a program may have reserved terabytes, is not gone through in steps: the
+ * kernel knows where there is something.
+ */
+void cow_space_release(struct cow_space *s, uint64_t start, uint64_t end)
+{
+	own_ranges found = { 0 };
+	struct err ignored = { 0 };
+	int r = uffd_protect(s->uffd, start, end, false, &ignored);
+
+	if (r == 0 || r == -ESRCH || end - start <= PAGE_SIZE)
+		return; /* done, or all of it is gone */
+	if (end - start <= COW_WINDOW ||
+	    written_find_protected(s->pagemap_fd, start, end, &found, &ignored) < 0) {
+		release_steps(s, start, end);
+		return;
+	}
+	for (size_t i = 0; i < found.count; i++)
+		if (uffd_protect(s->uffd, found.all[i].start, found.all[i].end, false, &ignored) <
+		    0)
+			release_steps(s, found.all[i].start, found.all[i].end);
 }

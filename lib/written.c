@@ -23,7 +23,13 @@ struct scan_args {
 #define SCAN_CALL _IOWR('f', 16, struct scan_args)
 #define WORD_PROTECTED (1ULL << 57)
 
-enum { SCAN_WRITTEN = 1 << 1, REGIONS = 512, WORDS = 512 };
+enum {
+	SCAN_WRITTEN = 1 << 1,
+	SCAN_PRESENT = 1 << 3,
+	SCAN_SWAPPED = 1 << 4,
+	REGIONS = 512,
+	WORDS = 512
+};
 
 /* The number of regions; -1 with errno. *at is where the walk has ended. */
 static int scan(int fd, uint64_t *at, uint64_t end, struct scan_region *regions, size_t count)
@@ -92,4 +98,29 @@ int written_nothing(int fd, uint64_t start, uint64_t end, struct err *e)
 	if (add_words(fd, start, end, &found, e) < 0)
 		return e->code;
 	return found.count == 0;
+}
+
+int written_find_protected(int fd, uint64_t start, uint64_t end, struct ranges *ret, struct err *e)
+{
+	struct scan_region regions[REGIONS];
+	struct scan_args a = { .size = sizeof(a),
+			       .start = start,
+			       .end = end,
+			       .vec = (uintptr_t)regions,
+			       .vec_len = REGIONS,
+			       .category_inverted = SCAN_WRITTEN,
+			       .category_mask = SCAN_WRITTEN,
+			       .category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
+			       .return_mask = SCAN_WRITTEN };
+
+	for (; a.start < end; a.start = a.walk_end) {
+		int n = ioctl(fd, SCAN_CALL, &a);
+
+		if (n < 0)
+			return err_sys(e, "PAGEMAP_SCAN of 0x%lx-0x%lx", start, end);
+		for (int i = 0; i < n; i++)
+			if (ranges_append(ret, regions[i].start, regions[i].end, e) < 0)
+				return e->code;
+	}
+	return 0;
 }

@@ -17,5 +17,8 @@ must_check int written_find(int pagemap_fd, uint64_t start, uint64_t end, struct
 			    struct err *e);
 /* Whether nothing was: 1, 0, or an error. */
 must_check int written_nothing(int pagemap_fd, uint64_t start, uint64_t end, struct err *e);
+/* Adds the pages of [start,end) that are there and still protected. ENOTTY: the kernel cannot be asked. */
+must_check int written_find_protected(int pagemap_fd, uint64_t start, uint64_t end,
+				      struct ranges *ret, struct err *e);
 
 #endif

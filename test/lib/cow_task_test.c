@@ -165,6 +165,37 @@ static void threads_come_and_go_before(void)
 	assert(play(&s, churn_before) == 0);
 }
 
+/* What a program has reserved is not gone through page by page, though there is something else in the middle of it by now. */
+static void churn_beside_much(struct scene *s)
+{
+	const size_t much = 4UL << 40;
+	char *at = mmap(NULL, much, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	pthread_t t;
+
+	if (at == MAP_FAILED)
+		_exit(1);
+	at[0] = at[much / 2 + PAGE_SIZE] = at[much - 1] = 5;
+	s->control->ready = 1;
+	for (size_t gap = 0; !s->control->moment; gap += PAGE_SIZE) {
+		if (mmap(at + much / 4 + gap % (much / 8), PAGE_SIZE, PROT_READ,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+			_exit(1);
+		if (pthread_create(&t, NULL, short_life, NULL) != 0)
+			_exit(1);
+		pthread_join(t, NULL);
+	}
+	if (at[0] != 5 || at[much / 2 + PAGE_SIZE] != 5 || at[much - 1] != 5)
+		_exit(1);
+}
+
+static void threads_end_beside_much_reserved(void)
+{
+	struct scene s = { 0 };
+
+	assert(play(&s, churn_beside_much) == 0);
+}
+
 static int wait_in_control(void *arg)
 {
 	struct control *c = arg;
@@ -298,6 +329,7 @@ int main(void)
 		UNIT(the_process_is_killed),
 		UNIT(threads_come_and_go),
 		UNIT(threads_come_and_go_before),
+		UNIT(threads_end_beside_much_reserved),
 		UNIT(the_last_word_of_a_thread),
 		UNIT(the_last_word_of_a_thread_before),
 		UNIT(the_owner_of_a_mutex_ends),

@@ -31,7 +31,7 @@ runc_()
 		fail "runc $*: $(cat "$TEST_DIR/said" "$TEST_DIR/runc.log")"
 }
 
-run()
+run_it()
 {
 	runc_ run -d -b "$TEST_DIR/bundle" "$@" c1
 	until_true counts "$ROOT" || fail "it does not count"
@@ -64,7 +64,7 @@ looks_on()
 	local i
 
 	bundle
-	run
+	run_it
 	for i in 1 2 3; do
 		checkpoint
 		looks_on
@@ -77,7 +77,7 @@ looks_on()
 
 @test "runc: checkpoint and leave it running" {
 	bundle
-	run
+	run_it
 	checkpoint --leave-running
 	looks_on
 	until_true counts "$ROOT" || fail "it does not run on"
@@ -87,7 +87,7 @@ looks_on()
 
 @test "runc: a pre-dump, and a checkpoint that stands on it" {
 	bundle
-	run
+	run_it
 	runc_ checkpoint --pre-dump --image-path "$TEST_DIR/before" --work-path "$TEST_DIR/work" c1
 	checkpoint --parent-path ../before
 	looks_on
