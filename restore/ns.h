@@ -14,6 +14,7 @@ struct rnamespaces {
 	int fd[NS_COUNT];   /* -1: there is none, or it is not made yet */
 	struct UtsnsEntry *uts;
 	struct IpcVarEntry *ipc;
+	struct ipc_mqueues *mqueues;
 	struct TimensEntry *time;
 };
 
@@ -27,7 +28,7 @@ struct ns_restore_kind {
 	int (*make)(struct restore *r, int *ret_fd, struct err *e);
 	/* Run inside, before anything else is made there. May be NULL. */
 	int (*fill)(struct restore *r, struct err *e);
-	/* Run inside, when the tree has all of its memory. May be NULL. */
+	/* Run inside, when the tree has all that it had. May be NULL. */
 	int (*done)(struct restore *r, struct err *e);
 	void (*close)(struct restore *r);
 };

@@ -158,7 +158,7 @@ static int step_memory(void *job, struct err *e)
 	for (size_t i = 0; i < vma_restore_kind_count; i++)
 		if (vma_restore_kinds[i]->done && vma_restore_kinds[i]->done(r, e) < 0)
 			return err_on(e, "%s", vma_restore_kinds[i]->name);
-	return rns_done(r, e);
+	return 0;
 }
 
 static int step_lazy(void *job, struct err *e)
@@ -206,6 +206,8 @@ static int step_deaths(void *job, struct err *e)
 
 static int step_late(void *job, struct err *e)
 {
+	if (rns_done(job, e) < 0)
+		return e->code;
 	return stage_run(job, STAGE_LATE, e);
 }
 
