@@ -21,7 +21,7 @@ struct rnamespaces {
 struct ns_restore_kind {
 	const char *name;
 	enum ns kind;
-	bool with_root; /* it is made together with the first task */
+	bool elsewhere; /* it is made in a step of its own, or together with the first task */
 	/* Reads and checks its images, while nothing has been made yet. May be NULL. */
 	int (*load)(struct restore *r, uint32_t id, struct err *e);
 	/* For a kind that unshare() alone cannot make: a descriptor of a new one. May be NULL. */

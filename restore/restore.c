@@ -125,7 +125,7 @@ static void undo_make(void *job)
 
 static int step_cgroups(void *job, struct err *e)
 {
-	return rcgroups_make(job, e);
+	return rcgroups_make(job, e) < 0 ? e->code : rcgroups_make_namespace(job, e);
 }
 
 static void undo_cgroups(void *job)

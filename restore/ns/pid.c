@@ -24,6 +24,6 @@ static int pid_load(struct restore *r, uint32_t id, struct err *e)
 const struct ns_restore_kind pid_ns_restore_kind = {
 	.name = "ns/pid",
 	.kind = NS_PID,
-	.with_root = true,
+	.elsewhere = true,
 	.load = pid_load,
 };
