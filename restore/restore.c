@@ -48,23 +48,12 @@ static int step_pre_scripts(void *job, struct err *e)
 	return scripts_run(r->opt, "pre-restore", 0, e);
 }
 
-/* The kernel names who waits for a page, or goes over to another machine, by numbers inside. */
-static int check_pid_namespace(const struct restore *r, struct err *e)
-{
-	if (!rns_is_own(r, NS_PID) || (!r->opt->lazy && !r->opt->handover))
-		return 0;
-	err_code(e, ENOTSUP, "the tree has a pid namespace of its own, which cannot be %s yet",
-		 r->opt->lazy ? "restored with --lazy" : "migrated");
-	return err_hint(e, r->opt->lazy ? "restore it without" :
-					  "dump it, copy the images and restore them");
-}
-
 static int load(struct restore *r, struct err *e)
 {
 	if (r->opt->cpu_cap_image && cpuinfo_image_check(r->images, r->opt->cpu_cap, e) < 0)
 		return err_hint(e, "--cpu-cap=none takes any processor");
-	if (load_tree(r, e) < 0 || check_pid_namespace(r, e) < 0 || memory_load(r, e) < 0 ||
-	    births_decide(r, e) < 0 || rlazy_decide(r, e) < 0)
+	if (load_tree(r, e) < 0 || memory_load(r, e) < 0 || births_decide(r, e) < 0 ||
+	    rlazy_decide(r, e) < 0)
 		return e->code;
 	rtrack_ask(r);
 	return 0;

@@ -14,10 +14,6 @@ static int pid_load(struct restore *r, uint32_t id, struct err *e)
 			       "'pstree.img' has a pid namespace of its own whose first process is "
 			       "not the root of the tree, but pid %d",
 			       r->tasks[0]->pid);
-	if (r->opt->track_mem) {
-		err_code(e, ENOTSUP, "memory in a pid namespace of its own cannot be tracked yet");
-		return err_hint(e, "restore it without --track-mem");
-	}
 	return 0;
 }
 
