@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dump/ns.h"
 #include "images/image.h"
 #include "lib/io.h"
 
@@ -54,6 +55,27 @@ static int check(const struct thread *th, const struct cgroup_set *s, struct err
 	return 0;
 }
 
+/*
+ * Whether those who are where we are have to be nowhere in particular at the restore: not if they have a cgroup namespace that
+ * begins above.
+ */
+static bool is_as_ours(struct thread *th, struct cgroup_set *own)
+{
+	struct err ignored = { 0 };
+
+	if (!ns_is_own(th->task->dump, NS_CGROUP))
+		return true;
+	if (cgroups_prefixes(th, own, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < own->members.count; i++) {
+		const struct cgroup_member *m = &own->members.all[i];
+
+		if (m->path[1] && m->path[m->prefix])
+			return false;
+	}
+	return true;
+}
+
 static int find_set(struct thread *th, const char *text, struct cgroup_set **ret, struct err *e)
 {
 	struct dump *d = th->task->dump;
@@ -61,10 +83,12 @@ static int find_set(struct thread *th, const char *text, struct cgroup_set **ret
 	/* Most are in the one that was found last. */
 	for (size_t i = d->cgroups->count; i-- > 0;) {
 		*ret = &d->cgroups->sets[i];
-		if (strcmp((*ret)->text, text) == 0)
+		if (strcmp((*ret)->text, text) == 0 && (i > 0 || is_as_ours(th, *ret)))
 			return 0;
 	}
-	return add_set(d, text, ret, e) < 0 ? e->code : check(th, *ret, e);
+	if (add_set(d, text, ret, e) < 0 || check(th, *ret, e) < 0)
+		return e->code;
+	return cgroups_prefixes(th, *ret, e);
 }
 
 /*
@@ -134,6 +158,8 @@ static CgSetEntry *set_entry(struct dump *d, const struct cgroup_set *s)
 		cg_member_entry__init(m);
 		m->name = s->members.all[i].hierarchy;
 		m->path = s->members.all[i].path;
+		m->has_cgns_prefix = ns_is_own(d, NS_CGROUP);
+		m->cgns_prefix = s->members.all[i].prefix;
 		entry->ctls[entry->n_ctls++] = m;
 	}
 	return entry;

@@ -24,6 +24,8 @@ struct cgroups {
 	size_t count;
 };
 
+/* Where the cgroup namespace of the tree begins, if that is one of its own. ns/cgroup.c */
+must_check int cgroups_prefixes(struct thread *th, struct cgroup_set *s, struct err *e);
 /* The set of the thread, into its image. Refuses groups that cannot be named from here. */
 must_check int cgroups_read(struct thread *th, struct err *e);
 void cgroups_free(struct dump *d);

@@ -69,12 +69,6 @@ static int step_begin(void *job, struct err *e)
 
 	if (fanotify_check_tree(d->opt->tree, e) < 0)
 		return e->code;
-	if (d->opt->handover && ns_pids_differ(d->opt->tree)) {
-		err_code(e, ENOTSUP,
-			 "pid %d has a pid namespace of its own, which cannot be migrated yet",
-			 d->opt->tree);
-		return err_hint(e, "dump it, copy the images and restore them");
-	}
 	return image_set_begin(d->images, e);
 }
 

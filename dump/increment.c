@@ -32,13 +32,13 @@ static int open_parent(struct dump *d, int *ret, struct err *e)
 static int load_known(int parent, struct track *k, struct err *e)
 {
 	own_stored_pages pages = { 0 };
-	int r = stored_pages_load(&pages, parent, IMG_PAGEMAP, k->pid, e);
+	int r = stored_pages_load(&pages, parent, IMG_PAGEMAP, k->inner, e);
 
 	if (r == -ENOENT && faccessat(parent, "inventory.img", F_OK, 0) == 0) {
 		char name[IMAGE_NAME_MAX];
 
 		/* It was born since, or could not be tracked. */
-		image_name(name, IMG_PAGEMAP, k->pid);
+		image_name(name, IMG_PAGEMAP, k->inner);
 		if (faccessat(parent, name, F_OK, 0) < 0)
 			return 0;
 	}

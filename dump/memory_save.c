@@ -483,7 +483,7 @@ int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct man
 			    .pm.fd = -1,
 			    .w = { .dir_fd = dir_fd,
 				   .kind = IMG_PAGEMAP,
-				   .id = k->pid,
+				   .id = k->inner,
 				   .pages_id = pages_id,
 				   .how = memory_how(k->task->dump),
 				   .manifest = m } };

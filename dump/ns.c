@@ -61,16 +61,6 @@ static int open_own(struct dump *d, const struct task *root, enum ns kind, struc
 	return 0;
 }
 
-bool ns_pids_differ(int pid)
-{
-	struct err gone = { 0 };
-	own_fd self = -1;
-	own_fd other = -1;
-
-	return proc_open(getpid(), &self, &gone) == 0 && proc_open(pid, &other, &gone) == 0 &&
-	       namespace_of(self, "pid") != namespace_of(other, "pid");
-}
-
 static void begin(struct dump *d)
 {
 	d->ns = pool_new(&d->pool, struct dump_namespaces);

@@ -40,8 +40,6 @@ must_check int ns_read_pids(struct dump *d, struct err *e);
 int ns_pid_inside(const struct dump *d, int pid);
 int ns_group_inside(const struct dump *d, int pgrp);
 int ns_session_inside(const struct dump *d, int session);
-/* Whether a process lives in another pid namespace than we do. */
-bool ns_pids_differ(int pid);
 /* Whether the tree has one of its own. */
 bool ns_is_own(const struct dump *d, enum ns kind);
 /* Runs a function in the tree's namespace of this kind. */

@@ -364,8 +364,6 @@ int precopy_run(struct dump *d, struct err *e)
 		return e->code;
 	if (d->runs_on)
 		return prepare_to_run_on(d, e);
-	if (d->opt->freeze == FREEZE_AUTO && !d->track_mem && ns_pids_differ(d->opt->tree))
-		return 0; /* images of rounds are named by numbers of ours */
 	if ((d->opt->stream && !d->opt->handover) ||
 	    (d->opt->freeze == FREEZE_STOP && !d->track_mem))
 		return 0;

@@ -22,11 +22,13 @@
 #include "images/tracking.h"
 #include "lib/io.h"
 #include "lib/own.h"
+#include "lib/proc.h"
 
 struct protection {
 	const struct options *opt;
 	struct chain chain;
 	int process; /* pidfd of the root */
+	int inner;   /* its number in the images */
 	int signals; /* signalfd */
 	FILE *out;
 };
@@ -71,7 +73,7 @@ static int make(struct protection *p, struct cost *cost, struct err *e)
 	opt.prev_images_dir = c->count ? before : NULL;
 	opt.track_mem = opt.leave_running = true;
 	opt.dump_stats = &cost->stats;
-	if (dump_run(&opt, e) < 0 || check_alive(folder, opt.tree, e) < 0)
+	if (dump_run(&opt, e) < 0 || check_alive(folder, p->inner, e) < 0)
 		return e->code;
 	return chain_publish(&p->chain, e);
 }
@@ -207,12 +209,16 @@ int protect_run(const struct options *opt, FILE *out, struct err *e)
 {
 	struct protection p = { .opt = opt, .out = out };
 	own_fd process = syscall(SYS_pidfd_open, opt->tree, 0);
+	own_fd proc = -1;
 	own_fd signals = -1;
 	char name[CHAIN_NAME_MAX];
 	int r;
 
 	if (process < 0)
 		return err_sys(e, "open the process");
+	if (proc_open(opt->tree, &proc, e) < 0 ||
+	    proc_inner(proc, "status", "NSpid:", &p.inner, e) < 0)
+		return e->code;
 	if (opt->freeze == FREEZE_COW) {
 		err_say(e, "--freeze=cow cannot tell what was written since another dump");
 		return err_hint(e, "use --freeze=auto");
@@ -221,7 +227,7 @@ int protect_run(const struct options *opt, FILE *out, struct err *e)
 		return e->code;
 	p.process = process;
 	p.signals = signals;
-	r = chain_open(&p.chain, opt->images_fd, opt->tree, e);
+	r = chain_open(&p.chain, opt->images_fd, p.inner, e);
 	if (r < 0)
 		err_on(e, "'%s'", opt->images_dir ? opt->images_dir : ".");
 	if (r == 0 && p.chain.count)

@@ -39,7 +39,7 @@ struct msg_queue {
 
 /* All sets that we may read, with what is in them. */
 must_check int sem_sets_read(struct pool *pool, struct sem_set **ret, struct err *e);
-/* Its values, once more. -EIDRM: it is gone. */
+/* Its values, once more, from within the namespace. -EIDRM: it is gone. */
 must_check int sem_set_values(const struct sem_set *s, uint16_t *ret, struct err *e);
 must_check int sem_set_write(struct image *img, const struct sem_set *s, struct err *e);
 

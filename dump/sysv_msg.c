@@ -74,8 +74,13 @@ static int fill(struct pool *pool, struct msg_queue *q, struct room *r, struct e
 			return err_hint(
 				e, "it takes a kernel with CONFIG_CHECKPOINT_RESTORE (MSG_COPY)");
 		}
-		if (got < 0)
-			return err_res(e, got, "look at message %u", q->count);
+		if (got < 0) {
+			err_res(e, got, "look at message %u", q->count);
+			return got == -EINVAL ?
+				       err_hint(e, "it may be larger than kernel.msgmax allows by "
+						   "now: raise that before the dump") :
+				       got;
+		}
 		*end = pool_new(pool, struct sysv_message);
 		(*end)->type = r->at->mtype;
 		(*end)->size = got;

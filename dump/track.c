@@ -8,6 +8,7 @@
 #include "dump/memory.h"
 #include "dump/trackers.h"
 #include "lib/io.h"
+#include "lib/proc.h"
 #include "lib/soft_dirty.h"
 #include "lib/uffd.h"
 
@@ -82,11 +83,15 @@ void track_close(struct track *k)
 
 int track_add(struct dump *d, const struct track *k, struct err *e)
 {
+	int inner = 0;
+
 	if (!d->tracks)
 		d->tracks = pool_new(&d->pool, struct tracks);
-	if (io_grow(&d->tracks->all, d->tracks->count, sizeof(*k), e) < 0)
+	if (io_grow(&d->tracks->all, d->tracks->count, sizeof(*k), e) < 0 ||
+	    proc_inner(k->proc_fd, "status", "NSpid:", &inner, e) < 0)
 		return e->code;
-	d->tracks->all[d->tracks->count++] = *k;
+	d->tracks->all[d->tracks->count] = *k;
+	d->tracks->all[d->tracks->count++].inner = inner;
 	return 0;
 }
 

@@ -28,6 +28,7 @@ struct soft_track;
 
 struct track {
 	int pid;
+	int inner;		 /* the same in the images: as its own pid namespace has it */
 	uint64_t start_time;	 /* with pid: which process it is */
 	int uffd;		 /* made in the process, held by nobody but us; not by soft-dirty */
 	int proc_fd;		 /* /proc/PID */

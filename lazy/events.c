@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "lazy/server.h"
+#include "lazy/witness.h"
 #include "lib/io.h"
 #include "lib/log.h"
 
@@ -43,6 +44,8 @@ int events_apply(struct lazy_server *s, unsigned int space, const struct uffd_ms
 	case UFFD_EVENT_UNMAP:
 		return lazy_space_cut(sp, m->arg.remove.start, m->arg.remove.end, e);
 	case JOURNAL_CLOSED:
+		if (sp->witnessed)
+			s->witness = -1;
 		lazy_space_end(sp);
 		return 0;
 	default:
@@ -64,6 +67,8 @@ int events_close(struct lazy_server *s, unsigned int space, struct err *e)
 	__atomic_store_n(&r->msg.event, JOURNAL_CLOSED, __ATOMIC_RELEASE);
 	s->used++;
 	close(sp->uffd);
+	if (sp->witnessed)
+		witness_end(&s->witness);
 	lazy_space_end(sp);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lazy/server.h"
+#include "lazy/threads.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -127,7 +128,7 @@ static int read_row(struct lazy_server *s, const struct lazy_space *sp, struct l
 	return r < 0 ? e->code : 0;
 }
 
-/* Of the process that a thread belongs to; the thread's own number if nobody knows. */
+/* The process that a thread belongs to; the thread's own number if nobody knows. */
 static int process_of(int tid)
 {
 	struct err ignored = { 0 };
@@ -178,8 +179,13 @@ static bool is_in_call(int tid)
 static void stop(struct lazy_server *s, const struct lazy_stuck *who, struct err *why)
 {
 	int pid = process_of(who->tid);
-	bool known = change(s->shared, pid, pid), in_call = is_in_call(who->tid);
+	bool known = pid && change(s->shared, pid, pid), in_call = is_in_call(who->tid);
 
+	if (!pid) {
+		err_on(why, "a thread waits until what it has at %lx can be had", who->at);
+		lazy_say(s, why);
+		return;
+	}
 	if (!s->shared->goes) {
 		err_on(why, "pid %d is ended, since what it has at %lx cannot be had", pid,
 		       who->at);
@@ -200,7 +206,8 @@ static void add_stuck(struct lazy_server *s, struct lazy_stuck who, struct err *
 {
 	size_t n = 0;
 
-	while (n < s->stuck_count && (s->stuck[n].space != who.space || s->stuck[n].tid != who.tid))
+	while (n < s->stuck_count &&
+	       (s->stuck[n].space != who.space || !who.tid || s->stuck[n].tid != who.tid))
 		n++;
 	/* Too many: each of them comes again when its wait is over. */
 	if (n == LAZY_STOPPED)
@@ -240,14 +247,20 @@ static int bring(struct lazy_server *s, unsigned int space, uint64_t at, struct 
 void fill_fault(struct lazy_server *s, unsigned int space, uint64_t address, int tid)
 {
 	struct lazy_stuck who = { space, address & ~(PAGE_SIZE - 1), tid };
+	bool tied = s->spaces[space].tied;
 	struct err e = { 0 };
 
 	s->fault_at = io_now_us();
-	if (!s->spaces[space].tied)
-		tether_try(&s->tether, process_of(tid));
+	if (!tied && s->pid_ns)
+		who.tid = thread_here(s->pid_ns, tid);
+	if (!tied && who.tid)
+		tether_try(&s->tether, process_of(who.tid));
 	s->spaces[space].tied = true;
-	if (bring(s, space, who.at, &e) < 0)
-		add_stuck(s, who, &e);
+	if (bring(s, space, who.at, &e) == 0)
+		return;
+	if (tied && s->pid_ns)
+		who.tid = thread_here(s->pid_ns, tid);
+	add_stuck(s, who, &e);
 }
 
 void fill_retry(struct lazy_server *s)
@@ -259,12 +272,12 @@ void fill_retry(struct lazy_server *s)
 		struct err e = { 0 };
 		int pid = process_of(who.tid);
 
-		if (s->spaces[who.space].uffd >= 0 && kill(who.tid, 0) == 0 &&
+		if (s->spaces[who.space].uffd >= 0 && (!who.tid || kill(who.tid, 0) == 0) &&
 		    bring(s, who.space, who.at, &e) < 0) {
 			s->stuck[kept++] = who;
 			continue;
 		}
-		if (change(s->shared, pid, 0) && kill(pid, SIGCONT) == 0)
+		if (pid && change(s->shared, pid, 0) && kill(pid, SIGCONT) == 0)
 			log_info("pid %d: what it has at %lx is there, and it goes on", pid,
 				 who.at);
 		s->said[0] = 0;

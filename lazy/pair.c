@@ -54,6 +54,7 @@ void pair_close_others(const struct lazy_server *s)
 	keep(&k, s->go);
 	keep(&k, s->ready);
 	keep(&k, s->mark);
+	keep(&k, s->witness);
 	keep(&k, s->work_fd);
 	for (size_t i = 0; i < s->count; i++)
 		keep(&k, s->spaces[i].uffd);

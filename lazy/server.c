@@ -29,7 +29,7 @@ enum { ABOUT_GO = 1 << 30, ABOUT_SECOND };
 
 int lazy_server_begin(struct lazy_server *s, struct err *e)
 {
-	s->epoll = s->self = s->second = s->mark = s->ready = -1;
+	s->epoll = s->self = s->second = s->mark = s->ready = s->witness = -1;
 	s->shared = mmap(NULL, sizeof(*s->shared), PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	s->journal = journal_new();

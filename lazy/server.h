@@ -13,6 +13,8 @@
 #ifndef STASIS_LAZY_SERVER_H
 #define STASIS_LAZY_SERVER_H
 
+#include <sys/types.h>
+
 #include "lazy/journal.h"
 #include "lazy/source.h"
 #include "lazy/space.h"
@@ -32,7 +34,7 @@ struct lazy_shared {
 struct lazy_stuck {
 	unsigned int space;
 	uint64_t at;
-	int tid;
+	int tid; /* 0: nobody knows */
 };
 
 struct lazy_server {
@@ -45,7 +47,7 @@ struct lazy_server {
 	int epoll;
 	int go; /* a byte: the tree runs; its end before: the restore has failed; -1: it is over */
 	int self, second; /* pidfds: of this process, and of the one that takes over */
-	int mark; /* lazy/serving.h; -1: there is none */
+	int mark;	  /* lazy/serving.h; -1: there is none */
 	struct tether tether;
 	struct lazy_stuck stuck[LAZY_STOPPED];
 	size_t stuck_count;
@@ -53,6 +55,9 @@ struct lazy_server {
 	uint64_t look_at;		       /* for children that were born since; 0: none were */
 	int work_fd;			       /* for a log, if there is none */
 	bool detached;			       /* so is standard error */
+	ino_t pid_ns;			       /* of the tree, if it is not ours; 0: it is */
+	int first_pid;			       /* of that one's first process */
+	int witness;			       /* lazy/witness.h; -1: none is needed */
 	int ready;			       /* a byte for whoever has started it; -1: done */
 	char said[256];			       /* the last that was said of the source */
 	char *buffer;			       /* SOURCE_PAGES */

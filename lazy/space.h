@@ -35,7 +35,8 @@ struct lazy_space {
 	/* Of the background: the address where it goes on, and whether something could not be had in this round. */
 	uint64_t next, rests_until; /* io_now_us() */
 	bool sour;
-	bool tied; /* lazy/tether.h: a thread of it was seen */
+	bool tied;	/* lazy/tether.h: a thread of it was seen */
+	bool witnessed; /* lazy/witness.h */
 };
 
 /* All of what was saved is outstanding. */

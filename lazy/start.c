@@ -6,6 +6,7 @@
 
 #include "lazy/server.h"
 #include "lazy/serving.h"
+#include "lazy/witness.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -28,9 +29,15 @@ static int prepare(struct lazy_server *s, struct err *e)
 	pair_close_others(s);
 	if (serving_begin(&s->mark, e) < 0 || tether_begin(&s->tether, e) < 0)
 		return e->code;
-	for (size_t i = 0; i < s->count; i++)
-		if (tether_add(&s->tether, s->spaces[i].pid, e) < 0)
+	for (size_t i = 0; i < s->count; i++) {
+		struct lazy_space *sp = &s->spaces[i];
+
+		if (tether_add(&s->tether, sp->pid, e) < 0)
 			return e->code;
+		sp->witnessed = s->pid_ns && sp->pid == s->first_pid;
+		if (sp->witnessed && witness_begin(sp->pid, sp->uffd, &s->witness, e) < 0)
+			return e->code;
+	}
 	return 0;
 }
 

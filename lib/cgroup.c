@@ -27,7 +27,7 @@ static int parse_line(struct cgroup_member *ret, char *line, struct err *e)
 	if (!path || path[1] != '/')
 		return err_say(e, "the cgroups of a task are given as '%s'", line);
 	*path = 0;
-	*ret = (struct cgroup_member){ names + 1, path + 1 };
+	*ret = (struct cgroup_member){ .hierarchy = names + 1, .path = path + 1 };
 	return 0;
 }
 

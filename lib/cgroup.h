@@ -16,6 +16,7 @@
 struct cgroup_member {
 	char *hierarchy;
 	char *path;
+	int prefix; /* how much of the path is the root of the tree's cgroup namespace; of use where it has one */
 };
 
 /* What /proc/PID/cgroup or that of a thread says, by the names of the hierarchies. */

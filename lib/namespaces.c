@@ -1,12 +1,17 @@
 /* See namespaces.h. */
 #include "lib/namespaces.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "lib/io.h"
 #include "lib/own.h"
 #include "lib/thread.h"
 
@@ -67,4 +72,55 @@ int namespace_run(const int *fds, size_t count, int (*run)(void *arg, struct err
 		return err_res(e, -r, "start a thread");
 	pthread_join(thread, NULL);
 	return v.result;
+}
+
+/* In the child: makes it when it is told to, says how that went, and stays until it is let go, or we are no more. */
+static _Noreturn void live(const struct namespace_birth *b, int line)
+{
+	unsigned char code;
+
+	if (read(line, &code, 1) == 1) {
+		code = (unsigned char)b->make(b->arg);
+		if (write(line, &code, 1) == 1)
+			(void)!read(line, &code, 1);
+	}
+	_exit(0);
+}
+
+static int bear(const struct namespace_birth *b, int child, int line, int *ret_fd, struct err *e)
+{
+	unsigned char code = 0;
+	char path[48];
+
+	if ((b->before && b->before(b->arg, child, e) < 0) ||
+	    io_write(line, &code, 1, "the line to a child of ours", e) < 0 ||
+	    io_read(line, &code, 1, "the word of a child of ours", e) < 0)
+		return e->code;
+	if (code)
+		return err_res(e, -(int)code, "make a namespace (%s)", b->link);
+	if (b->after && b->after(b->arg, child, e) < 0)
+		return e->code;
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", child, b->link);
+	*ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+	return *ret_fd < 0 ? err_sys(e, "open '%s'", path) : 0;
+}
+
+int namespace_make(const struct namespace_birth *b, int *ret_fd, struct err *e)
+{
+	int ends[2] = { -1, -1 }, r;
+	pid_t child;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_sys(e, "socketpair");
+	child = fork();
+	if (child == 0) {
+		close(ends[0]);
+		live(b, ends[1]);
+	}
+	close(ends[1]);
+	r = child < 0 ? err_sys(e, "fork") : bear(b, child, ends[0], ret_fd, e);
+	close(ends[0]);
+	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+	return r;
 }

@@ -30,4 +30,16 @@ ino_t namespace_of(int proc_fd, const char *name);
 must_check int namespace_run(const int *fds, size_t count, int (*run)(void *arg, struct err *e),
 			     void *arg, struct err *e);
 
+/* How a namespace is made that only a process with one thread can make, or one at another place. All but make may be NULL. */
+struct namespace_birth {
+	const char *link;				    /* below /proc/PID/ns */
+	int (*before)(void *arg, int child, struct err *e); /* by us */
+	int (*make)(void *arg); /* by a child of ours: 0 or a number of errno */
+	int (*after)(void *arg, int child, struct err *e); /* by us again */
+	void *arg;
+};
+
+/* The child is gone afterwards, and the descriptor keeps the namespace. */
+must_check int namespace_make(const struct namespace_birth *b, int *ret_fd, struct err *e);
+
 #endif

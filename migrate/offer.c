@@ -1,6 +1,7 @@
 /* What the tree is and needs; see offer.h. */
 #include "migrate/offer.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 #include "lib/cpuinfo.h"
 #include "lib/io.h"
+#include "lib/namespaces.h"
 #include "lib/own.h"
 #include "migrate/tree.h"
 
@@ -50,6 +52,14 @@ static void say_ids(FILE *to, const char *status, const char *key, bool users)
 	}
 }
 
+/* In a pid namespace of its own all numbers are free. */
+static bool shares_our_pids(int proc)
+{
+	own_fd self = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return self < 0 || namespace_of(self, "pid") == namespace_of(proc, "pid");
+}
+
 static void say_task(FILE *to, int pid)
 {
 	own_mem char *status = NULL;
@@ -63,7 +73,7 @@ static void say_task(FILE *to, int pid)
 	    proc_threads(proc, &threads, &ignored) < 0 ||
 	    io_slurp(proc, "status", &status, &size, &ignored) < 0)
 		return;
-	for (size_t i = 0; i < threads.count; i++)
+	for (size_t i = 0; i < threads.count && shares_our_pids(proc); i++)
 		fprintf(to, "pid\t%d\n", threads.pid[i]);
 	say_ids(to, status, "\nUid:", true);
 	say_ids(to, status, "\nGid:", false);

@@ -51,6 +51,16 @@ static int check_set(const CgroupEntry *image, const CgSetEntry *s, struct err *
 		if (*s->ctls[i]->path != '/' || !is_good(s->ctls[i]->path))
 			return err_say(e, "'cgroup.img' has a path '%.64s' that cannot be",
 				       s->ctls[i]->path);
+	for (size_t i = 0; i < s->n_ctls; i++) {
+		const CgMemberEntry *m = s->ctls[i];
+		size_t length = strlen(m->path);
+
+		if (m->cgns_prefix > length ||
+		    (m->path[m->cgns_prefix] && m->path[m->cgns_prefix] != '/'))
+			return err_say(e,
+				       "'cgroup.img' has a namespace that begins at %u of '%.64s'",
+				       m->cgns_prefix, m->path);
+	}
 	return 0;
 }
 
@@ -73,6 +83,11 @@ static uint32_t set_of(const struct rthread *th)
 	if (core && core->tc && core->tc->has_cg_set)
 		return core->tc->cg_set;
 	return c->own_set;
+}
+
+const CgSetEntry *rcgroups_set_of(const struct rthread *th)
+{
+	return find_set(th->task->restore->cgroups, set_of(th));
 }
 
 static int check_threads(const struct restore *r, struct err *e)
@@ -292,9 +307,8 @@ static int write_to(const struct rhierarchy *h, const char *path, const char *fi
 	return 0;
 }
 
-/* Whole processes do not get into a threaded group, but into the one above those. */
-static int attach_process(struct restore *r, struct rhierarchy *h, const char *path, int pid,
-			  struct err *e)
+int rcgroups_attach_process(struct restore *r, struct rhierarchy *h, const char *path, int pid,
+			    struct err *e)
 {
 	char *domain = pool_text(&r->pool, path);
 
@@ -320,7 +334,7 @@ static int attach(struct restore *r, const struct rthread *th, uint32_t from, st
 		if (rcgroups_open(r, h, e) < 0)
 			return e->code;
 		res = th == &th->task->threads[0] ?
-			      attach_process(r, h, path, th->here, e) :
+			      rcgroups_attach_process(r, h, path, th->here, e) :
 			      write_to(h, path, cgroup_is_v2(h->local) ? "cgroup.threads" : "tasks",
 				       th->here, e);
 		if (res < 0)

@@ -44,6 +44,8 @@ void rcgroups_close(struct restore *r);
 /* Makes the directories. Undone: removes those that were made. cgroups_make.c */
 must_check int rcgroups_make(struct restore *r, struct err *e);
 void rcgroups_remove(struct restore *r);
+/* Of the tree, if it has one of its own. ns/cgroup.c */
+must_check int rcgroups_make_namespace(struct restore *r, struct err *e);
 /* Settings of the one sort, when all tasks are there. cgroups_make.c */
 must_check int rcgroups_set(struct restore *r, enum cgroup_when when, struct err *e);
 /*
@@ -58,6 +60,11 @@ must_check int rcgroups_attach_threads(struct restore *r, struct err *e);
 
 /* The path here of one in the images. */
 const char *rcgroups_path(struct restore *r, const struct rhierarchy *h, const char *path);
+/* Where the thread was; NULL: where the dumper was. */
+const CgSetEntry *rcgroups_set_of(const struct rthread *th);
+/* Whole processes do not get into a threaded group, but into the one above those. */
+must_check int rcgroups_attach_process(struct restore *r, struct rhierarchy *h, const char *path,
+				       int pid, struct err *e);
 /* NULL: it is not used. */
 struct rhierarchy *rcgroups_hierarchy(struct rcgroups *c, const char *name);
 must_check int rcgroups_open(struct restore *r, struct rhierarchy *h, struct err *e);

@@ -15,10 +15,12 @@
 #include "lib/io.h"
 #include "lib/kernel.h"
 #include "lib/log.h"
+#include "lib/proc.h"
 #include "lib/uffd.h"
 #include "restore/births.h"
 #include "restore/intact.h"
 #include "restore/memory.h"
+#include "restore/ns.h"
 #include "restore/uffd.h"
 
 enum {
@@ -258,7 +260,7 @@ static int add_task(struct rlazy *l, const struct task_uffd *u, struct err *e)
 		return e->code;
 	/* The process that brings pages has them for as long as it lives. */
 	sp.saved = pool_copy(&u->t->restore->pool, saved, sp.saved_count * sizeof(*saved));
-	if (source_images_add(l->images, u->t->pid, u->t->pages, e) < 0)
+	if (source_images_add(l->images, sp.pid, u->t->pages, e) < 0)
 		return e->code;
 	return lazy_server_add(&l->server, &sp, e);
 }
@@ -269,6 +271,15 @@ static bool is_lazy(const struct rtask *t)
 		if (t->lazy[i])
 			return true;
 	return false;
+}
+
+static ino_t pid_namespace(const struct restore *r)
+{
+	struct err ignored = { 0 };
+	own_fd proc = -1;
+
+	return proc_open(rtask_here(r->tasks[0]), &proc, &ignored) < 0 ? 0 :
+									 namespace_of(proc, "pid");
 }
 
 /* The server is a copy of this process, but needs none of its plans. */
@@ -283,6 +294,8 @@ static int start(struct restore *r, struct rlazy *l, struct err *e)
 	l->server.go = hears;
 	l->server.work_fd = r->opt->work_fd;
 	l->server.detached = r->opt->detached;
+	l->server.pid_ns = rns_is_own(r, NS_PID) ? pid_namespace(r) : 0;
+	l->server.first_pid = rtask_here(r->tasks[0]);
 	madvise(r->arena.here, r->arena.size, MADV_DONTFORK);
 	int res = lazy_server_start(&l->server, e);
 	madvise(r->arena.here, r->arena.size, MADV_DOFORK);

@@ -91,7 +91,7 @@ static int make_in_thread(void *restore, struct err *e)
 		const struct ns_restore_kind *k = ns_restore_kinds[i];
 		const struct namespace_kind *n = &namespace_kinds[k->kind];
 
-		if (!r->ns->id[k->kind] || k->make || k->with_root)
+		if (!r->ns->id[k->kind] || k->make || k->elsewhere)
 			continue;
 		if (unshare((int)n->flag) < 0)
 			return err_sys(e, "make a %s namespace", n->name);

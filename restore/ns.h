@@ -14,20 +14,21 @@ struct rnamespaces {
 	int fd[NS_COUNT];   /* -1: there is none, or it is not made yet */
 	struct UtsnsEntry *uts;
 	struct IpcVarEntry *ipc;
+	struct ipc_mqueues *mqueues;
 	struct TimensEntry *time;
 };
 
 struct ns_restore_kind {
 	const char *name;
 	enum ns kind;
-	bool with_root; /* it is made together with the first task */
+	bool elsewhere; /* it is made in a step of its own, or together with the first task */
 	/* Reads and checks its images, while nothing has been made yet. May be NULL. */
 	int (*load)(struct restore *r, uint32_t id, struct err *e);
 	/* For a kind that unshare() alone cannot make: a descriptor of a new one. May be NULL. */
 	int (*make)(struct restore *r, int *ret_fd, struct err *e);
 	/* Run inside, before anything else is made there. May be NULL. */
 	int (*fill)(struct restore *r, struct err *e);
-	/* Run inside, when the tree has all of its memory. May be NULL. */
+	/* Run inside, when the tree has all that it had. May be NULL. */
 	int (*done)(struct restore *r, struct err *e);
 	void (*close)(struct restore *r);
 };

@@ -48,23 +48,12 @@ static int step_pre_scripts(void *job, struct err *e)
 	return scripts_run(r->opt, "pre-restore", 0, e);
 }
 
-/* The kernel names who waits for a page, or goes over to another machine, by numbers inside. */
-static int check_pid_namespace(const struct restore *r, struct err *e)
-{
-	if (!rns_is_own(r, NS_PID) || (!r->opt->lazy && !r->opt->handover))
-		return 0;
-	err_code(e, ENOTSUP, "the tree has a pid namespace of its own, which cannot be %s yet",
-		 r->opt->lazy ? "restored with --lazy" : "migrated");
-	return err_hint(e, r->opt->lazy ? "restore it without" :
-					  "dump it, copy the images and restore them");
-}
-
 static int load(struct restore *r, struct err *e)
 {
 	if (r->opt->cpu_cap_image && cpuinfo_image_check(r->images, r->opt->cpu_cap, e) < 0)
 		return err_hint(e, "--cpu-cap=none takes any processor");
-	if (load_tree(r, e) < 0 || check_pid_namespace(r, e) < 0 || memory_load(r, e) < 0 ||
-	    births_decide(r, e) < 0 || rlazy_decide(r, e) < 0)
+	if (load_tree(r, e) < 0 || memory_load(r, e) < 0 || births_decide(r, e) < 0 ||
+	    rlazy_decide(r, e) < 0)
 		return e->code;
 	rtrack_ask(r);
 	return 0;
@@ -125,7 +114,7 @@ static void undo_make(void *job)
 
 static int step_cgroups(void *job, struct err *e)
 {
-	return rcgroups_make(job, e);
+	return rcgroups_make(job, e) < 0 ? e->code : rcgroups_make_namespace(job, e);
 }
 
 static void undo_cgroups(void *job)
@@ -158,7 +147,7 @@ static int step_memory(void *job, struct err *e)
 	for (size_t i = 0; i < vma_restore_kind_count; i++)
 		if (vma_restore_kinds[i]->done && vma_restore_kinds[i]->done(r, e) < 0)
 			return err_on(e, "%s", vma_restore_kinds[i]->name);
-	return rns_done(r, e);
+	return 0;
 }
 
 static int step_lazy(void *job, struct err *e)
@@ -206,6 +195,8 @@ static int step_deaths(void *job, struct err *e)
 
 static int step_late(void *job, struct err *e)
 {
+	if (rns_done(job, e) < 0)
+		return e->code;
 	return stage_run(job, STAGE_LATE, e);
 }
 

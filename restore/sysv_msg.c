@@ -97,17 +97,28 @@ static void remove_queue(int id)
 	msgctl(id, IPC_RMID, NULL);
 }
 
-static int set(const struct rmsg_queue *q, struct err *e)
+/* What its messages need, which may be more than it is to take from now on. */
+static uint64_t room(const struct rmsg_queue *q)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < q->entry->qnum; i++)
+		bytes += q->messages[i].size;
+	bytes = bytes > q->entry->qnum ? bytes : q->entry->qnum;
+	return bytes > q->entry->qbytes ? bytes : q->entry->qbytes;
+}
+
+static int set(const struct rmsg_queue *q, uint64_t bytes, struct err *e)
 {
 	const IpcDescEntry *d = q->entry->desc;
-	struct msqid_ds ds = { .msg_qbytes = q->entry->qbytes };
+	struct msqid_ds ds = { .msg_qbytes = bytes };
 
 	ds.msg_perm.uid = d->uid;
 	ds.msg_perm.gid = d->gid;
 	ds.msg_perm.mode = d->mode & 0777;
 	if (msgctl(d->id, IPC_SET, &ds) == 0)
 		return 0;
-	err_sys(e, "msgctl(IPC_SET, %u bytes)", q->entry->qbytes);
+	err_sys(e, "msgctl(IPC_SET, %lu bytes)", bytes);
 	return err_hint(e, "more bytes than /proc/sys/kernel/msgmnb take CAP_SYS_RESOURCE");
 }
 
@@ -122,12 +133,12 @@ static int make_new(struct rmsg_queue *q, struct err *e)
 		return r == -EEXIST ? err_hint(e, "the id or the key is in use by another one") : r;
 	}
 	q->made = true;
-	if (set(q, e) < 0)
+	if (set(q, room(q), e) < 0)
 		return e->code;
 	for (uint32_t i = 0; i < q->entry->qnum; i++)
 		if (send(d->id, &q->messages[i], e) < 0)
 			return e->code;
-	return 0;
+	return room(q) > q->entry->qbytes ? set(q, q->entry->qbytes, e) : 0;
 }
 
 int rmsg_make(struct rmsg_queue *q, bool dry_run, struct err *e)

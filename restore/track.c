@@ -220,7 +220,7 @@ static TrackedEntry *entry_of(struct restore *r, const struct tracked *k)
 	TrackedEntry *t = pool_new(&r->pool, TrackedEntry);
 
 	tracked_entry__init(t);
-	t->pid = k->t->pid;
+	t->pid = rtask_here(k->t);
 	t->start_time = k->start_time;
 	t->uffd = k->held; /* the keeper is a fork of us */
 	t->has_mark = r->tracks->way == TRACK_SOFT_DIRTY;
@@ -250,7 +250,7 @@ static void add_shared(struct restore *r, struct tracking *t)
 
 void rtrack_keep(struct restore *r)
 {
-	struct tracking t = { .tree = r->tasks[0]->pid };
+	struct tracking t = { .tree = rtask_here(r->tasks[0]) };
 	struct err e = { 0 };
 
 	if (!r->tracks)
@@ -276,7 +276,7 @@ void rtrack_unkeep(struct restore *r)
 	struct err ignored = { 0 };
 
 	if (r->tracks)
-		(void)!tracking_end(r->tasks[0]->pid, &ignored);
+		(void)!tracking_end(rtask_here(r->tasks[0]), &ignored);
 }
 
 void rtrack_close(struct restore *r)

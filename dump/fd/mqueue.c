@@ -1,20 +1,19 @@
 /*
- * POSIX message queues. A queue with a name stays where it is, with what is in it, as a file does: it is opened again. One
- * whose name is gone is carried with its messages, which lib/mqueue.c looks at by taking them out and putting them back.
+ * POSIX message queues. A queue with a name stays where it is, with what is in it, as a file does: it is opened again (in an IPC
+ * namespace of the tree's own dump/ns/ipc_mqueue.c carries it). One whose name is gone is carried with its messages, which
+ * lib/mqueue.c looks at by taking them out and putting them back.
  *
  * Whoever asked to be told of the next message (mq_notify) would be told by that, and the kernel does not say the value that
  * the signal brings; so a registration by the tree, or by anybody where messages have to be looked at, is refused.
  */
-#include "lib/mqueue.h"
+#include "dump/mqueues.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "dump/files.h"
 #include "dump/ns.h"
-#include "images/fd/mqueue.pb-c.h"
 
 extern const struct fd_kind mqueue_fd_kind;
 
@@ -36,15 +35,13 @@ static int check_notify(const struct file *f, const MqueueEntry *q,
 {
 	if (!status->pid || (!in_tree(f->dump, status->pid) && !(q->unlinked && q->count)))
 		return 0;
-	err_code(e, ENOTSUP,
-		 "pid %d waits to be told of the next message (mq_notify), which is not supported",
-		 status->pid);
-	return err_hint(e, "let it cancel that before the dump");
+	return mqueues_refuse_notify(status->pid, e);
 }
 
 /* A queue of another IPC namespace has a name that leads elsewhere here, or nowhere. */
-static int check_name(const struct file *f, struct err *e)
+static int check_name(void *arg, struct err *e)
 {
+	const struct file *f = arg;
 	const char *name = strrchr(f->link, '/');
 	own_fd fd = mq_open(name, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -55,34 +52,6 @@ static int check_name(const struct file *f, struct err *e)
 		return 0;
 	err_code(e, ENOTSUP, "'%s' does not lead to it: it is of another IPC namespace", name);
 	return err_hint(e, "run stasis in that one");
-}
-
-static MqueueMessage *copy(struct pool *pool, const struct mqueue_message *m)
-{
-	MqueueMessage *ret = pool_new(pool, MqueueMessage);
-
-	mqueue_message__init(ret);
-	ret->priority = m->priority;
-	ret->data.len = m->size;
-	ret->data.data = pool_copy(pool, m->data, m->size + 1UL);
-	return ret;
-}
-
-static int read_messages(struct file *f, MqueueEntry *q, int fd, struct err *e)
-{
-	struct pool *pool = &f->dump->pool;
-	struct mqueue_message *all, *m;
-	size_t count = 0, size = 0;
-
-	if (mqueue_look(fd, &all, &count, &size, e) < 0)
-		return e->code;
-	q->messages = pool_array(pool, MqueueMessage *, count + 1);
-	m = all;
-	for (size_t i = 0; i < count; i++, m = mqueue_next(m))
-		q->messages[q->n_messages++] = copy(pool, m);
-	q->count = count;
-	munmap(all, size + 1);
-	return 0;
 }
 
 /* The first description of a queue has its messages. */
@@ -107,23 +76,12 @@ static const char *name_of(struct file *f)
 
 static int describe(struct file *f, MqueueEntry *q, int fd, struct err *e)
 {
-	struct mq_attr a;
-
-	if (mqueue_attributes(fd, &a, e) < 0)
+	if (mqueues_describe(q, fd, e) < 0)
 		return e->code;
-	mqueue_entry__init(q);
-	q->ino = f->st.st_ino;
 	q->name = (char *)name_of(f);
-	q->unlinked = f->st.st_nlink == 0;
-	q->max_messages = a.mq_maxmsg;
-	q->message_size = a.mq_msgsize;
-	q->count = a.mq_curmsgs;
 	/* mq_open(3) leaves this one in the description, where fdinfo has that of the descriptor. */
 	q->flags = f->flags | (fcntl(f->fd, F_GETFL) & O_CLOEXEC);
 	q->pos = f->pos;
-	q->mode = f->st.st_mode & 07777;
-	q->uid = f->st.st_uid;
-	q->gid = f->st.st_gid;
 	return 0;
 }
 
@@ -134,11 +92,6 @@ static int mqueue_dump(struct file *f, FileEntry *entry, struct err *e)
 	own_fd own = -1;
 	int got;
 
-	if (ns_is_own(f->dump, NS_IPC)) {
-		err_code(e, ENOTSUP,
-			 "it is of an IPC namespace of its own, which is not supported yet");
-		return err_hint(e, "let the program close it before the dump");
-	}
 	entry->ext = pool_new(&f->dump->pool, ExtFileEntry);
 	ext_file_entry__init(entry->ext);
 	entry->ext->id = f->id;
@@ -150,8 +103,8 @@ static int mqueue_dump(struct file *f, FileEntry *entry, struct err *e)
 	    check_notify(f, q, &status, e) < 0)
 		return e->code;
 	if (!q->unlinked)
-		return check_name(f, e);
-	return q->count && !is_known(f) ? read_messages(f, q, own, e) : 0;
+		return ns_run(f->dump, NS_IPC, check_name, f, e);
+	return q->count && !is_known(f) ? mqueues_read_messages(&f->dump->pool, q, own, e) : 0;
 }
 
 const struct fd_kind mqueue_fd_kind = {

@@ -1,66 +1,20 @@
 /*
- * What belongs to an IPC namespace and to no process: its sysctls. Segments are dump/mm/sysv.c's. Semaphores and message queues,
- * of System V and of POSIX, are refused; /proc/sys shows those of whoever opens it, and so does a new mount of mqueue.
+ * What belongs to an IPC namespace and to no process: its sysctls (/proc/sys shows those of whoever opens it), and POSIX message
+ * queues (ipc_mqueue.c). Segments are dump/mm/sysv.c's, semaphores and message queues of System V dump/task/sysvipc.c's.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/msg.h>
-#include <sys/sem.h>
 #include <sys/shm.h>
-#include <sys/syscall.h>
 
+#include "dump/mqueues.h"
 #include "dump/ns.h"
 #include "images/image.h"
 #include "images/ns/ipc.pb-c.h"
 #include "lib/io.h"
 
 enum { SEM_VALUES = 4 };
-
-static int refuse(const char *what, struct err *e)
-{
-	err_code(e, ENOTSUP, "it has %s, which is not supported yet", what);
-	return err_hint(e, "let the program remove it before the dump");
-}
-
-static int check_sysv(struct err *e)
-{
-	struct seminfo sems;
-	struct msginfo queues;
-
-	if (semctl(0, 0, SEM_INFO, &sems) < 0)
-		return err_sys(e, "semctl(SEM_INFO)");
-	if (sems.semusz)
-		return refuse("a set of System V semaphores", e);
-	if (msgctl(0, MSG_INFO, (struct msqid_ds *)&queues) < 0)
-		return err_sys(e, "msgctl(MSG_INFO)");
-	return queues.msgpool ? refuse("a System V message queue", e) : 0;
-}
-
-static int check_mqueues(struct err *e)
-{
-	char what[300];
-	struct dirent *entry;
-	own_fd fs = fsopen("mqueue", FSOPEN_CLOEXEC);
-	own_fd mount = -1;
-	own_dir dir = NULL;
-
-	if (fs < 0 && errno == ENODEV)
-		return 0;
-	if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ||
-	    (mount = fsmount(fs, FSMOUNT_CLOEXEC, 0)) < 0)
-		return err_sys(e, "look at its POSIX message queues");
-	dir = fdopendir(openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(what, sizeof(what), "the POSIX message queue '/%s'", entry->d_name);
-		return refuse(what, e);
-	}
-	return dir ? 0 : err_sys(e, "list its POSIX message queues");
-}
 
 static int read_text(const char *name, char **ret, struct err *e)
 {
@@ -107,9 +61,7 @@ static int check_segments(struct err *e)
 static int check_inside(void *arg, struct err *e)
 {
 	(void)arg;
-	if (check_sysv(e) < 0 || check_mqueues(e) < 0)
-		return e->code;
-	return check_segments(e);
+	return ipc_mqueues_check(e) < 0 ? e->code : check_segments(e);
 }
 
 static int ipc_check(struct dump *d, struct err *e)
@@ -143,16 +95,15 @@ static bool read_optional(const char *name, uint32_t *ret)
 	return true;
 }
 
-static int read_all(void *arg, struct err *e)
+static int read_all(IpcVarEntry *m, struct err *e)
 {
-	IpcVarEntry *m = arg;
 	uint64_t value;
 
-#define VAR(name, field, when)                \
+#define VAR(name, field)                      \
 	if (read_number(name, &value, e) < 0) \
 		return e->code;               \
 	m->field = value;
-#define OPTIONAL(name, field, when) m->has_##field = read_optional(name, &m->field);
+#define OPTIONAL(name, field) m->has_##field = read_optional(name, &m->field);
 #include "images/ns/ipc_vars.def"
 #undef VAR
 #undef OPTIONAL
@@ -160,15 +111,28 @@ static int read_all(void *arg, struct err *e)
 	return read_sems(m, m->sem_ctls, e);
 }
 
-static int ipc_save(struct dump *d, uint32_t id, struct err *e)
+struct saving {
+	struct dump *d;
+	uint32_t id;
+};
+
+static int save_inside(void *arg, struct err *e)
 {
+	const struct saving *s = arg;
 	IpcVarEntry m = IPC_VAR_ENTRY__INIT;
 	uint32_t sems[SEM_VALUES];
 
 	m.sem_ctls = sems;
-	if (ns_run(d, NS_IPC, read_all, &m, e) < 0)
+	if (read_all(&m, e) < 0 || ipc_mqueues_save(s->d, s->id, e) < 0)
 		return e->code;
-	return image_save(d->images, IMG_IPC_VAR, id, &m, e);
+	return image_save(s->d->images, IMG_IPC_VAR, s->id, &m, e);
+}
+
+static int ipc_save(struct dump *d, uint32_t id, struct err *e)
+{
+	struct saving s = { d, id };
+
+	return ns_run(d, NS_IPC, save_inside, &s, e);
 }
 
 const struct ns_kind ipc_ns_kind = {

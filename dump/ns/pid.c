@@ -126,10 +126,6 @@ static int pid_check(struct dump *d, struct err *e)
 			 root->inner);
 		return err_hint(e, "dump the tree of that one");
 	}
-	if (d->track_mem || d->opt->freeze == FREEZE_PRECOPY || d->opt->freeze == FREEZE_COW) {
-		err_code(e, ENOTSUP, "its memory cannot be saved while it runs, or tracked, yet");
-		return err_hint(e, "dump it with --freeze=stop");
-	}
 	return d->opt->leave_running ? 0 : check_strangers(d, e);
 }
 

@@ -1,8 +1,8 @@
 /*
- * Semaphore sets and message queues of System V, in the namespace of whoever dumps. They belong to no process: those that the
- * tree shows to be in use by it are saved, so that a restore can make them again if they are gone. That is a set
- * of which a semaphore was changed last by the tree, or of which it holds undo values; a queue where the last to send or to
- * receive was of the tree; and what a thread waits for. (Undo values: sysvipc_undo.c.)
+ * Semaphore sets and message queues of System V. They belong to no process. Those of an IPC namespace of the tree's own are saved,
+ * all of them; of the namespace of whoever dumps those that the tree shows to be in use by it, so that a restore can make them
+ * again if they are gone. That is a set of which a semaphore was changed last by the tree, or of which it holds undo values; a queue
+ * where the last to send or to receive was of the tree; and what a thread waits for. (Undo values: sysvipc_undo.c.)
  */
 #include <sys/syscall.h>
 
@@ -110,12 +110,16 @@ static int write_undo(struct out *o, const struct sem_undo *u, struct err *e)
 	return note(o, &x, e);
 }
 
-static int write_all(struct out *o, struct sysv *all, struct err *e)
+/* Inside of the namespace. One of the tree's own ends with it, so all of it is saved. */
+static int write_all(void *arg, struct err *e)
 {
+	struct out *o = arg;
+	struct sysv *all = o->d->sysv;
 	struct msg_queue *queues = NULL;
+	bool own = ns_is_own(o->d, NS_IPC);
 
 	for (struct sem_set *s = all->sets; s; s = s->next)
-		if ((s->used || set_is_used(o->d, s)) && write_set(o, s, e) < 0)
+		if ((own || s->used || set_is_used(o->d, s)) && write_set(o, s, e) < 0)
 			return err_on(e, "System V semaphores with id %u", s->desc.id);
 	for (const struct sem_undo *u = all->undos; u; u = u->next)
 		if (write_undo(o, u, e) < 0)
@@ -123,9 +127,16 @@ static int write_all(struct out *o, struct sysv *all, struct err *e)
 	if (msg_queues_read(&o->d->pool, &queues, e) < 0)
 		return e->code;
 	for (struct msg_queue *q = queues; q; q = q->next)
-		if (queue_is_used(o->d, q) && write_queue(o, q, e) < 0)
+		if ((own || queue_is_used(o->d, q)) && write_queue(o, q, e) < 0)
 			return err_on(e, "System V message queue with id %u", q->desc.id);
 	return 0;
+}
+
+static int read_sets(void *dump, struct err *e)
+{
+	struct dump *d = dump;
+
+	return sem_sets_read(&d->pool, &d->sysv->sets, e);
 }
 
 /* They are read when the first process is asked; nobody of the tree has changed them since it stands still. */
@@ -135,7 +146,7 @@ static int sysvipc_inside(struct task *t, struct err *e)
 
 	if (!d->sysv) {
 		d->sysv = pool_new(&d->pool, struct sysv);
-		if (sem_sets_read(&d->pool, &d->sysv->sets, e) < 0)
+		if (ns_run(d, NS_IPC, read_sets, d, e) < 0)
 			return e->code;
 	}
 	return d->sysv->sets ? sysv_undo_inside(t, d->sysv, e) : 0;
@@ -147,7 +158,7 @@ static int sysvipc_finish(struct dump *d, struct err *e)
 	int r = d->sysv ? sysv_undo_check(d->sysv, e) : 0;
 
 	if (d->sysv && r == 0)
-		r = write_all(&o, d->sysv, e);
+		r = ns_run(d, NS_IPC, write_all, &o, e);
 	if (r == 0 && (image_close(&o.sem, e) < 0 || image_close(&o.msg, e) < 0 ||
 		       image_close(&o.extra, e) < 0))
 		r = e->code;

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "dump/ns.h"
 #include "dump/sysv.h"
 #include "parasite/inject.h"
 
@@ -160,16 +161,35 @@ static int ask_set(struct asked *a, int *ret, struct err *e)
 	return 0;
 }
 
+struct look {
+	const struct sem_set *set;
+	uint16_t *ret;
+};
+
+static int look_inside(void *arg, struct err *e)
+{
+	const struct look *l = arg;
+
+	return sem_set_values(l->set, l->ret, e);
+}
+
+static int look(struct dump *d, const struct sem_set *s, uint16_t *ret, struct err *e)
+{
+	struct look l = { s, ret };
+
+	return ns_run(d, NS_IPC, look_inside, &l, e);
+}
+
 /* Somebody outside of the tree may change a semaphore meanwhile, and the answers would be to another question. */
-static int ask_still(struct pool *pool, struct asked *a, struct sem_set *s, int *ret, struct err *e)
+static int ask_still(struct dump *d, struct asked *a, struct sem_set *s, int *ret, struct err *e)
 {
 	size_t bytes = s->count * sizeof(*s->values);
-	uint16_t *after = pool_array(pool, uint16_t, s->count);
+	uint16_t *after = pool_array(&d->pool, uint16_t, s->count);
 
 	a->set = s;
 	for (int i = 0; i < TRIES; i++) {
-		if (sem_set_values(s, s->values, e) < 0 || ask_set(a, ret, e) < 0 ||
-		    sem_set_values(s, after, e) < 0)
+		if (look(d, s, s->values, e) < 0 || ask_set(a, ret, e) < 0 ||
+		    look(d, s, after, e) < 0)
 			return e->code;
 		if (memcmp(after, s->values, bytes) == 0)
 			return 0;
@@ -199,7 +219,7 @@ static int ask_thread(struct task *t, size_t which, struct sysv *all, struct err
 	for (struct sem_set *s = all->sets; s; s = s->next) {
 		int *adjust = pool_array(&t->dump->pool, int, s->count);
 		struct sem_undo *before = all->undos;
-		int r = ask_still(&t->dump->pool, &a, s, adjust, e);
+		int r = ask_still(t->dump, &a, s, adjust, e);
 
 		if (r == -EACCES || r == -EIDRM || r == -EINVAL)
 			continue; /* not for it to change, or gone */

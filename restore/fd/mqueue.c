@@ -10,10 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "images/fd/mqueue.pb-c.h"
 #include "lib/apart.h"
 #include "lib/io.h"
 #include "restore/files_table.h"
+#include "restore/mqueues.h"
+#include "restore/ns.h"
 
 /* What mq_open(3) opens lacks a flag that open(2) adds, and that F_GETFL tells. */
 enum { KERNEL_O_LARGEFILE = 0100000 };
@@ -52,6 +53,15 @@ static struct rmqueue *find(const struct rmqueues *all, uint64_t ino)
 	return NULL;
 }
 
+int rmqueue_fill(const MqueueEntry *q, int fd, struct err *e)
+{
+	for (size_t k = 0; k < q->n_messages; k++)
+		if (mqueue_put(fd, q->messages[k]->data.data, q->messages[k]->data.len,
+			       q->messages[k]->priority, e) < 0)
+			return e->code;
+	return 0;
+}
+
 static int fill(const struct restore *r, const MqueueEntry *like, int fd, struct err *e)
 {
 	for (size_t i = 0; i < r->files->count; i++) {
@@ -60,16 +70,14 @@ static int fill(const struct restore *r, const MqueueEntry *like, int fd, struct
 
 		if (!q || q->ino != like->ino)
 			continue;
-		for (size_t k = 0; k < q->n_messages; k++)
-			if (mqueue_put(fd, q->messages[k]->data.data, q->messages[k]->data.len,
-				       q->messages[k]->priority, e) < 0)
-				return e->code;
+		if (rmqueue_fill(q, fd, e) < 0)
+			return e->code;
 	}
 	return 0;
 }
 
 /* O_EXCL: another one of that name is not ours. */
-static int create(const MqueueEntry *q, const char *name, int *ret_fd, struct err *e)
+int rmqueue_create(const MqueueEntry *q, const char *name, int *ret_fd, struct err *e)
 {
 	struct mq_attr a = { .mq_maxmsg = q->max_messages, .mq_msgsize = q->message_size };
 	own_fd fd = mq_open(name, O_RDWR | O_NONBLOCK | O_CREAT | O_EXCL | O_CLOEXEC, 0600, &a);
@@ -142,13 +150,13 @@ static int create_nameless(void *arg, struct err *e)
 	struct nameless *n = arg;
 	const char *name = plain_name(n->q);
 	char other[48];
-	int r = create(n->q, name, &n->m->fd, e);
+	int r = rmqueue_create(n->q, name, &n->m->fd, e);
 
 	if (r == -EEXIST) {
 		snprintf(other, sizeof(other), "/.stasis-%d-%lx", getpid(), n->q->ino);
 		*e = (struct err){ 0 };
 		name = other;
-		r = create(n->q, name, &n->m->fd, e);
+		r = rmqueue_create(n->q, name, &n->m->fd, e);
 	}
 	if (r < 0)
 		return r;
@@ -175,6 +183,8 @@ static int open_named(struct restore *r, const MqueueEntry *q, struct rmqueue *r
 {
 	const char *name = plain_name(q);
 
+	if (r->opt->dry_run && rns_is_own(r, NS_IPC))
+		return 0;
 	ret->fd = mq_open(name, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (ret->fd >= 0)
 		return check(q, ret->fd, e);
@@ -188,7 +198,7 @@ static int open_named(struct restore *r, const MqueueEntry *q, struct rmqueue *r
 	if (r->opt->dry_run)
 		return 0;
 	ret->made = name;
-	return create(q, name, &ret->fd, e);
+	return rmqueue_create(q, name, &ret->fd, e);
 }
 
 static int make_queue(struct restore *r, const MqueueEntry *q, struct rmqueue **ret, struct err *e)
@@ -241,9 +251,17 @@ static int open_again(struct restore *r, uint32_t id, struct rmqueue *m, int *re
 	return 0;
 }
 
-static int mqueue_make(struct restore *r, const FileEntry *f, int *ret_fd, struct err *e)
+struct making {
+	struct restore *r;
+	uint32_t id;
+	int *ret_fd;
+};
+
+static int make_inside(void *arg, struct err *e)
 {
-	const MqueueEntry *q = rfiles_extra(r, f->id)->mqueue;
+	const struct making *a = arg;
+	struct restore *r = a->r;
+	const MqueueEntry *q = rfiles_extra(r, a->id)->mqueue;
 	struct rmqueue *m;
 	own_fd fd = -1;
 	int got;
@@ -251,16 +269,23 @@ static int mqueue_make(struct restore *r, const FileEntry *f, int *ret_fd, struc
 	if (make_queue(r, q, &m, e) < 0)
 		return e->code;
 	if (m->fd < 0) { /* a dry run makes none */
-		*ret_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-		return *ret_fd < 0 ? err_sys(e, "open '/dev/null'") : 0;
+		*a->ret_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		return *a->ret_fd < 0 ? err_sys(e, "open '/dev/null'") : 0;
 	}
-	if (open_again(r, f->id, m, &got, e) < 0)
+	if (open_again(r, a->id, m, &got, e) < 0)
 		return e->code;
 	fd = got;
 	if (q->pos && lseek(fd, q->pos, SEEK_SET) < 0)
 		return err_sys(e, "seek to %lu", q->pos);
-	*ret_fd = take_fd(&fd);
+	*a->ret_fd = take_fd(&fd);
 	return 0;
+}
+
+static int mqueue_make(struct restore *r, const FileEntry *f, int *ret_fd, struct err *e)
+{
+	struct making a = { r, f->id, ret_fd };
+
+	return rns_run(r, NS_IPC, make_inside, &a, e);
 }
 
 static void mqueue_done(struct restore *r)
@@ -274,7 +299,7 @@ static void mqueue_close(struct restore *r)
 	struct rmqueues *all = r->files->mqueues;
 
 	for (size_t i = 0; all && i < all->count; i++) {
-		if (all->at[i].made && all->at[i].fd >= 0 && !all->done)
+		if (all->at[i].made && all->at[i].fd >= 0 && !all->done && !rns_is_own(r, NS_IPC))
 			mq_unlink(all->at[i].made);
 		own_close(&all->at[i].fd);
 		for (size_t k = 0; k < all->at[i].opened_count; k++)

@@ -1,37 +1,24 @@
 /*
- * The sysctls of an IPC namespace: /proc/sys shows those of whoever opens it. Segments are restore/mm/sysv.c's. That images which
- * others have written hold semaphores or queues is refused.
+ * The sysctls of an IPC namespace (/proc/sys shows those of whoever opens it), and POSIX message queues (ipc_mqueue.c). Segments are
+ * restore/mm/sysv.c's, semaphores and message queues of System V restore/task/sysvipc.c's.
  */
 #include "images/ns/ipc.pb-c.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "images/image.h"
 #include "lib/io.h"
+#include "restore/mqueues.h"
 #include "restore/ns.h"
 
-enum { EARLY, LATE };
 enum { SEM_VALUES = 4 };
-
-static int refuse(struct restore *r, enum image_kind kind, uint32_t id, const char *what,
-		  struct err *e)
-{
-	char name[64];
-
-	image_name(name, kind, id);
-	if (faccessat(r->images, name, F_OK, 0) < 0)
-		return 0;
-	return err_code(e, ENOTSUP, "'%s' has %s, which are not supported yet", name, what);
-}
 
 static int ipc_load(struct restore *r, uint32_t id, struct err *e)
 {
-	if (refuse(r, IMG_IPC_SEM, id, "System V semaphores", e) < 0 ||
-	    refuse(r, IMG_IPC_MSG, id, "System V message queues", e) < 0 ||
-	    image_load(r->images, IMG_IPC_VAR, id, &r->ns->ipc, e) < 0)
+	if (image_load(r->images, IMG_IPC_VAR, id, &r->ns->ipc, e) < 0 ||
+	    ipc_mqueues_load(r, id, e) < 0)
 		return e->code;
 	if (r->ns->ipc->n_sem_ctls != SEM_VALUES)
 		return err_say(e, "'ipcns-var-%u.img' has %zu values for kernel.sem", id,
@@ -48,13 +35,13 @@ static int put(const char *name, uint64_t value, struct err *e)
 	return io_put(AT_FDCWD, path, text, e);
 }
 
-static int put_all(const IpcVarEntry *m, int when, struct err *e)
+static int put_all(const IpcVarEntry *m, struct err *e)
 {
-#define VAR(name, field, its)                            \
-	if ((its) == when && put(name, m->field, e) < 0) \
+#define VAR(name, field)                \
+	if (put(name, m->field, e) < 0) \
 		return e->code;
-#define OPTIONAL(name, field, its)                                         \
-	if ((its) == when && m->has_##field && put(name, m->field, e) < 0) \
+#define OPTIONAL(name, field)                             \
+	if (m->has_##field && put(name, m->field, e) < 0) \
 		return e->code;
 #include "images/ns/ipc_vars.def"
 #undef VAR
@@ -62,7 +49,42 @@ static int put_all(const IpcVarEntry *m, int when, struct err *e)
 	return 0;
 }
 
+/*
+ * Room for whatever there was: a limit may have been lowered when there was more already. As much as the kernel takes; where it takes
+ * less, what it has by itself has to do.
+ */
+static void make_room(void)
+{
+	static const struct {
+		const char *name, *value;
+	} room[] = {
+		{ "kernel/sem", "32000 1024000000 500 32000" },
+		{ "kernel/msgmax", "2147483647" },
+		{ "kernel/msgmnb", "2147483647" },
+		{ "kernel/msgmni", "32000" },
+		{ "kernel/shmmni", "32000" },
+		{ "fs/mqueue/queues_max", "1000000" },
+		{ "fs/mqueue/msg_max", "65536" },
+		{ "fs/mqueue/msgsize_max", "16777216" },
+	};
+	char path[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(room); i++) {
+		struct err ignored = { 0 };
+
+		snprintf(path, sizeof(path), "/proc/sys/%s", room[i].name);
+		(void)!io_put(AT_FDCWD, path, room[i].value, &ignored);
+	}
+}
+
 static int ipc_fill(struct restore *r, struct err *e)
+{
+	make_room();
+	return ipc_mqueues_make(r, e);
+}
+
+/* With shm_rmid_forced a segment that nobody has attached yet would be gone, so that comes late, too. */
+static int ipc_done(struct restore *r, struct err *e)
 {
 	const IpcVarEntry *m = r->ns->ipc;
 	char text[64];
@@ -71,17 +93,13 @@ static int ipc_fill(struct restore *r, struct err *e)
 		 m->sem_ctls[3]);
 	if (io_put(AT_FDCWD, "/proc/sys/kernel/sem", text, e) < 0)
 		return e->code;
-	return put_all(m, EARLY, e);
-}
-
-static int ipc_done(struct restore *r, struct err *e)
-{
-	return put_all(r->ns->ipc, LATE, e);
+	return put_all(m, e);
 }
 
 static void ipc_close(struct restore *r)
 {
 	image_message_free(&r->ns->ipc);
+	ipc_mqueues_close(r);
 }
 
 const struct ns_restore_kind ipc_ns_restore_kind = {

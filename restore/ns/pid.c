@@ -14,16 +14,12 @@ static int pid_load(struct restore *r, uint32_t id, struct err *e)
 			       "'pstree.img' has a pid namespace of its own whose first process is "
 			       "not the root of the tree, but pid %d",
 			       r->tasks[0]->pid);
-	if (r->opt->track_mem) {
-		err_code(e, ENOTSUP, "memory in a pid namespace of its own cannot be tracked yet");
-		return err_hint(e, "restore it without --track-mem");
-	}
 	return 0;
 }
 
 const struct ns_restore_kind pid_ns_restore_kind = {
 	.name = "ns/pid",
 	.kind = NS_PID,
-	.with_root = true,
+	.elsewhere = true,
 	.load = pid_load,
 };

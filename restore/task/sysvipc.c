@@ -14,6 +14,7 @@
 #include "images/image.h"
 #include "lib/io.h"
 #include "restore/load.h"
+#include "restore/ns.h"
 #include "restore/sysv.h"
 
 enum { STEP = 32767, OPS = 8, ADJUST_MAX = 32768 };
@@ -112,6 +113,7 @@ static int sysvipc_load(struct restore *r, struct err *e)
 	uint32_t ns = first->ids ? first->ids->ipc_ns_id : 0;
 
 	r->sysv_ipc = pool_new(&r->pool, struct rsysv_ipc);
+	r->sysv_ipc->own = rns_is_own(r, NS_IPC);
 	if (forgive(rsem_load(r->sysv_ipc, r->images, ns, e), e) < 0 ||
 	    forgive(rmsg_load(r->sysv_ipc, r->images, ns, e), e) < 0 ||
 	    forgive(load_extra(r, ns, e), e) < 0)
@@ -119,8 +121,10 @@ static int sysvipc_load(struct restore *r, struct err *e)
 	return 0;
 }
 
-static int sysvipc_make(struct restore *r, struct err *e)
+/* In the namespace of the tree. */
+static int make_all(void *restore, struct err *e)
 {
+	struct restore *r = restore;
 	struct rsysv_ipc *all = r->sysv_ipc;
 
 	for (size_t i = 0; i < all->set_count; i++)
@@ -134,6 +138,13 @@ static int sysvipc_make(struct restore *r, struct err *e)
 	return 0;
 }
 
+static int sysvipc_make(struct restore *r, struct err *e)
+{
+	if (r->sysv_ipc->own && r->opt->dry_run)
+		return 0;
+	return rns_run(r, NS_IPC, make_all, r, e);
+}
+
 static void sysvipc_close(struct restore *r, bool failed)
 {
 	struct rsysv_ipc *all = r->sysv_ipc;
@@ -141,9 +152,9 @@ static void sysvipc_close(struct restore *r, bool failed)
 	if (!all)
 		return;
 	for (size_t i = 0; i < all->set_count; i++)
-		rsem_close(&all->sets[i], failed);
+		rsem_close(&all->sets[i], failed && !all->own);
 	for (size_t i = 0; i < all->queue_count; i++)
-		rmsg_close(&all->queues[i], failed);
+		rmsg_close(&all->queues[i], failed && !all->own);
 	free(all->sets);
 	free(all->queues);
 	r->sysv_ipc = NULL;

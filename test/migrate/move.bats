@@ -29,3 +29,17 @@ load hosts
 	check_on a
 	nothing_left_on a b
 }
+
+@test "migrate: a pid namespace of its own" {
+	hosts_begin
+	rm -f "$TEST_DIR/pid"
+	launch_on a unshare --pid --fork "$BUILD/test/ns/pid"
+	wait_ready_on a
+	PID=$(on a ps -o pid= --ppid "$PID" | tr -d ' ')
+	SAID=$(move a b 2>&1) || fail "it did not move: $SAID"
+	is_not_on a || fail "it is on a as well"
+	touch "$TEST_DIR/go.$ROUND"
+	until_true test -s "$TEST_DIR/result" || fail "the program does not answer"
+	[ "$(cat "$TEST_DIR/result")" = ok ] || fail "$(cat "$TEST_DIR/result")"
+	nothing_left_on b
+}

@@ -1,12 +1,11 @@
 /*
  * An IPC namespace of its own: sysctls, segments that are attached, that are not, and that were removed while attached. The
- * argument "sem", "msg", "mqueue", "nameless" or "forced": with something that is refused.
+ * argument "notify" or "forced": with something that is refused.
  */
 #include <fcntl.h>
 #include <mqueue.h>
 #include <sched.h>
-#include <sys/msg.h>
-#include <sys/sem.h>
+#include <signal.h>
 #include <sys/shm.h>
 
 #include "test/lib/victim.h"
@@ -78,19 +77,12 @@ static void check_contents(const char *at, int number)
 
 static void add_what_is_refused(const char *what)
 {
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
 	char *at;
 
-	if (strcmp(what, "sem") == 0)
-		SYS(semget(IPC_PRIVATE, 1, 0600));
-	if (strcmp(what, "msg") == 0)
-		SYS(msgget(IPC_PRIVATE, 0600));
-	if (strcmp(what, "mqueue") == 0)
-		SYS(mq_open("/a-queue", O_CREAT | O_RDWR | O_CLOEXEC, 0600, NULL));
-	if (strcmp(what, "nameless") == 0) {
-		SYS(dup2(SYS(mq_open("/gone", O_CREAT | O_RDWR, 0600, NULL)), 9));
-		SYS(close(3));
-		SYS(mq_unlink("/gone"));
-	}
+	if (strcmp(what, "notify") == 0)
+		SYS(mq_notify(SYS(mq_open("/a-queue", O_CREAT | O_RDWR | O_CLOEXEC, 0600, NULL)),
+			      &event));
 	if (strcmp(what, "forced") == 0) {
 		make(5, 5, &at);
 		SYS(shmdt(at));

@@ -228,7 +228,7 @@ frozen_tree()
 	thaw "$1"
 	rmdir "$1/$NAME"
 	restore
-	is_frozen "$1"
+	until_true is_frozen "$1"
 	thaw "$1"
 	check
 }
