@@ -366,6 +366,8 @@ int set_tcp_rebind(struct options *opt, const char *value, struct err *e)
  */
 int set_external(struct options *opt, const char *value, struct err *e)
 {
+	static const char *const types[] = { "file[", "tty[",  "unix[",	  "dev[",
+					     "net[",  "veth[", "macvlan[" };
 	size_t type = strcspn(value, "[:");
 	size_t id = type + strcspn(value + type, "]");
 
@@ -374,13 +376,15 @@ int set_external(struct options *opt, const char *value, struct err *e)
 	if (strncmp(value, "dev[", 4) == 0 && !(value[id + 1] && value[id + 2]))
 		return err_say(e, "'%s' has not the form dev[MAJOR/MINOR]:NAME or dev[NAME]:PATH",
 			       value);
-	if (strncmp(value, "file[", 5) != 0 && strncmp(value, "tty[", 4) != 0 &&
-	    strncmp(value, "unix[", 5) != 0 && strncmp(value, "dev[", 4) != 0)
-		return err_code(e, ENOTSUP,
-				"option '--external %s' is not supported yet: external resources "
-				"can be of the types 'file', 'tty', 'unix' and 'dev'",
-				value);
-	return list_add(&opt->external, value, e);
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (strncmp(value, types[i], strlen(types[i])) == 0)
+			return check_external_net(value, e) < 0 ?
+				       e->code :
+				       list_add(&opt->external, value, e);
+	return err_code(e, ENOTSUP,
+			"option '--external %s' is not supported yet: external resources can be of "
+			"the types 'file', 'tty', 'unix', 'dev', 'net', 'veth' and 'macvlan'",
+			value);
 }
 
 /* The old way to say --external unix[INODE], and for all datagram sockets at once. */

@@ -32,6 +32,11 @@ int set_inherit_fd(struct options *opt, const char *value, struct err *e);
 int set_irmap_scan_path(struct options *opt, const char *value, struct err *e);
 int set_tcp_rebind(struct options *opt, const char *value, struct err *e);
 int set_external(struct options *opt, const char *value, struct err *e);
+/* cli/options_net.c; check_external_net: of the types 'net', 'veth' and 'macvlan'. */
+int set_empty_ns(struct options *opt, const char *value, struct err *e);
+int set_join_ns(struct options *opt, const char *value, struct err *e);
+int set_veth_pair(struct options *opt, const char *value, struct err *e);
+int check_external_net(const char *value, struct err *e);
 int set_ext_unix_sk(struct options *opt, const char *value, struct err *e);
 int set_action_script(struct options *opt, const char *value, struct err *e);
 int set_exec_cmd(struct options *opt, const char *value, struct err *e);

@@ -26,7 +26,6 @@
 #define NO_TLS "there is no page server, and so no TLS"
 #define NO_LAZY "there is no page server; restore --lazy does it alone"
 #define NO_MOUNTS "mount namespaces cannot be dumped"
-#define NO_NAMESPACES "namespaces cannot be restored"
 
 const struct option_entry option_table[] = {
 	/* What stands in a line belongs together. */
@@ -97,7 +96,7 @@ const struct option_entry option_table[] = {
 	{ "irmap-scan-path", 0, NEEDS("PATH"), .set = set_irmap_scan_path, .on = ON_DUMPS, IN(DUMP),
 	  .help = "look for watched files below PATH first; repeatable" },
 	{ "external", 0, NEEDS("TYPE[ID]"), .set = set_external, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
-	  .help = "file[MNT_ID:INODE], tty[RDEV:DEV] (hex), unix[INODE] or dev[MAJOR/MINOR]:NAME is not of the tree" },
+	  .help = "file[MNT_ID:INODE], tty[RDEV:DEV] (hex), unix[INODE], dev[MAJOR/MINOR]:NAME or net[INODE]:NAME is not of the tree" },
 	{ "ext-unix-sk", 'x', MAY_HAVE("INODE,..."), .set = set_ext_unix_sk, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
 	  .help = "sockets may have peers outside: all datagram ones, or those given" },
 	{ "tcp-established", 0, NO, FLAG(tcp_established), .on = ON_BOTH | ON_PROTECT, IN(DUMP),
@@ -108,6 +107,8 @@ const struct option_entry option_table[] = {
 	  .help = "drop connections that were not accepted yet" },
 	{ "network-lock", 0, NEEDS("METHOD"), .set = set_network_lock, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
 	  .help = "block connections until they are restored: nftables (default), or skip" },
+	{ "empty-ns", 0, NEEDS("NS"), .set = set_empty_ns, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
+	  .help = "net: what is in the network namespace is left to others; on both sides" },
 	{ "freeze-cgroup", 0, TEXT(freeze_cgroup, "DIR"), .on = ON_SAVE | ON_PROTECT, IN(DUMP),
 	  .help = "freeze this cgroup while its tasks are stopped" },
 	{ "manage-cgroups", 0, MAY_HAVE("MODE"), .set = set_manage_cgroups, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
@@ -139,6 +140,10 @@ const struct option_entry option_table[] = {
 	  .help = "the root of the restored tasks" },
 	{ "inherit-fd", 0, NEEDS("fd[N]:KEY"), .set = set_inherit_fd, .on = ON_RESTORES, IN(RESTORE),
 	  .help = "our descriptor N takes the place of the object KEY" },
+	{ "join-ns", 'J', NEEDS("net:FILE"), .set = set_join_ns, .on = ON_RESTORES, IN(RESTORE),
+	  .help = "put the tree into this network namespace, that of a file or PID" },
+	{ "veth-pair", 0, NEEDS("IN=OUT"), .set = set_veth_pair, .on = ON_RESTORES, IN(RESTORE),
+	  .help = "another way to say --external veth[IN]:OUT" },
 	{ "tcp-rebind", 0, NEEDS("OLD=NEW"), .set = set_tcp_rebind, .on = ON_RESTORES, IN(RESTORE),
 	  .help = "sockets get the address NEW instead of OLD" },
 	{ "file-validation", 0, NEEDS("HOW"), .set = set_file_validation, .on = ON_BOTH | ON_PROTECT,
@@ -215,9 +220,6 @@ const struct option_entry option_table[] = {
 	{ "unprivileged", 0, NO, .missing = "stasis has to be started by root" },
 	{ "deprecated", 0, NO, .missing = "image layouts that CRIU has given up cannot be read" },
 	{ "allow-uprobes", 0, NO, .missing = "processes under uprobes cannot be dumped" },
-	{ "veth-pair", 0, NEEDS("IN=OUT"), .missing = NO_NAMESPACES },
-	{ "join-ns", 'J', NEEDS("NS:FILE"), .missing = NO_NAMESPACES },
-	{ "empty-ns", 0, NEEDS("NS"), .missing = NO_NAMESPACES },
 	{ "mntns-compat-mode", 0, NO, .missing = NO_MOUNTS },
 	{ "ext-mount-map", 'M', NEEDS("KEY:VALUE"), .missing = NO_MOUNTS },
 	{ "enable-external-sharing", 0, .missing = NO_MOUNTS },

@@ -176,9 +176,14 @@ static int step_mappings(void *job, struct err *e)
 	return for_living(job, memory_read, e);
 }
 
-static int step_files(void *job, struct err *e)
+static int read_files(void *job, struct err *e)
 {
 	return for_living(job, files_read_task, e);
+}
+
+static int step_files(void *job, struct err *e)
+{
+	return ns_visit(job, NS_NET, read_files, job, e);
 }
 
 static void undo_files(void *job)
@@ -349,8 +354,10 @@ static int step_go(void *job, struct err *e)
 		freeze_leave_stopped(d);
 		return 0;
 	}
-	if (d->opt->leave_running || d->opt->leave_stopped)
+	if (d->opt->leave_running || d->opt->leave_stopped) {
 		undo_files(d);
+		network_tell_unlocked(d);
+	}
 	guard_commit(d->guard, d->opt->dump_stats);
 	if (d->task_count == 0)
 		return 0; /* let go early */
@@ -413,6 +420,7 @@ static const struct step steps[] = {
 	{ .name = "pre-copy", .run = step_precopy, .undo = undo_precopy },
 	{ .name = "protect", .run = step_arm, .undo = undo_arm },
 	{ .name = "stop", .run = step_stop, .undo = undo_stop },
+	{ .name = "network lock", .run = network_tell_locked, .undo = network_tell_unlocked },
 	{ .name = "query", .run = step_query },
 	{ .name = "sessions", .run = step_sessions },
 	{ .name = "outside", .run = step_outside },

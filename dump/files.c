@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 
 #include "dump/files_table.h"
+#include "dump/ns.h"
 #include "images/image.h"
 #include "lib/io.h"
 #include "lib/log.h"
@@ -363,15 +364,20 @@ static int save_fs(const struct dump *d, struct err *e)
 	return 0;
 }
 
+static int finish_kinds(void *dump, struct err *e)
+{
+	for (size_t i = 0; i < fd_kind_count; i++)
+		if (fd_kinds[i]->finish && fd_kinds[i]->finish(dump, e) < 0)
+			return e->code;
+	return 0;
+}
+
 int files_save(struct dump *d, struct err *e)
 {
 	struct files *files;
 
-	if (files_get(d, &files, e) < 0)
+	if (files_get(d, &files, e) < 0 || ns_visit(d, NS_NET, finish_kinds, d, e) < 0)
 		return e->code;
-	for (size_t i = 0; i < fd_kind_count; i++)
-		if (fd_kinds[i]->finish && fd_kinds[i]->finish(d, e) < 0)
-			return e->code;
 	for (const struct fd_table *table = files->tables; table; table = table->next)
 		if (save_table(d, table, e) < 0)
 			return e->code;

@@ -18,6 +18,7 @@
 #include "lib/io.h"
 #include "dump/give.h"
 #include "lib/log.h"
+#include "lib/namespaces.h"
 #include "lib/netlock.h"
 #include "lib/own.h"
 #include "lib/proc.h"
@@ -45,6 +46,7 @@ struct note {
 	struct guard_socket socket; /* pid 0: none */
 	struct guard_file file;
 	const char *lock;	    /* the name of a network lock, NULL: none */
+	int lock_pid;		    /* in whose network namespace; 0: in ours */
 	char path[];		    /* "": none */
 };
 
@@ -200,14 +202,34 @@ static void put_files_back(const struct guard *g)
 	}
 }
 
-int guard_note_lock(struct guard *g, const char *table, struct err *e)
+int guard_note_lock(struct guard *g, const char *table, int pid, struct err *e)
 {
 	struct note *n = NULL;
 
 	if (add_note(g, 1, &n, e) < 0 || keep_text(g, table, &n->lock, e) < 0)
 		return e->code;
+	n->lock_pid = pid;
 	g->notes = n;
 	return 0;
+}
+
+static int remove_lock(void *note, struct err *e)
+{
+	const struct note *n = note;
+
+	return netlock_remove(n->lock, e);
+}
+
+/* With the last task of a namespace the lock is gone, too. */
+static int remove_lock_there(struct note *n, struct err *e)
+{
+	char path[32];
+
+	if (!n->lock_pid)
+		return remove_lock(n, e);
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", n->lock_pid);
+	own_fd ns = open(path, O_RDONLY | O_CLOEXEC);
+	return ns < 0 ? 0 : namespace_visit(NS_NET, ns, remove_lock, n, e);
 }
 
 void guard_remove_locks(struct guard *g)
@@ -215,7 +237,7 @@ void guard_remove_locks(struct guard *g)
 	for (struct note *n = g->notes; n; n = n->next) {
 		struct err e = { 0 };
 
-		if (n->lock && netlock_remove(n->lock, &e) < 0)
+		if (n->lock && remove_lock_there(n, &e) < 0)
 			log_error("%s", e.text);
 		n->lock = NULL;
 	}

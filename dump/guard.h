@@ -55,8 +55,8 @@ struct guard_socket {
 must_check int guard_note_socket(struct guard *g, const struct guard_socket *s, struct err *e);
 /* From here on what is closed of those that are to be closed is not told to the other side. */
 void guard_silence(struct guard *g);
-/* A network lock (lib/netlock.h), removed unless the dump ends well. */
-must_check int guard_note_lock(struct guard *g, const char *table, struct err *e);
+/* A network lock (lib/netlock.h), removed unless the dump ends well. pid: in whose network namespace, 0: in ours. */
+must_check int guard_note_lock(struct guard *g, const char *table, int pid, struct err *e);
 void guard_remove_locks(struct guard *g);
 /* A file that gets this text if the dump fails between begin and end. The path is absolute. */
 struct guard_file;

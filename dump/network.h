@@ -17,6 +17,9 @@ void network_carries(struct dump *d, const struct netlock_pair *pairs, size_t co
 must_check int network_leave(struct dump *d, struct err *e);
 /* The one that goes with us. */
 void network_release(struct dump *d);
+/* Scripts and clients hear that a network namespace stands still, or goes on; only if the tree has one of its own. */
+must_check int network_tell_locked(void *dump, struct err *e);
+void network_tell_unlocked(void *dump);
 /* Whether connections are in the images, and somebody has to block them. */
 bool network_is_blocked(const struct dump *d);
 

@@ -33,6 +33,29 @@ int ns_run(struct dump *d, enum ns kind, int (*run)(void *arg, struct err *e), v
 	return namespace_run(&d->ns->fd[kind], 1, run, arg, e);
 }
 
+bool ns_of_sockets(const struct dump *d, uint32_t *ret_id)
+{
+	*ret_id = ns_is_own(d, NS_NET) ? d->ns->id[NS_NET] : 0;
+	return *ret_id;
+}
+
+int ns_visit(struct dump *d, enum ns kind, int (*run)(void *arg, struct err *e), void *arg,
+	     struct err *e)
+{
+	if (!ns_is_own(d, kind))
+		return run(arg, e);
+	return namespace_visit(kind, d->ns->fd[kind], run, arg, e);
+}
+
+bool ns_nets_differ(const struct task *t)
+{
+	struct err ignored = { 0 };
+	own_fd self = -1;
+
+	return proc_open(getpid(), &self, &ignored) == 0 &&
+	       namespace_of(self, "net") != namespace_of(t->proc_fd, "net");
+}
+
 void ns_close(struct dump *d)
 {
 	for (int i = 0; d->ns && i < NS_COUNT; i++)

@@ -42,8 +42,15 @@ int ns_group_inside(const struct dump *d, int pgrp);
 int ns_session_inside(const struct dump *d, int session);
 /* Whether the tree has one of its own. */
 bool ns_is_own(const struct dump *d, enum ns kind);
+/* Of the tree's own network namespace, for the images of sockets. True: it has one. */
+bool ns_of_sockets(const struct dump *d, uint32_t *ret_id);
 /* Runs a function in the tree's namespace of this kind. */
 must_check int ns_run(struct dump *d, enum ns kind, int (*run)(void *arg, struct err *e), void *arg,
 		      struct err *e);
+/* The same by the thread that calls, so that it is still the tracer. */
+must_check int ns_visit(struct dump *d, enum ns kind, int (*run)(void *arg, struct err *e),
+			void *arg, struct err *e);
+/* Whether a process lives in another network namespace than we do: asked before ns_read(). */
+bool ns_nets_differ(const struct task *t);
 
 #endif

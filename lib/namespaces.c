@@ -124,3 +124,25 @@ int namespace_make(const struct namespace_birth *b, int *ret_fd, struct err *e)
 		;
 	return r;
 }
+
+int namespace_visit(enum ns kind, int fd, int (*run)(void *arg, struct err *e), void *arg,
+		    struct err *e)
+{
+	const struct namespace_kind *k = &namespace_kinds[kind];
+	struct err back = { 0 };
+	char path[48];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/thread-self/ns/%s", k->name);
+	own_fd home = open(path, O_RDONLY | O_CLOEXEC);
+	if (home < 0)
+		return err_sys(e, "open '%s'", path);
+	if (setns(fd, (int)k->flag) < 0)
+		return err_sys(e, "enter a %s namespace", k->name);
+	r = run(arg, e);
+	if (setns(home, (int)k->flag) == 0)
+		return r;
+	err_sys(&back, "come back from a %s namespace", k->name);
+	*e = back;
+	return e->code;
+}

@@ -29,6 +29,12 @@ ino_t namespace_of(int proc_fd, const char *name);
  */
 must_check int namespace_run(const int *fds, size_t count, int (*run)(void *arg, struct err *e),
 			     void *arg, struct err *e);
+/*
+ * The same by the thread that calls, which goes there and comes back: for what nobody else may do (a tracer), or what has children.
+ * /proc/net is then, too, that of there, if it is our first thread.
+ */
+must_check int namespace_visit(enum ns kind, int fd, int (*run)(void *arg, struct err *e),
+			       void *arg, struct err *e);
 
 /* How a namespace is made that only a process with one thread can make, or one at another place. All but make may be NULL. */
 struct namespace_birth {

@@ -67,6 +67,7 @@ void options_free(struct options *opt)
 	for (char **word = opt->exec_cmd; word && *word; word++)
 		free(*word);
 	free(opt->exec_cmd);
+	free(opt->join_net);
 	list_free(&opt->external);
 	list_free(&opt->irmap_scan_paths);
 	list_free(&opt->action_scripts);

@@ -176,6 +176,8 @@ struct options {
 	char **exec_cmd; /* the program to become, NULL behind it; NULL: none */
 	bool dry_run;	 /* restore: print the plans and touch nothing */
 
+	bool empty_net;	/* --empty-ns net: what is in the network namespace is left to others */
+	char *join_net; /* a file: the network namespace that the tree is to live in; NULL: not given */
 	struct string_list external; /* TYPE[ID] or TYPE[ID]:VALUE, as typed */
 	bool ext_unix_sk;	     /* datagram sockets may have peers outside of the tree */
 	bool force_irmap;	     /* watched files without a known path are looked for */

@@ -29,6 +29,14 @@ int rns_run(struct restore *r, enum ns kind, int (*run)(void *arg, struct err *e
 	return namespace_run(&r->ns->fd[kind], 1, run, arg, e);
 }
 
+int rns_visit(struct restore *r, enum ns kind, int (*run)(void *arg, struct err *e), void *arg,
+	      struct err *e)
+{
+	if (!rns_is_own(r, kind) || r->ns->fd[kind] < 0)
+		return run(arg, e);
+	return namespace_visit(kind, r->ns->fd[kind], run, arg, e);
+}
+
 /* The number of one that is not the dumper's, 0: it is, or the images know of none. */
 static uint32_t own_id(const struct restore *r, const struct rtask *t, enum ns kind)
 {
@@ -72,6 +80,9 @@ int rns_load(struct restore *r, struct err *e)
 	for (size_t i = 0; i < r->task_count; i++)
 		if (check_task(r, r->tasks[i], e) < 0)
 			return e->code;
+	/* Where the tree lived does not matter then. */
+	if (r->opt->join_net && !r->ns->id[NS_NET])
+		r->ns->id[NS_NET] = namespace_kinds[NS_NET].own_id;
 	for (size_t i = 0; i < ns_restore_kind_count; i++) {
 		const struct ns_restore_kind *k = ns_restore_kinds[i];
 
@@ -115,28 +126,44 @@ int rns_make(struct restore *r, struct err *e)
 		if (r->ns->id[k->kind] && k->make && k->make(r, &r->ns->fd[k->kind], e) < 0)
 			return err_on(e, "%s", k->name);
 	}
-	return namespace_run(NULL, 0, make_in_thread, r, e);
+	if (namespace_run(NULL, 0, make_in_thread, r, e) < 0)
+		return e->code;
+	return rns_tell(r, e);
 }
 
-struct done_job {
+struct inside_job {
 	struct restore *r;
 	const struct ns_restore_kind *k;
+	int (*run)(struct restore *r, struct err *e);
 };
 
-static int run_done(void *arg, struct err *e)
+static int run_inside(void *arg, struct err *e)
 {
-	struct done_job *j = arg;
+	struct inside_job *j = arg;
 
-	return j->k->done(j->r, e);
+	return j->run(j->r, e);
+}
+
+int rns_populate(struct restore *r, struct err *e)
+{
+	for (size_t i = 0; i < ns_restore_kind_count; i++) {
+		const struct ns_restore_kind *k = ns_restore_kinds[i];
+		struct inside_job j = { r, k, k->populate };
+
+		if (r->ns->id[k->kind] && j.run && rns_run(r, k->kind, run_inside, &j, e) < 0)
+			return err_on(e, "%s", k->name);
+	}
+	return 0;
 }
 
 int rns_done(struct restore *r, struct err *e)
 {
 	for (size_t i = 0; i < ns_restore_kind_count && !r->opt->dry_run; i++) {
-		struct done_job j = { r, ns_restore_kinds[i] };
+		const struct ns_restore_kind *k = ns_restore_kinds[i];
+		struct inside_job j = { r, k, k->done };
 
-		if (r->ns->id[j.k->kind] && j.k->done && rns_run(r, j.k->kind, run_done, &j, e) < 0)
-			return err_on(e, "%s", j.k->name);
+		if (r->ns->id[k->kind] && j.run && rns_run(r, k->kind, run_inside, &j, e) < 0)
+			return err_on(e, "%s", k->name);
 	}
 	return 0;
 }

@@ -16,6 +16,7 @@ struct rnamespaces {
 	struct IpcVarEntry *ipc;
 	struct ipc_mqueues *mqueues;
 	struct TimensEntry *time;
+	struct rnet *net; /* restore/ns/net.c */
 };
 
 struct ns_restore_kind {
@@ -28,6 +29,8 @@ struct ns_restore_kind {
 	int (*make)(struct restore *r, int *ret_fd, struct err *e);
 	/* Run inside, before anything else is made there. May be NULL. */
 	int (*fill)(struct restore *r, struct err *e);
+	/* Run inside, when all of them are there and whoever sets them up has been told. May be NULL. */
+	int (*populate)(struct restore *r, struct err *e);
 	/* Run inside, when the tree has all that it had. May be NULL. */
 	int (*done)(struct restore *r, struct err *e);
 	void (*close)(struct restore *r);
@@ -39,12 +42,19 @@ extern const size_t ns_restore_kind_count;
 /* Which the tree has of its own, and their images. */
 must_check int rns_load(struct restore *r, struct err *e);
 must_check int rns_make(struct restore *r, struct err *e);
+/* Inside of those that are made. */
+must_check int rns_populate(struct restore *r, struct err *e);
+/* restore/ns_tell.c: has them populated, and before and behind that tells whoever wants to set something up inside. */
+must_check int rns_tell(struct restore *r, struct err *e);
 must_check int rns_done(struct restore *r, struct err *e);
 void rns_close(struct restore *r);
 bool rns_is_own(const struct restore *r, enum ns kind);
 /* Runs a function in the tree's namespace of this kind. */
 must_check int rns_run(struct restore *r, enum ns kind, int (*run)(void *arg, struct err *e),
 		       void *arg, struct err *e);
+/* The same by the thread that calls, which is still the tracer then. */
+must_check int rns_visit(struct restore *r, enum ns kind, int (*run)(void *arg, struct err *e),
+			 void *arg, struct err *e);
 /* In the newborn first task, which has one thread. 0 or -errno. */
 int rns_enter(const struct restore *r);
 

@@ -92,7 +92,7 @@ static int step_namespaces(void *job, struct err *e)
 	return rns_make(job, e);
 }
 
-static int step_make(void *job, struct err *e)
+static int make(void *job, struct err *e)
 {
 	struct restore *r = job;
 
@@ -105,6 +105,11 @@ static int step_make(void *job, struct err *e)
 		if (restore_kinds[i]->make && restore_kinds[i]->make(r, e) < 0)
 			return err_on(e, "%s", restore_kinds[i]->name);
 	return 0;
+}
+
+static int step_make(void *job, struct err *e)
+{
+	return rns_visit(job, NS_NET, make, job, e);
 }
 
 static void undo_make(void *job)
@@ -178,9 +183,14 @@ static int step_state(void *job, struct err *e)
 	return stage_run(job, STAGE_STATE, e);
 }
 
-static int step_join(void *job, struct err *e)
+static int join(void *job, struct err *e)
 {
 	return stage_join(job, e);
+}
+
+static int step_join(void *job, struct err *e)
+{
+	return rns_visit(job, NS_NET, join, job, e);
 }
 
 static int step_outside(void *job, struct err *e)
@@ -244,9 +254,14 @@ static void undo_finish(void *job)
 	foreground_take(job);
 }
 
-static int step_settle(void *job, struct err *e)
+static int settle(void *job, struct err *e)
 {
 	return rfiles_settle(job, e);
+}
+
+static int step_settle(void *job, struct err *e)
+{
+	return rns_visit(job, NS_NET, settle, job, e);
 }
 
 static int step_track(void *job, struct err *e)
@@ -267,9 +282,14 @@ static int step_limits(void *job, struct err *e)
 	return rcgroups_set(job, CGROUP_LATE, e);
 }
 
-static int step_network(void *job, struct err *e)
+static int prepare_network(void *job, struct err *e)
 {
 	return network_prepare(job, e);
+}
+
+static int step_network(void *job, struct err *e)
+{
+	return rns_visit(job, NS_NET, prepare_network, job, e);
 }
 
 static void undo_network(void *job)
@@ -301,6 +321,13 @@ static int step_own(void *job, struct err *e)
 	return h ? h->own(h->arg, e) : 0;
 }
 
+static int let_go(void *job, struct err *e)
+{
+	(void)e;
+	rfiles_done(job);
+	return 0;
+}
+
 /* What the dump has left in the file system is gone after this, and there is no second try: so it comes behind 'commit'. */
 static int step_go(void *job, struct err *e)
 {
@@ -308,7 +335,12 @@ static int step_go(void *job, struct err *e)
 	struct err later = { 0 };
 
 	(void)e;
-	rfiles_done(r);
+	if (rns_visit(r, NS_NET, let_go, r, &later) < 0)
+		log_error("%s", later.text);
+	later = (struct err){ 0 };
+	if (rns_is_own(r, NS_NET) && scripts(r, "network-unlock", &later) < 0)
+		log_warn("%s", later.text);
+	later = (struct err){ 0 };
 	if (scripts(r, "pre-resume", &later) < 0)
 		log_error("%s", later.text);
 	return 0;

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "dump/dump.h"
+#include "dump/ns.h"
 #include "images/image.h"
 #include "lib/netlink.h"
 
@@ -295,6 +296,7 @@ static int inetsk_dump(struct file *f, FileEntry *entry, struct err *e)
 	sk->proto = option(f->fd, SO_PROTOCOL);
 	sk->flags = f->flags;
 	sk->fown = f->fown;
+	sk->has_ns_id = ns_of_sockets(f->dump, &sk->ns_id);
 	if (sk->family == AF_INET6) {
 		if (getsockopt(f->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &size) < 0)
 			return err_sys(e, "ask whether it is for IPv6 only");

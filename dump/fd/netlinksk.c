@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 
 #include "dump/files.h"
+#include "dump/ns.h"
 #include "dump/sk_more.h"
 #include "dump/sk_opts.h"
 #include "lib/io.h"
@@ -183,6 +184,7 @@ static int netlinksk_dump(struct file *f, FileEntry *entry, struct err *e)
 	sk->ino = (uint32_t)f->st.st_ino;
 	sk->flags = f->flags;
 	sk->fown = f->fown;
+	sk->has_ns_id = ns_of_sockets(f->dump, &sk->ns_id);
 	entry->nlsk = sk;
 	if (sk_more_check_ns(f, e) < 0 || find(f, &found, e) < 0 || read_address(f, sk, e) < 0 ||
 	    check_queue(f, &found, e) < 0 || check_ties(sk, e) < 0)

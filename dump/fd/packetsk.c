@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "dump/files.h"
+#include "dump/ns.h"
 #include "dump/sk_more.h"
 #include "dump/sk_opts.h"
 #include "lib/sock_diag.h"
@@ -164,6 +165,7 @@ static int packetsk_dump(struct file *f, FileEntry *entry, struct err *e)
 	l.sk->id = f->id;
 	l.sk->flags = f->flags;
 	l.sk->fown = f->fown;
+	l.sk->has_ns_id = ns_of_sockets(f->dump, &l.sk->ns_id);
 	entry->psk = l.sk;
 	if (sk_more_check_ns(f, e) < 0 || find(&l, e) < 0 || read_address(f, l.sk, e) < 0 ||
 	    check(&l, e) < 0)

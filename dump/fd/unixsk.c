@@ -213,6 +213,7 @@ static int unixsk_dump(struct file *f, FileEntry *entry, struct err *e)
 	sk->backlog = s->state.unsent;
 	sk->peer = s->state.peer;
 	sk->fown = f->fown;
+	sk->has_ns_id = ns_of_sockets(f->dump, &sk->ns_id);
 	sk->shutdown = s->state.shutdown & SK_SHUTDOWN__BOTH;
 	sk->has_shutdown = sk->shutdown != SK_SHUTDOWN__NONE;
 	if (look_for_trouble(s, f->fd, e) < 0 || sk_opts_read(f->dump, f->fd, &sk->opts, e) < 0 ||

@@ -288,14 +288,15 @@ static int for_all(struct rinets *all, int (*part)(struct rinets *, struct rinet
 }
 
 /* What the dump has left is another one, which we do not rely upon: this may be another machine. */
-static int block(struct restore *r, struct rinets *all, struct err *e)
+int rinets_block(struct restore *r, struct err *e)
 {
 	const InventoryEntry *inv = r->inventory;
+	struct rinets *all = r->files->inets;
 
 	bool skip = r->opt->network_lock == NETWORK_LOCK_SKIP ||
 		    (inv->has_network_lock_method && inv->network_lock_method == LOCKED_BY_NOBODY);
 
-	if (!all->pair_count || (skip && !all->some_ended))
+	if (!all || all->lock || !all->pair_count || (skip && !all->some_ended))
 		return 0;
 	return netlock_hold(all->pairs, all->pair_count, &all->lock, e);
 }
@@ -306,7 +307,7 @@ static int inetsk_prepare(struct restore *r, struct err *e)
 
 	if (r->opt->dry_run)
 		return for_all(all, begin, e);
-	if (block(r, all, e) < 0 || for_all(all, begin, e) < 0 || for_all(all, hear, e) < 0 ||
+	if (rinets_block(r, e) < 0 || for_all(all, begin, e) < 0 || for_all(all, hear, e) < 0 ||
 	    for_all(all, join_peer, e) < 0)
 		return e->code;
 	return for_all(all, finish, e);

@@ -82,6 +82,8 @@ must_check int rinet_set_raw(const struct rinet *s, struct err *e);
 /* restore/fd/inetsk_load.c */
 must_check int rinets_load(struct restore *r, struct err *e);
 void rinets_close(struct restore *r);
+/* restore/fd/inetsk.c: nothing of the connections that are to be comes in. A second call does nothing. */
+must_check int rinets_block(struct restore *r, struct err *e);
 
 /* restore/fd/inetsk_tcp.c: a socket becomes the connection, still in repair. */
 must_check int rinet_connect(struct rinet *s, struct err *e);

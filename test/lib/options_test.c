@@ -285,8 +285,6 @@ static void refusals_in_one_sentence(void)
 		  "option '--freeze': 'later' is no way to freeze: auto, stop, cow or precopy" },
 		{ "stasis dump -t 1 --max-rounds 0",
 		  "option '--max-rounds': '0' is no number of rounds: 1 to 32" },
-		{ "stasis restore -Jnet:1", "option '--join-ns' is not supported yet: namespaces "
-					    "cannot be restored" },
 		{ "stasis check --ms", "option '--ms' is gone from CRIU; see --help for 'check'" },
 		{ "stasis dump", "option '--tree' is missing: the pid whose tree is to be saved" },
 		{ "stasis restore -S", "option '--restore-sibling' needs '--restore-detached'" },
@@ -299,7 +297,7 @@ static void refusals_in_one_sentence(void)
 		  "option '--exec-cmd' needs the program to become, after '--'" },
 		{ "stasis dump -t 1 --external mnt[]:m",
 		  "option '--external mnt[]:m' is not supported yet: external resources can be of "
-		  "the types 'file', 'tty', 'unix' and 'dev'" },
+		  "the types 'file', 'tty', 'unix', 'dev', 'net', 'veth' and 'macvlan'" },
 		{ "stasis dump -t 1 --ext-unix-sk=0",
 		  "option '--ext-unix-sk': '0' is no list of inode numbers" },
 		{ "stasis dump -t 1 -x12,x",

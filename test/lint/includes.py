@@ -18,7 +18,7 @@ BELOW = {
 ONLY_IN = {
     "bpf/": ("lib/bpf_", "lib/vma_bits.c"),
     "netlink/": "lib/netlink",
-    "nftables/": "lib/netlock.c",
+    "nftables/": ("lib/netlock.c", "lib/nft_rules.c"),
     "sys/capability.h": "lib/caps.c",
     "xxh": "lib/checksum.c",
     "zstd": "images/codec_zstd.c",
