@@ -374,11 +374,13 @@ int set_external(struct options *opt, const char *value, struct err *e)
 	if (strncmp(value, "dev[", 4) == 0 && !(value[id + 1] && value[id + 2]))
 		return err_say(e, "'%s' has not the form dev[MAJOR/MINOR]:NAME or dev[NAME]:PATH",
 			       value);
+	if (strncmp(value, "mnt[", 4) == 0)
+		return set_external_mount(opt, value, e);
 	if (strncmp(value, "file[", 5) != 0 && strncmp(value, "tty[", 4) != 0 &&
 	    strncmp(value, "unix[", 5) != 0 && strncmp(value, "dev[", 4) != 0)
 		return err_code(e, ENOTSUP,
 				"option '--external %s' is not supported yet: external resources "
-				"can be of the types 'file', 'tty', 'unix' and 'dev'",
+				"can be of the types 'file', 'tty', 'unix', 'dev' and 'mnt'",
 				value);
 	return list_add(&opt->external, value, e);
 }

@@ -68,6 +68,8 @@ void options_free(struct options *opt)
 		free(*word);
 	free(opt->exec_cmd);
 	list_free(&opt->external);
+	list_free(&opt->skip_mnts);
+	list_free(&opt->enable_fs);
 	list_free(&opt->irmap_scan_paths);
 	list_free(&opt->action_scripts);
 	list_free(&opt->cgroup_controllers);
