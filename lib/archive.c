@@ -129,7 +129,7 @@ int archive_save(int dir_fd, int to_fd, struct err *e)
 		return err_sys(e, "go there");
 	archive_read_disk_set_symlink_physical(in);
 	archive_read_disk_set_behavior(in, ARCHIVE_READDISK_NO_TRAVERSE_MOUNTS);
-	archive_write_set_format_pax_restricted(out);
+	archive_write_set_format_pax(out);
 	archive_write_add_filter_gzip(out);
 	archive_write_set_filter_option(out, "gzip", "compression-level", "1");
 	archive_write_set_options(out, "hdrcharset=BINARY");

@@ -3,6 +3,7 @@
  * the cases mount. TEST_DIR itself is mounted there, too, under its own path.
  */
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -41,6 +42,17 @@ static void put(const char *path, const char *what)
 	close(fd);
 }
 
+/* Numbers of groups count up from the first that is met. */
+static void rename_groups(char *line)
+{
+	for (char *at = line; (at = strpbrk(at, "sm")); at++) {
+		if (strncmp(at, "shared:", 7) != 0 && strncmp(at, "master:", 7) != 0)
+			continue;
+		for (char *digit = at + 7; *digit >= '0' && *digit <= '9'; digit++)
+			*digit = 'N';
+	}
+}
+
 /* Numbers of mounts and of devices are others after a restore; all else of the list is as it was. */
 static void list(char *ret, size_t size)
 {
@@ -54,6 +66,7 @@ static void list(char *ret, size_t size)
 		int from = 0;
 
 		sscanf(line, "%*d %*d %*d:%*d %n", &from);
+		rename_groups(line);
 		n += (size_t)snprintf(ret + n, size - n, "%s", line + from);
 		CHECK(n < size);
 	}
@@ -142,12 +155,213 @@ static void basic_see(void)
 	SAME(errno, EROFS);
 }
 
+/* What tar(1) and the kernel can hold. */
+static void contents_set(void)
+{
+	struct timespec times[2] = { { 1000000000, 123456789 }, { 1100000000, 987654321 } };
+	int fd;
+
+	make_dir("/mem");
+	SYS(mount("memory", "/mem", "tmpfs", 0, "mode=751,uid=7"));
+	make_dirs("/mem/a/b");
+	put("/mem/a/b/file", "one");
+	SYS(link("/mem/a/b/file", "/mem/a/other"));
+	SYS(symlink("b/file", "/mem/a/link"));
+	SYS(mknod("/mem/null", S_IFCHR | 0622, makedev(1, 3)));
+	SYS(mkfifo("/mem/pipe", 0640));
+	SYS(chown("/mem/a/b/file", 12, 34));
+	SYS(chmod("/mem/a/b/file", 04711));
+	SYS(setxattr("/mem/a/b/file", "trusted.x", "y", 1, 0));
+	SYS(chmod("/mem/a", 01777));
+	fd = SYS(open("/mem/hole", O_RDWR | O_CREAT, 0600));
+	SYS(pwrite(fd, "end", 3, 900 << 20));
+	SYS(ftruncate(fd, 1 << 30));
+	close(fd);
+	put("/mem/empty", "");
+	SYS(utimensat(AT_FDCWD, "/mem/a/b", times, 0));
+	SYS(mount("/mem/a", "/mem/a/b", NULL, MS_BIND, NULL));
+}
+
+static void contents_see(void)
+{
+	struct stat st, other;
+	char value[4];
+	int fd;
+
+	SYS(umount("/mem/a/b"));
+	SYS(stat("/mem", &st));
+	SAME(st.st_mode & 07777, 0751);
+	SAME(st.st_uid, 7);
+	holds("/mem/a/link", "one");
+	SYS(stat("/mem/a/b/file", &st));
+	SYS(stat("/mem/a/other", &other));
+	SAME(st.st_ino, other.st_ino);
+	SAME(st.st_nlink, 2);
+	SAME(st.st_uid, 12);
+	SAME(st.st_gid, 34);
+	SAME(st.st_mode & 07777, 04711);
+	SAME(getxattr("/mem/a/b/file", "trusted.x", value, sizeof(value)), 1);
+	SYS(stat("/mem/null", &st));
+	SAME(st.st_rdev, makedev(1, 3));
+	SAME(st.st_mode, S_IFCHR | 0622);
+	SYS(stat("/mem/pipe", &st));
+	SAME(st.st_mode, S_IFIFO | 0640);
+	SYS(stat("/mem/a", &st));
+	SAME(st.st_mode & 07777, 01777);
+	SYS(stat("/mem/a/b", &st));
+	SAME(st.st_mtim.tv_sec, 1100000000);
+	SAME(st.st_mtim.tv_nsec, 987654321);
+	fd = SYS(open("/mem/hole", O_RDONLY));
+	SYS(fstat(fd, &st));
+	SAME(st.st_size, 1 << 30);
+	CHECK(st.st_blocks < 2048, "%ld blocks", (long)st.st_blocks);
+	SAME(lseek(fd, 0, SEEK_DATA) >> 12, (900 << 20) >> 12);
+	SYS(pread(fd, value, 3, 900 << 20));
+	CHECK(memcmp(value, "end", 3) == 0);
+	holds("/mem/empty", "");
+}
+
+/* What a container has, and parts of it under other names. */
+static void system_set(void)
+{
+	make_dir("/dev");
+	make_dir("/sys");
+	SYS(mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k"));
+	SYS(mknod("/dev/null", S_IFCHR | 0666, makedev(1, 3)));
+	make_dir("/dev/pts");
+	make_dir("/dev/shm");
+	make_dir("/dev/mqueue");
+	SYS(mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+		  "newinstance,ptmxmode=0666,mode=0620,gid=5"));
+	SYS(symlink("pts/ptmx", "/dev/ptmx"));
+	SYS(mount("shm", "/dev/shm", "tmpfs", MS_NOSUID | MS_NOEXEC | MS_NODEV, "size=65536k"));
+	SYS(mount("mqueue", "/dev/mqueue", "mqueue", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL));
+	SYS(mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NOEXEC | MS_NODEV | MS_RDONLY, NULL));
+	SYS(mount("/dev/null", "/proc/keys", NULL, MS_BIND, NULL));
+	SYS(mount("/proc/sys", "/proc/sys", NULL, MS_BIND, NULL));
+	SYS(mount(NULL, "/proc/sys", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID, NULL));
+	SYS(mount("tmpfs", "/sys/firmware", "tmpfs", MS_RDONLY, "size=0k"));
+}
+
+static void system_see(void)
+{
+	struct stat st, null;
+	int master = SYS(posix_openpt(O_RDWR | O_NOCTTY));
+
+	CHECK(strcmp(ptsname(master), "/dev/pts/0") == 0);
+	SYS(stat("/proc/keys", &st));
+	SYS(stat("/dev/null", &null));
+	SAME(st.st_ino, null.st_ino);
+	SAME(st.st_dev, null.st_dev);
+	SAME(open("/proc/sys/kernel/hostname", O_WRONLY), -1);
+	SAME(errno, EROFS);
+	SYS(access("/sys/kernel", F_OK));
+}
+
+/* Files that are open, and what covers them. */
+static int covered, removed, below, plain;
+static void *mapped;
+
+static void files_set(void)
+{
+	make_dir("/mem");
+	make_dir("/over");
+	SYS(mount("first", "/mem", "tmpfs", 0, NULL));
+	put("/mem/covered", "covered");
+	put("/mem/removed", "removed");
+	make_dirs("/mem/sub/deep");
+	put("/mem/sub/deep/below", "below");
+	put("/over/plain", "plain");
+	covered = SYS(open("/mem/covered", O_RDWR));
+	removed = SYS(open("/mem/removed", O_RDWR));
+	below = SYS(open("/mem/sub/deep/below", O_RDONLY));
+	plain = SYS(open("/over/plain", O_RDONLY));
+	mapped = mmap(NULL, 4096, PROT_READ, MAP_SHARED, covered, 0);
+	CHECK(mapped != MAP_FAILED);
+	SYS(unlink("/mem/removed"));
+	SYS(mount("/over", "/mem/sub", NULL, MS_BIND, NULL));
+	SYS(mount("second", "/mem", "tmpfs", 0, NULL));
+	put("/mem/covered", "another");
+	SYS(mount("third", "/over", "tmpfs", 0, NULL));
+	SYS(chdir("/mem"));
+}
+
+static void reads(int fd, const char *what)
+{
+	char buf[64] = "";
+
+	SAME(pread(fd, buf, sizeof(buf) - 1, 0), strlen(what));
+	CHECK(strcmp(buf, what) == 0, "'%s'", buf);
+}
+
+static void files_see(void)
+{
+	struct stat st;
+
+	reads(covered, "covered");
+	reads(removed, "removed");
+	reads(below, "below");
+	reads(plain, "plain");
+	CHECK(memcmp(mapped, "covered", 7) == 0);
+	SYS(fstat(removed, &st));
+	SAME(st.st_nlink, 0);
+	holds("covered", "another");
+	SYS(chdir("/"));
+	SYS(umount("/over"));
+	SYS(umount("/mem"));
+	holds("/mem/covered", "covered");
+	holds("/mem/sub/plain", "plain");
+	SYS(umount("/mem/sub"));
+	holds("/mem/sub/deep/below", "below");
+	SAME(access("/mem/removed", F_OK), -1);
+}
+
+/* Groups inside: peers, a slave of them, a slave that is shared itself, an unbindable one. */
+static void groups_set(void)
+{
+	make_dir("/a");
+	make_dir("/b");
+	make_dir("/c");
+	make_dir("/d");
+	make_dir("/e");
+	SYS(mount("shared", "/a", "tmpfs", 0, NULL));
+	make_dir("/a/sub");
+	make_dir("/a/sub/x");
+	SYS(mount(NULL, "/a", NULL, MS_SHARED, NULL));
+	SYS(mount("/a", "/b", NULL, MS_BIND, NULL));
+	SYS(mount("/a/sub", "/c", NULL, MS_BIND, NULL));
+	SYS(mount("/a/sub", "/d", NULL, MS_BIND, NULL));
+	SYS(mount(NULL, "/d", NULL, MS_SLAVE, NULL));
+	SYS(mount(NULL, "/d", NULL, MS_SHARED, NULL));
+	SYS(mount("/a", "/e", NULL, MS_BIND, NULL));
+	SYS(mount(NULL, "/e", NULL, MS_PRIVATE, NULL));
+	SYS(mount(NULL, "/e", NULL, MS_UNBINDABLE, NULL));
+}
+
+static bool is_there(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static void groups_see(void)
+{
+	SYS(mount("late", "/a/sub/x", "tmpfs", 0, NULL));
+	put("/a/sub/x/file", "");
+	CHECK(is_there("/b/sub/x/file") && is_there("/c/x/file") && is_there("/d/x/file"));
+	CHECK(!is_there("/e/sub/x/file"));
+	SYS(umount("/d/x"));
+	CHECK(is_there("/c/x/file"));
+	SAME(mount("/e", "/d", NULL, MS_BIND, NULL), -1);
+}
+
 static const struct {
 	const char *name;
 	void (*set)(void);
 	void (*see)(void);
 } cases[] = {
-	{ "basic", basic_set, basic_see },
+	{ "basic", basic_set, basic_see },	    { "contents", contents_set, contents_see },
+	{ "system", system_set, system_see }, { "files", files_set, files_see },
+	{ "groups", groups_set, groups_see },
 };
 
 int main(int argc, char **argv)
@@ -159,6 +373,7 @@ int main(int argc, char **argv)
 	dir = getenv("TEST_DIR");
 	CHECK(dir);
 	dir = strdup(dir);
+	umask(0);
 	enter_root();
 	while (i < sizeof(cases) / sizeof(cases[0]) && strcmp(cases[i].name, name) != 0)
 		i++;
