@@ -48,3 +48,25 @@ and_back()
 	and_back
 	check
 }
+
+# container CASE: the program is the first process of a new pid namespace, PID its number here.
+container()
+{
+	unshare --pid --ipc --uts --fork true 2>/dev/null || skip "no pid namespace can be made"
+	launch unshare --pid --ipc --uts --fork "$BUILD/test/ns/mnt" "$@"
+	wait_ready
+	PID=$(tr -d ' ' <"/proc/$PID/task/$PID/children")
+}
+
+back_in_container()
+{
+	and_back --pidfile "$TEST_DIR/pid" "$@"
+}
+
+@test "mnt: a container with its own processes" {
+	container system
+	there
+	restore --root "$TEST_DIR/root" --external "mnt[folder]:$TEST_DIR" --pidfile pid
+	PID=$(cat "$IMAGES/pid")
+	check
+}

@@ -374,6 +374,8 @@ int main(int argc, char **argv)
 	CHECK(dir);
 	dir = strdup(dir);
 	umask(0);
+	if (getpid() == 1)
+		SYS(setsid());
 	enter_root();
 	while (i < sizeof(cases) / sizeof(cases[0]) && strcmp(cases[i].name, name) != 0)
 		i++;
