@@ -303,7 +303,7 @@ static bool has_build_id(const struct file *f)
 	return f->dump->opt->file_validation == FILE_VALIDATION_BUILDID && f->st.st_size;
 }
 
-/* A file of the namespace that we live in, and the tree does not, has no number of a mount: it is opened outside. */
+/* A file of another mount namespace than the tree's has no number of a mount: it is opened outside, where it was found. */
 static int note_mount(const struct file *f, RegFileEntry *reg, struct err *e)
 {
 	const struct dmount *m = dmounts_find(f->dump, f->mnt_id);
@@ -315,12 +315,7 @@ static int note_mount(const struct file *f, RegFileEntry *reg, struct err *e)
 	if (m && m->skipped)
 		return err_say(e, "'%s' is in the mount '%s', which --skip-mnt leaves out",
 			       reg->name, m->line.at);
-	if (m || dmounts_is_ours(f->dump, f->mnt_id))
-		return 0;
-	err_code(e, ENOTSUP,
-		 "'%s' is in a mount (%d) of neither the tree's mount namespace nor that of stasis",
-		 reg->name, f->mnt_id);
-	return err_hint(e, "let the program close it before the dump");
+	return 0;
 }
 
 int files_path_entry(struct file *f, uint32_t id, RegFileEntry **ret, struct err *e)

@@ -66,14 +66,6 @@ struct dmount *dmounts_find(const struct dump *d, uint32_t id)
 	return NULL;
 }
 
-bool dmounts_is_ours(const struct dump *d, int id)
-{
-	for (size_t i = 0; i < d->mounts->our_count; i++)
-		if ((int)d->mounts->ours[i].id == id)
-			return true;
-	return false;
-}
-
 const struct dmount *dmounts_whole(const struct dump_mounts *all, uint32_t dev)
 {
 	for (size_t i = 0; i < all->count; i++)

@@ -42,8 +42,6 @@ struct dmount *dmounts_find(const struct dump *d, uint32_t id);
 must_check int dmounts_copy(struct dump *d, struct dmount *m, int *ret_fd, struct err *e);
 /* O_PATH, of what a path of the namespace leads to in this mount; -errno, without a sentence. Links are not followed. */
 int dmounts_open(struct dump *d, struct dmount *m, const char *path);
-/* Whether a mount with this number is in the namespace that we live in. */
-bool dmounts_is_ours(const struct dump *d, int id);
 /* Whether a path leads to this file, in the mount that the number is of. Without one of the tree's namespace: in ours. */
 bool dmounts_leads(struct dump *d, int mnt_id, const char *path, const struct stat *st);
 /* The same for a mount that others cover: *ret_fd is its copy. In a thread that is in the tree's namespace. */
