@@ -123,6 +123,19 @@ static bool same(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+int dmounts_walk(const struct dump *d, const char *path, int flags)
+{
+	struct open_how how = { .flags = (unsigned int)flags | O_CLOEXEC,
+				.resolve = RESOLVE_IN_ROOT };
+	long fd;
+
+	if (d->mounts)
+		fd = syscall(SYS_openat2, d->mounts->top, path, &how, sizeof(how));
+	else
+		fd = open(path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : (int)fd;
+}
+
 bool dmounts_leads(struct dump *d, int mnt_id, const char *path, const struct stat *st)
 {
 	struct dmount *m = mnt_id > 0 ? dmounts_find(d, (uint32_t)mnt_id) : NULL;

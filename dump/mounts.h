@@ -42,6 +42,15 @@ struct dmount *dmounts_find(const struct dump *d, uint32_t id);
 must_check int dmounts_copy(struct dump *d, struct dmount *m, int *ret_fd, struct err *e);
 /* O_PATH, of what a path of the namespace leads to in this mount; -errno, without a sentence. Links are not followed. */
 int dmounts_open(struct dump *d, struct dmount *m, const char *path);
+/* As a task in the root of the namespace would open it, or we where the tree has none of its own; -errno. */
+int dmounts_walk(const struct dump *d, const char *path, int flags);
+/*
+ * The next mount from *at on in which a file handle of this device leads to something, as a path of the namespace. False: there
+ * is none, or the tree lives in our namespace.
+ */
+struct handle;
+bool dmounts_by_handle(struct dump *d, const struct handle *what, size_t *at, struct stat *ret_st,
+		       const char **ret_path);
 /* Whether a path leads to this file, in the mount that the number is of. Without one of the tree's namespace: in ours. */
 bool dmounts_leads(struct dump *d, int mnt_id, const char *path, const struct stat *st);
 /* The same for a mount that others cover: *ret_fd is its copy. In a thread that is in the tree's namespace. */

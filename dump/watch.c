@@ -17,6 +17,7 @@
 #include <sys/sysmacros.h>
 
 #include "dump/files_table.h"
+#include "dump/mounts.h"
 #include "images/image.h"
 #include "lib/handles.h"
 #include "lib/io.h"
@@ -216,6 +217,20 @@ static bool take_path(struct watched *w, int fd, const struct stat *st, int mnt_
 	return true;
 }
 
+/* A tree with mounts of its own finds it in one of these. */
+static bool in_its_mounts(struct watched *w, const struct handle *h, struct stat *ret)
+{
+	const char *path;
+	size_t at = 0;
+
+	if (!dmounts_by_handle(w->by->dump, h, &at, ret, &path))
+		return false;
+	w->handle->path = (char *)path;
+	w->handle->has_mnt_id = 1;
+	w->handle->mnt_id = w->by->dump->mounts->all[at - 1].line.id;
+	return true;
+}
+
 /* *ret: what it is, as somebody else would find it; all zeros when no handle leads to it. */
 static int by_handle(struct watches *all, struct watched *w, struct stat *ret)
 {
@@ -227,6 +242,7 @@ static int by_handle(struct watches *all, struct watched *w, struct stat *ret)
 	int fd;
 
 	*ret = (struct stat){ 0 };
+	w->found = in_its_mounts(w, &h, ret);
 	while (!w->found && handles_open(all->handles, &h, &at, &fd) == 0) {
 		struct stat st;
 

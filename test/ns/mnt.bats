@@ -70,3 +70,10 @@ back_in_container()
 	PID=$(cat "$IMAGES/pid")
 	check
 }
+
+@test "mnt: sockets, pipes, watches, terminals and devices" {
+	start ns/mnt objects
+	there
+	and_back
+	check
+}

@@ -5,12 +5,15 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sched.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/xattr.h>
 
 #include "test/lib/victim.h"
@@ -354,6 +357,77 @@ static void groups_see(void)
 	SAME(mount("/e", "/d", NULL, MS_BIND, NULL), -1);
 }
 
+/* What has a place in the file systems of the namespace, without being a file of them. */
+static int listener, caller, watch, pipe_end, master, slave, node, path_only;
+
+static int socket_at(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = SYS(socket(AF_UNIX, SOCK_STREAM, 0));
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+	SYS(bind(fd, (struct sockaddr *)&at, sizeof(at)));
+	SYS(listen(fd, 5));
+	return fd;
+}
+
+static int call(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = SYS(socket(AF_UNIX, SOCK_STREAM, 0));
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+	SYS(connect(fd, (struct sockaddr *)&at, sizeof(at)));
+	return fd;
+}
+
+static int on_root;
+
+static void objects_set(void)
+{
+	system_set();
+	listener = socket_at("/dev/shm/socket");
+	caller = call("/dev/shm/socket");
+	on_root = socket_at("/socket");
+	SYS(mkfifo("/dev/shm/pipe", 0600));
+	pipe_end = SYS(open("/dev/shm/pipe", O_RDWR));
+	SAME(write(pipe_end, "wet", 3), 3);
+	put("/dev/shm/watched", "");
+	watch = SYS(inotify_init1(IN_NONBLOCK));
+	SAME(inotify_add_watch(watch, "/dev/shm/watched", IN_MODIFY), 1);
+	SAME(inotify_add_watch(watch, "/dev/shm", IN_DELETE), 2);
+	SAME(inotify_add_watch(watch, "/", IN_CREATE), 3);
+	master = SYS(open("/dev/pts/ptmx", O_RDWR | O_NOCTTY));
+	SYS(unlockpt(master));
+	slave = SYS(open("/dev/pts/0", O_RDWR | O_NOCTTY));
+	node = SYS(open("/dev/null", O_RDWR));
+	path_only = SYS(open("/dev/shm/watched", O_PATH));
+	SYS(chdir("/dev/shm"));
+}
+
+static void objects_see(void)
+{
+	char buf[256];
+	struct stat st;
+
+	close(call("socket"));
+	close(call("/socket"));
+	close(SYS(accept(listener, NULL, NULL)));
+	SAME(read(pipe_end, buf, sizeof(buf)), 3);
+	put("/dev/shm/watched", "x");
+	CHECK(read(watch, buf, sizeof(buf)) >= (ssize_t)sizeof(struct inotify_event));
+	SAME(((struct inotify_event *)buf)->wd, 1);
+	put("/created", "x");
+	CHECK(read(watch, buf, sizeof(buf)) > 0);
+	SAME(write(master, "hello\n", 6), 6);
+	SAME(read(slave, buf, sizeof(buf)), 6);
+	CHECK(strcmp(ptsname(master), "/dev/pts/0") == 0);
+	SYS(fstat(node, &st));
+	SAME(st.st_rdev, makedev(1, 3));
+	SYS(fstat(path_only, &st));
+	SAME(st.st_size, 1);
+}
+
 static const struct {
 	const char *name;
 	void (*set)(void);
@@ -361,7 +435,7 @@ static const struct {
 } cases[] = {
 	{ "basic", basic_set, basic_see },	    { "contents", contents_set, contents_see },
 	{ "system", system_set, system_see }, { "files", files_set, files_see },
-	{ "groups", groups_set, groups_see },
+	{ "groups", groups_set, groups_see },	    { "objects", objects_set, objects_see },
 };
 
 int main(int argc, char **argv)
