@@ -331,6 +331,22 @@ static bool can_be_seen(const struct handle_mount *m)
 	       (int)st.stx_mnt_id == m->id;
 }
 
+/* The same among the mounts of the tree's own: of this number, or of this device. NULL: there is none that is not covered. */
+static const char *of_the_tree(struct dump *d, uint32_t id, uint32_t dev)
+{
+	for (size_t i = 0; i < d->mounts->count; i++) {
+		const struct mount_line *l = &d->mounts->all[i].line;
+		own_fd fd = -1;
+
+		if (l->id != id && l->dev != dev)
+			continue;
+		fd = dmounts_walk(d, l->at, O_PATH);
+		if (fd >= 0 && mounts_id_of(fd) == l->id)
+			return l->at;
+	}
+	return NULL;
+}
+
 int watch_mount(struct dump *d, int id, const char **ret, struct err *e)
 {
 	const struct handle_mount *m;
@@ -338,8 +354,8 @@ int watch_mount(struct dump *d, int id, const char **ret, struct err *e)
 
 	if (get(d, &all, e) < 0)
 		return e->code;
-	*ret = NULL;
-	for (size_t i = 0; (m = handles_mount(all->handles, i)); i++)
+	*ret = d->mounts ? of_the_tree(d, id, 0) : NULL;
+	for (size_t i = 0; !d->mounts && (m = handles_mount(all->handles, i)); i++)
 		if (m->id == id && can_be_seen(m))
 			*ret = pool_text(&d->pool, m->at);
 	return 0;
@@ -352,8 +368,8 @@ int watch_filesystem(struct dump *d, uint32_t dev, const char **ret, struct err 
 
 	if (get(d, &all, e) < 0)
 		return e->code;
-	*ret = NULL;
-	for (size_t i = 0; !*ret && (m = handles_mount(all->handles, i)); i++)
+	*ret = d->mounts ? of_the_tree(d, 0, dev) : NULL;
+	for (size_t i = 0; !d->mounts && !*ret && (m = handles_mount(all->handles, i)); i++)
 		if (m->dev == dev && can_be_seen(m))
 			*ret = pool_text(&d->pool, m->at);
 	return 0;

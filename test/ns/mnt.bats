@@ -77,3 +77,37 @@ back_in_container()
 	and_back
 	check
 }
+
+@test "mnt: files that have lost the name by which they were opened" {
+	start ns/mnt links
+	there --link-remap
+	and_back --link-remap
+	[ ! -e "$TEST_DIR"/root/link_remap* ] || fail "$(ls "$TEST_DIR/root")"
+	check
+}
+
+@test "mnt: a dump that leaves the tree running" {
+	start ns/mnt links
+	dump --external "mnt[$TEST_DIR]:folder" --link-remap --leave-running
+	check
+}
+
+@test "mnt: twice, as a stream, compressed" {
+	start ns/mnt files
+	there
+	and_back
+	next_images 2
+	there --compress --dedup-pages
+	and_back
+	"$STASIS" dump -t "$PID" --external "mnt[$TEST_DIR]:folder" --stream >"$TEST_DIR/stream"
+	until_true is_gone
+	"$STASIS" restore --stream -d -D "$IMAGES" --root "$TEST_DIR/root" --external "mnt[folder]:$TEST_DIR" <"$TEST_DIR/stream"
+	check
+}
+
+@test "mnt: what does not come back is named" {
+	local root=$TEST_DIR/root
+
+	start ns/mnt basic
+	refuse "cannot dump $PID: the mnt namespace of pid $PID: the mount '$TEST_DIR' (x)"
+}

@@ -357,6 +357,37 @@ static void groups_see(void)
 	SAME(mount("/e", "/d", NULL, MS_BIND, NULL), -1);
 }
 
+/* Files that have lost the name by which they were opened, and have others. */
+static int in_memory, in_root;
+
+static void links_set(void)
+{
+	make_dir("/mem");
+	SYS(mount("memory", "/mem", "tmpfs", 0, NULL));
+	put("/mem/a", "in memory");
+	put("/a", "in the root");
+	SYS(link("/mem/a", "/mem/b"));
+	SYS(link("/a", "/b"));
+	in_memory = SYS(open("/mem/a", O_RDWR));
+	in_root = SYS(open("/a", O_RDWR));
+	SYS(unlink("/mem/a"));
+	SYS(unlink("/a"));
+}
+
+static void links_see(void)
+{
+	struct stat st, other;
+
+	SYS(fstat(in_memory, &st));
+	SYS(stat("/mem/b", &other));
+	SAME(st.st_ino, other.st_ino);
+	SAME(st.st_nlink, 1);
+	SYS(fstat(in_root, &st));
+	SYS(stat("/b", &other));
+	SAME(st.st_ino, other.st_ino);
+	SAME(st.st_nlink, 1);
+}
+
 /* What has a place in the file systems of the namespace, without being a file of them. */
 static int listener, caller, watch, pipe_end, master, slave, node, path_only;
 
@@ -435,6 +466,7 @@ static const struct {
 } cases[] = {
 	{ "basic", basic_set, basic_see },	    { "contents", contents_set, contents_see },
 	{ "system", system_set, system_see }, { "files", files_set, files_see },
+	{ "links", links_set, links_see },
 	{ "groups", groups_set, groups_see },	    { "objects", objects_set, objects_see },
 };
 
