@@ -21,7 +21,7 @@ static int read_all(struct restore *r, uint32_t id, struct err *e)
 		got = image_read(&img, &mnt_entry__descriptor, &entry, e);
 		if (got <= 0)
 			return got;
-		if (entry->root[0] != '/' || entry->mountpoint[0] != '/')
+		if ((entry->root[0] != '/' && !entry->ext_key) || entry->mountpoint[0] != '/')
 			return err_say(e, "'%s' has a mount of '%s' at '%s', which are no paths",
 				       img.name, entry->root, entry->mountpoint);
 		if (io_grow(&all->all, all->count, sizeof(*all->all), e) < 0)

@@ -105,9 +105,113 @@ back_in_container()
 	check
 }
 
-@test "mnt: what does not come back is named" {
-	local root=$TEST_DIR/root
+# A round of its own for each of several programs in a test.
+again()
+{
+	kill_all
+	rm -rf "$TEST_DIR"/{ready,go,result}* "$TEST_DIR/root"
+	start ns/mnt "$@"
+}
 
+# fails_with SENTENCE [OPTIONS]: so does the restore, and leaves nothing behind.
+fails_with()
+{
+	local sentence=$1 said status=0
+
+	shift
+	said=$("$STASIS" restore -d -D "$IMAGES" "$@" 2>&1) || status=$?
+	[ "$status" = 1 ] || fail "it ended with $status"
+	[ "$said" = "cannot restore '$IMAGES': $sentence" ] || fail "$said"
+	nothing_left
+}
+
+@test "mnt: what cannot be carried is refused" {
 	start ns/mnt basic
-	refuse "cannot dump $PID: the mnt namespace of pid $PID: the mount '$TEST_DIR' (x)"
+	refuse "cannot dump $PID: the mnt namespace of pid $PID: the mount '$TEST_DIR' ($(findmnt -no FSTYPE -T "$TEST_DIR") of '$(findmnt -no SOURCE -T "$TEST_DIR")', there '$TEST_DIR') comes from outside of the namespace; name it with --external 'mnt[$TEST_DIR]:NAME', or all that come from outside with --external 'mnt[]'"
+	again removed
+	refuse "cannot dump $PID: the mnt namespace of pid $PID: the mount '/at' shows '$TEST_DIR/root/gone', which was removed; this is not supported; let the program unmount it before the dump" --external "mnt[$TEST_DIR]:folder"
+	again ramfs
+	refuse "cannot dump $PID: the mnt namespace of pid $PID: the mount '/ram' (ramfs of 'empty', there '/') cannot be made anew; name it with --external 'mnt[/ram]:NAME', or all that come from outside with --external 'mnt[]'" --external "mnt[$TEST_DIR]:folder"
+	again child
+	refuse "cannot dump $PID: pid $(pgrep -P "$PID") lives in a mnt namespace of its own (mnt:[$(stat -Lc %i "/proc/$(pgrep -P "$PID")/ns/mnt")]), which is not supported yet; all tasks of a tree have to live in the namespaces of its root" --external "mnt[$TEST_DIR]:folder"
+}
+
+@test "mnt: a file system of another kind, and one that is left out" {
+	start ns/mnt ramfs
+	there --enable-fs ramfs,other
+	fails_with "ns/mnt: the mount '/ram' is of a file system 'ramfs'; --enable-fs ramfs mounts it anew" --root "$TEST_DIR/root"
+	and_back --enable-fs all
+	check
+	again ramfs
+	there --skip-mnt /ram
+	and_back
+	grep -q ' /ram ' "/proc/$PID/mountinfo" && fail "it is mounted"
+	grep -q " $TEST_DIR " "/proc/$PID/mountinfo"
+}
+
+@test "mnt: what does not come back is named" {
+	start ns/mnt basic
+	there
+	mv "$TEST_DIR/root/sub" "$TEST_DIR/root/away"
+	fails_with "the mount '/sub': open 'sub' in it: No such file or directory" --root "$TEST_DIR/root" --external "mnt[folder]:$TEST_DIR"
+	mv "$TEST_DIR/root/away" "$TEST_DIR/root/sub"
+	rmdir "$TEST_DIR/root/mem"
+	fails_with "the mount '/mem': open the place for it: No such file or directory; make that file or directory where it was at the dump" --root "$TEST_DIR/root" --external "mnt[folder]:$TEST_DIR"
+	mkdir "$TEST_DIR/root/mem"
+	fails_with "the mount '$TEST_DIR': it comes from outside, and was called 'folder'; say what it is here with --external 'mnt[folder]:PATH'" --root "$TEST_DIR/root"
+	fails_with "the mount '$TEST_DIR': open '$TEST_DIR/none' as a mount: No such file or directory" --root "$TEST_DIR/root" --external "mnt[folder]:$TEST_DIR/none"
+	fails_with "the mount '/': open '$TEST_DIR/none' as a mount: No such file or directory" --root "$TEST_DIR/none" --external "mnt[folder]:$TEST_DIR"
+	and_back
+	check
+}
+
+@test "mnt: a namespace with all that is mounted outside" {
+	start ns/mnt outside private
+	dump --external 'mnt[]'
+	until_true is_gone
+	restore --external 'mnt[]'
+	check
+}
+
+mounts()
+{
+	cut -d' ' -f2- /proc/self/mountinfo | grep -v /run/netns
+	readlink /proc/[0-9]*/ns/mnt /proc/[0-9]*/fd/* 2>/dev/null | grep mnt: | sort -u
+}
+
+killing_script()
+{
+	# shellcheck disable=SC2016 # expanded by that shell
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != %s ] || kill -KILL $PPID\n' "$1" >"$TEST_DIR/kill.sh"
+	chmod +x "$TEST_DIR/kill.sh"
+}
+
+@test "mnt: a restore that fails, or is killed, leaves nothing behind" {
+	local was step
+
+	container system
+	there
+	was=$(mounts)
+	for step in namespaces first mounts make tree files commit; do
+		run timeout 60 "$STASIS" restore -d -D "$IMAGES" --root "$TEST_DIR/root" --external "mnt[folder]:$TEST_DIR" --inject-fault "$step"
+		[ "$status" = 1 ] || fail "$output"
+		nothing_left
+		[ "$(mounts)" = "$was" ] || fail "left after '$step': $(diff <(echo "$was") <(mounts))"
+	done
+	killing_script post-restore
+	run timeout 60 "$STASIS" restore -d -D "$IMAGES" --root "$TEST_DIR/root" --external "mnt[folder]:$TEST_DIR" --action-script "$TEST_DIR/kill.sh"
+	[ "$status" = 137 ] || fail "$status: $output"
+	until_true nothing_left >/dev/null || nothing_left
+	[ "$(mounts)" = "$was" ] || fail "left: $(diff <(echo "$was") <(mounts))"
+	restore --root "$TEST_DIR/root" --external "mnt[folder]:$TEST_DIR" --pidfile pid
+	PID=$(cat "$IMAGES/pid")
+	check
+}
+
+@test "mnt: a dump that is killed leaves the tree running, and no link" {
+	start ns/mnt links
+	killing_script post-dump
+	run timeout 60 "$STASIS" dump -t "$PID" -D "$IMAGES" --external "mnt[$TEST_DIR]:folder" --link-remap --action-script "$TEST_DIR/kill.sh"
+	[ "$status" != 0 ] || fail "it was not killed"
+	check
 }

@@ -133,6 +133,32 @@ static void enter_root(void)
 	SYS(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL));
 }
 
+/* Nothing but a namespace of its own, with what was mounted outside, as a slave of it or private. */
+static void leave_ours(const char *how)
+{
+	if (unshare(CLONE_NEWNS) < 0)
+		victim_skip("no mount namespace can be made");
+	/* Namespaces that others come and go with. */
+	(void)umount2("/run/netns", MNT_DETACH);
+	SYS(mount(NULL, "/", NULL, MS_REC | (strcmp(how, "private") == 0 ? MS_PRIVATE : MS_SLAVE), NULL));
+}
+
+static void outside_set(void)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/in", dir);
+	make_dir(path);
+	SYS(mount("mine", path, "tmpfs", 0, NULL));
+	SYS(chdir(path));
+	put("file", "mine");
+}
+
+static void outside_see(void)
+{
+	holds("file", "mine");
+}
+
 /* --- cases: set() before the dump, see() after it ---------------------------------------------- */
 
 static void basic_set(void)
@@ -388,6 +414,45 @@ static void links_see(void)
 	SAME(st.st_nlink, 1);
 }
 
+/* What a dump refuses, or asks an option for. */
+static void removed_set(void)
+{
+	make_dir("/gone");
+	make_dir("/at");
+	SYS(mount("/gone", "/at", NULL, MS_BIND, NULL));
+	SYS(rmdir("/gone"));
+}
+
+static void ramfs_set(void)
+{
+	make_dir("/ram");
+	SYS(mount("empty", "/ram", "ramfs", MS_NOEXEC, "mode=711"));
+}
+
+static void ramfs_see(void)
+{
+	struct stat st;
+
+	SYS(stat("/ram", &st));
+	SAME(st.st_mode & 07777, 0711);
+}
+
+static void child_set(void)
+{
+	pid_t pid = victim_fork();
+
+	if (pid == 0) {
+		SYS(unshare(CLONE_NEWNS));
+		victim_set();
+		victim_wait();
+		_exit(0);
+	}
+}
+
+static void nothing_see(void)
+{
+}
+
 /* What has a place in the file systems of the namespace, without being a file of them. */
 static int listener, caller, watch, pipe_end, master, slave, node, path_only;
 
@@ -466,7 +531,10 @@ static const struct {
 } cases[] = {
 	{ "basic", basic_set, basic_see },	    { "contents", contents_set, contents_see },
 	{ "system", system_set, system_see }, { "files", files_set, files_see },
-	{ "links", links_set, links_see },
+	{ "links", links_set, links_see },	    { "removed", removed_set, nothing_see },
+	{ "outside", outside_set, outside_see },
+	{ "ramfs", ramfs_set, ramfs_see },	    { "child", child_set, nothing_see },
+
 	{ "groups", groups_set, groups_see },	    { "objects", objects_set, objects_see },
 };
 
@@ -482,7 +550,10 @@ int main(int argc, char **argv)
 	umask(0);
 	if (getpid() == 1)
 		SYS(setsid());
-	enter_root();
+	if (strcmp(name, "outside") == 0)
+		leave_ours(argv[2]);
+	else
+		enter_root();
 	while (i < sizeof(cases) / sizeof(cases[0]) && strcmp(cases[i].name, name) != 0)
 		i++;
 	CHECK(i < sizeof(cases) / sizeof(cases[0]), "no case '%s'", name);
