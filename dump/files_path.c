@@ -238,7 +238,8 @@ static int find_name(struct file *f, RegFileEntry *reg, struct err *e)
 			return 0;
 		}
 	}
-	if (is_device(&f->st) && f->dump->opt->evasive_devices && !dmounts_find(f->dump, f->mnt_id)) {
+	if (is_device(&f->st) && f->dump->opt->evasive_devices &&
+	    !dmounts_find(f->dump, f->mnt_id)) {
 		other = other_node(f);
 		if (other) {
 			reg->name = (char *)other;
@@ -286,16 +287,19 @@ static bool is_known(const struct file *f)
 	return k->entry && k->st.st_dev == f->st.st_dev && k->st.st_ino == f->st.st_ino &&
 	       k->st.st_ctim.tv_sec == f->st.st_ctim.tv_sec &&
 	       k->st.st_ctim.tv_nsec == f->st.st_ctim.tv_nsec && k->st.st_size == f->st.st_size &&
-	       k->mnt_id == f->mnt_id && k->num_known == (f->num >= 0) && strcmp(k->link, f->link) == 0;
+	       k->mnt_id == f->mnt_id && k->num_known == (f->num >= 0) &&
+	       strcmp(k->link, f->link) == 0;
 }
 
 /* Only what is found by the very path that the kernel tells; in /proc that is not all there is to it. */
 static void note_known(const struct file *f, const RegFileEntry *reg)
 {
 	if (reg->name == f->link && !reg->ext && strncmp(reg->name, "/proc/", 6) != 0)
-		*known_path(f) = (struct known_path){
-			.st = f->st, .mnt_id = f->mnt_id, .link = f->link, .num_known = f->num >= 0, .entry = reg
-		};
+		*known_path(f) = (struct known_path){ .st = f->st,
+						      .mnt_id = f->mnt_id,
+						      .link = f->link,
+						      .num_known = f->num >= 0,
+						      .entry = reg };
 }
 
 static bool has_build_id(const struct file *f)

@@ -13,13 +13,14 @@
 
 struct dmount {
 	struct mount_line line;
-	struct dmount *parent;	     /* NULL: the root of all */
-	const struct filesystem *fs; /* to be made anew; NULL: it is external, or a part of another */
-	bool automatic;		     /* --enable-fs: made anew by its name */
-	const char *ext_key;	     /* it is external; NULL: it is not */
-	bool skipped;		     /* --skip-mnt */
-	bool internal;		     /* its groups have no members outside */
-	int fd;			     /* of the copy; -1: not made yet */
+	struct dmount *parent; /* NULL: the root of all */
+	const struct filesystem
+		*fs;	     /* to be made anew; NULL: it is external, or a part of another */
+	bool automatic;	     /* --enable-fs: made anew by its name */
+	const char *ext_key; /* it is external; NULL: it is not */
+	bool skipped;	     /* --skip-mnt */
+	bool internal;	     /* its groups have no members outside */
+	int fd;		     /* of the copy; -1: not made yet */
 };
 
 struct dump_mounts {

@@ -41,8 +41,7 @@ static bool is_part(const struct dump_mounts *all, const struct dmount *m)
 		const struct dmount *whole = &all->all[i];
 
 		if (whole != m && (whole == all->root || whole->ext_key) && !whole->skipped &&
-		    whole->line.dev == m->line.dev &&
-		    mounts_below(whole->line.root, m->line.root))
+		    whole->line.dev == m->line.dev && mounts_below(whole->line.root, m->line.root))
 			return true;
 	}
 	return false;
@@ -72,10 +71,11 @@ static int refuse(const struct dmount *m, const char *why, struct err *e)
 
 	err_code(e, ENOTSUP, "the mount '%s' (%s of '%s', there '%s') %s", l->at, l->type,
 		 l->source, l->root, why);
-	return err_hint(e,
-			"name it with --external 'mnt[%s]:NAME', or all that come from outside with "
-			"--external 'mnt[]'",
-			l->at);
+	return err_hint(
+		e,
+		"name it with --external 'mnt[%s]:NAME', or all that come from outside with "
+		"--external 'mnt[]'",
+		l->at);
 }
 
 static bool take_outside(struct dump *d, struct dmount *m)
@@ -160,8 +160,7 @@ static int check_groups(struct dump *d, struct dmount *m, struct err *e)
 						"let mount --make-private undo that");
 	}
 	/* Of the root the user has decided who its master is: it is that of --root. */
-	if (!master || l->master == all->root->line.master ||
-	    (m->ext_key && d->opt->mnt_masters))
+	if (!master || l->master == all->root->line.master || (m->ext_key && d->opt->mnt_masters))
 		return 0;
 	err_code(e, ENOTSUP, "the mount '%s' follows what is mounted outside of the namespace",
 		 l->at);

@@ -150,7 +150,7 @@ int ns_number(struct task *t, struct err *e)
 
 static int save(struct dump *d, const struct ns_kind *k, bool last, struct err *e)
 {
-	int (*run)(struct dump *d, uint32_t id, struct err *e) = last ? k->save_last : k->save;
+	int (*run)(struct dump * d, uint32_t id, struct err * e) = last ? k->save_last : k->save;
 	bool own = ns_is_own(d, k->kind);
 
 	if (!run || (!own && !k->ours_too))

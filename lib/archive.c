@@ -175,14 +175,13 @@ int archive_unpack(int from_fd, int dir_fd, struct err *e)
 		return err_sys(e, "go there");
 	archive_read_support_format_all(in);
 	archive_read_support_filter_all(in);
-	archive_write_disk_set_options(out,
-				       ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM |
-					       ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_XATTR |
-					       ARCHIVE_EXTRACT_ACL | ARCHIVE_EXTRACT_FFLAGS |
-					       ARCHIVE_EXTRACT_SPARSE |
-					       ARCHIVE_EXTRACT_SECURE_NODOTDOT |
-					       ARCHIVE_EXTRACT_SECURE_SYMLINKS |
-					       ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS);
+	archive_write_disk_set_options(out, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM |
+						    ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_XATTR |
+						    ARCHIVE_EXTRACT_ACL | ARCHIVE_EXTRACT_FFLAGS |
+						    ARCHIVE_EXTRACT_SPARSE |
+						    ARCHIVE_EXTRACT_SECURE_NODOTDOT |
+						    ARCHIVE_EXTRACT_SECURE_SYMLINKS |
+						    ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS);
 	if (archive_read_open_fd(in, from_fd, PART) != ARCHIVE_OK)
 		return failed(in, "open the archive", e);
 	while ((r = archive_read_next_header(in, &entry)) == ARCHIVE_OK)

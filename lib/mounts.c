@@ -20,17 +20,21 @@ struct flag_word {
 };
 
 static const struct flag_word mount_flags[] = {
-	{ "ro", MS_RDONLY },	       { "nosuid", MS_NOSUID },
-	{ "nodev", MS_NODEV },	       { "noexec", MS_NOEXEC },
-	{ "noatime", MS_NOATIME },     { "nodiratime", MS_NODIRATIME },
-	{ "relatime", MS_RELATIME },   { "nosymfollow", MS_NOSYMFOLLOW },
+	{ "ro", MS_RDONLY },
+	{ "nosuid", MS_NOSUID },
+	{ "nodev", MS_NODEV },
+	{ "noexec", MS_NOEXEC },
+	{ "noatime", MS_NOATIME },
+	{ "nodiratime", MS_NODIRATIME },
+	{ "relatime", MS_RELATIME },
+	{ "nosymfollow", MS_NOSYMFOLLOW },
 	{ "rw", 0 },
 };
 
 static const struct flag_word sb_flags[] = {
-	{ "ro", MS_RDONLY },	   { "rw", 0 },
+	{ "ro", MS_RDONLY },	    { "rw", 0 },
 	{ "sync", MS_SYNCHRONOUS }, { "dirsync", MS_DIRSYNC },
-	{ "mand", MS_MANDLOCK },   { "lazytime", MS_LAZYTIME },
+	{ "mand", MS_MANDLOCK },    { "lazytime", MS_LAZYTIME },
 };
 
 /* Blanks and the like are "\040". */

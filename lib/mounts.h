@@ -11,13 +11,13 @@
 
 struct mount_line {
 	uint32_t id, parent;
-	uint32_t dev; /* major << 20 | minor */
-	const char *root; /* what of the file system is mounted */
-	const char *at;	  /* where */
-	uint32_t flags;	  /* MS_* of the mount, propagation included */
+	uint32_t dev;		 /* major << 20 | minor */
+	const char *root;	 /* what of the file system is mounted */
+	const char *at;		 /* where */
+	uint32_t flags;		 /* MS_* of the mount, propagation included */
 	uint32_t shared, master; /* peer groups, 0: none */
-	bool removed;	  /* root has been removed */
-	const char *other; /* words about the mount that are none of these flags */
+	bool removed;		 /* root has been removed */
+	const char *other;	 /* words about the mount that are none of these flags */
 	const char *type, *source;
 	uint32_t sb_flags; /* MS_* of the file system */
 	const char *options;

@@ -5,11 +5,8 @@ extern const struct ns_restore_kind pid_ns_restore_kind, uts_ns_restore_kind, ip
 	time_ns_restore_kind, mnt_ns_restore_kind;
 
 const struct ns_restore_kind *const ns_restore_kinds[] = {
-	&pid_ns_restore_kind,
-	&uts_ns_restore_kind,
-	&ipc_ns_restore_kind,
-	&time_ns_restore_kind,
-	&mnt_ns_restore_kind,
+	&pid_ns_restore_kind,  &uts_ns_restore_kind, &ipc_ns_restore_kind,
+	&time_ns_restore_kind, &mnt_ns_restore_kind,
 };
 
 const size_t ns_restore_kind_count = ARRAY_SIZE(ns_restore_kinds);

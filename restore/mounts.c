@@ -14,8 +14,8 @@
 #include "lib/namespaces.h"
 #include "restore/ns.h"
 
-#define ALL_ATTRIBUTES                                                                    \
-	(MOUNT_ATTR__ATIME | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |   \
+#define ALL_ATTRIBUTES                                                                  \
+	(MOUNT_ATTR__ATIME | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | \
 	 MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODIRATIME | MOUNT_ATTR_NOSYMFOLLOW)
 
 static int blame(const struct rmount *m, struct err *e)

@@ -11,10 +11,11 @@
 
 struct rmount {
 	MntEntry *entry;
-	struct rmount *parent;	     /* NULL: the root of all */
-	struct rmount *whole;	     /* what it is a part of, and comes from outside; NULL: nothing */
-	const struct filesystem *fs; /* it is made anew; NULL: it comes from outside, or is a part */
-	bool late;		     /* it can be made when the first process is there */
+	struct rmount *parent; /* NULL: the root of all */
+	struct rmount *whole;  /* what it is a part of, and comes from outside; NULL: nothing */
+	const struct filesystem
+		*fs; /* it is made anew; NULL: it comes from outside, or is a part */
+	bool late;   /* it can be made when the first process is there */
 	bool attached;
 	bool grouped;
 	bool shares; /* with peer; else it follows that */

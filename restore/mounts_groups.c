@@ -21,7 +21,8 @@ static int propagate(const struct rmount *m, uint64_t how, struct err *e)
 static int join(const struct rmount *m, int member, struct err *e)
 {
 	if (move_mount(member, "", m->fd, "",
-		       MOVE_MOUNT_SET_GROUP | MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		       MOVE_MOUNT_SET_GROUP | MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
+	    0)
 		return err_sys(e, "the mount '%s': put it into the group of another",
 			       m->entry->mountpoint);
 	return 0;
@@ -64,7 +65,8 @@ static bool is_ready(const struct rmounts *all, const struct rmount *m)
 static int group_one(const struct rmounts *all, struct rmount *m, struct err *e)
 {
 	const MntEntry *entry = m->entry;
-	const struct rmount *peer = entry->shared_id ? member_of(all, entry->shared_id, true) : NULL;
+	const struct rmount *peer = entry->shared_id ? member_of(all, entry->shared_id, true) :
+						       NULL;
 	const struct rmount *master =
 		has_group(all, entry->master_id) ? member_of(all, entry->master_id, true) : NULL;
 

@@ -26,7 +26,8 @@ static int read_all(struct restore *r, uint32_t id, struct err *e)
 				       img.name, entry->root, entry->mountpoint);
 		if (io_grow(&all->all, all->count, sizeof(*all->all), e) < 0)
 			return e->code;
-		all->all[all->count++] = (struct rmount){ .entry = take_mem(entry), .fd = -1, .peer = -1 };
+		all->all[all->count++] =
+			(struct rmount){ .entry = take_mem(entry), .fd = -1, .peer = -1 };
 	}
 }
 

@@ -58,7 +58,8 @@ static const char *recorded_root(struct restore *r, const MntEntry *m, struct er
 			return pool_format(&r->pool, "%s/%s",
 					   strcmp(ours[i].at, "/") == 0 ? "" : ours[i].at, below);
 	}
-	err_say(e, "the root of the tree ('%s', there '%s') is not mounted here", m->source, m->root);
+	err_say(e, "the root of the tree ('%s', there '%s') is not mounted here", m->source,
+		m->root);
 	err_hint(e, "give its directory with --root");
 	return NULL;
 }

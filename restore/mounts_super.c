@@ -63,11 +63,8 @@ static int set_flags(int fs, uint32_t flags, struct err *e)
 		uint32_t flag;
 		const char *word;
 	} words[] = {
-		{ MS_RDONLY, "ro" },
-		{ MS_SYNCHRONOUS, "sync" },
-		{ MS_DIRSYNC, "dirsync" },
-		{ MS_MANDLOCK, "mand" },
-		{ MS_LAZYTIME, "lazytime" },
+		{ MS_RDONLY, "ro" },	 { MS_SYNCHRONOUS, "sync" },  { MS_DIRSYNC, "dirsync" },
+		{ MS_MANDLOCK, "mand" }, { MS_LAZYTIME, "lazytime" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
@@ -143,11 +140,10 @@ int rsuper_get(struct restore *r, const struct rmount *m, int *ret_fd, struct er
 	if (io_grow(&all->supers, all->super_count, sizeof(*all->supers), e) < 0 ||
 	    make(m, &fd, e) < 0)
 		return e->code;
-	if (move_mount(fd, "", all->root->fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
-	    0)
+	if (move_mount(fd, "", all->root->fd, "",
+		       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return err_sys(e, "attach it for the moment");
 	*ret_fd = fd;
-	all->supers[all->super_count++] =
-		(struct rsuper){ m->entry->root_dev, take_fd(&fd) };
+	all->supers[all->super_count++] = (struct rsuper){ m->entry->root_dev, take_fd(&fd) };
 	return m->fs && m->fs->contents ? unpack(r, m, *ret_fd, e) : 0;
 }

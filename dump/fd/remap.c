@@ -74,8 +74,8 @@ static bool is_its_directory(const struct file *f, const char *dir)
  * A free name in the directory that the file was in or, if that is gone, the nearest one above it on the same
  * file system, where a hard link can be.
  */
-static const char *free_name(const struct file *f, const char *before, uint32_t id, const char *path,
-			     struct err *e)
+static const char *free_name(const struct file *f, const char *before, uint32_t id,
+			     const char *path, struct err *e)
 {
 	char dir[PATH_MAX], *slash;
 	const char *name;

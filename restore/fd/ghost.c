@@ -229,7 +229,9 @@ static int make(struct restore *r, struct making *m, uint32_t id, struct err *e)
 
 int ghost_make(struct restore *r, uint32_t id, struct rfile **files, size_t count, struct err *e)
 {
-	struct making m = { .fd = -1, .at.dir = -1, .reg = files[0]->entry->reg,
+	struct making m = { .fd = -1,
+			    .at.dir = -1,
+			    .reg = files[0]->entry->reg,
 			    .path = files[0]->entry->reg->name };
 	own_message GhostFileEntry *entry = NULL;
 	own_image img = {};
