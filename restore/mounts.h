@@ -30,12 +30,20 @@ struct rsuper {
 	int fd; /* a mount of the whole */
 };
 
+/* The master of a terminal that is mounted by itself. */
+struct rmount_pty {
+	unsigned int index;
+	int fd; /* -1: somebody has it */
+};
+
 struct rmounts {
 	struct rmount *all;
 	size_t count;
 	struct rmount *root;
 	struct rsuper *supers;
 	size_t super_count;
+	struct rmount_pty *ptys;
+	size_t pty_count;
 	int proc; /* our /proc */
 };
 
@@ -52,6 +60,9 @@ struct rmount *rmounts_find(const struct restore *r, int32_t mnt_id);
 /* O_PATH, of what lies there in this mount, whatever covers it. Links are not followed. -errno without a sentence. */
 int rmounts_open(const struct restore *r, const struct rmount *m, const char *path);
 
+/* The master of this number, if it had to be made for a mount; -1: it had not. */
+int rmounts_take_pty(const struct restore *r, unsigned int index);
+
 /* --- inside ----------------------------------------------------------------------------------- */
 
 /* restore/mounts_make.c: the mount itself, attached nowhere. In a thread that is in the namespaces of the tree. */
@@ -60,6 +71,9 @@ must_check int rmount_make(struct restore *r, struct rmount *m, struct err *e);
 must_check int rmount_fetch(struct restore *r, struct rmount *m, struct err *e);
 /* restore/mounts_super.c */
 must_check int rsuper_get(struct restore *r, const struct rmount *m, int *ret_fd, struct err *e);
+/* restore/mounts_pty.c: what this mount shows of a devpts is there from now on. */
+must_check int rmounts_hold_pty(struct restore *r, const struct rmount *m, int devpts,
+				struct err *e);
 /* restore/mounts_groups.c */
 must_check int rmounts_group(struct restore *r, struct err *e);
 

@@ -158,8 +158,11 @@ void rmounts_close(struct restore *r)
 	}
 	for (size_t i = 0; all && i < all->super_count; i++)
 		own_close(&all->supers[i].fd);
+	for (size_t i = 0; all && i < all->pty_count; i++)
+		own_close(&all->ptys[i].fd);
 	if (all) {
 		own_close(&all->proc);
+		free(all->ptys);
 		free(all->all);
 		free(all->supers);
 	}

@@ -127,7 +127,7 @@ int rmount_make(struct restore *r, struct rmount *m, struct err *e)
 	if (m->whole) {
 		base = m->whole->fd;
 		below = mounts_below(m->whole->entry->root, m->entry->root);
-	} else if (rsuper_get(r, m, &base, e) < 0) {
+	} else if (rsuper_get(r, m, &base, e) < 0 || rmounts_hold_pty(r, m, base, e) < 0) {
 		return e->code;
 	}
 	at = mounts_open(base, below, O_PATH);

@@ -355,6 +355,8 @@ static void objects_set(void)
 	master = SYS(open("/dev/pts/ptmx", O_RDWR | O_NOCTTY));
 	SYS(unlockpt(master));
 	slave = SYS(open("/dev/pts/0", O_RDWR | O_NOCTTY));
+	put("/dev/console", "");
+	SYS(mount("/dev/pts/0", "/dev/console", NULL, MS_BIND, NULL));
 	node = SYS(open("/dev/null", O_RDWR));
 	path_only = SYS(open("/dev/shm/watched", O_PATH));
 	SYS(chdir("/dev/shm"));
@@ -377,6 +379,8 @@ static void objects_see(void)
 	SAME(write(master, "hello\n", 6), 6);
 	SAME(read(slave, buf, sizeof(buf)), 6);
 	CHECK(strcmp(ptsname(master), "/dev/pts/0") == 0);
+	SAME(write(master, "more\n", 5), 5);
+	SAME(read(SYS(open("/dev/console", O_RDWR | O_NOCTTY)), buf, sizeof(buf)), 5);
 	SYS(fstat(node, &st));
 	SAME(st.st_rdev, makedev(1, 3));
 	SYS(fstat(path_only, &st));
