@@ -97,7 +97,7 @@ const struct option_entry option_table[] = {
 	{ "irmap-scan-path", 0, NEEDS("PATH"), .set = set_irmap_scan_path, .on = ON_DUMPS, IN(DUMP),
 	  .help = "look for watched files below PATH first; repeatable" },
 	{ "external", 0, NEEDS("TYPE[ID]"), .set = set_external, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
-	  .help = "file[MNT_ID:INODE], tty[RDEV:DEV] (hex), unix[INODE] or dev[MAJOR/MINOR]:NAME is not of the tree" },
+	  .help = "file[MNT_ID:INODE], tty[RDEV:DEV] (hex), unix[INODE], dev[MAJOR/MINOR]:NAME or mnt[MOUNTPOINT]:NAME is not of the tree" },
 	{ "ext-mount-map", 'M', NEEDS("KEY:VALUE"), .set = set_ext_mount_map, .on = ON_BOTH, IN(DUMP),
 	  .help = "the same as --external mnt[KEY]:VALUE; 'auto' as mnt[]" },
 	{ "enable-external-sharing", 0, FLAG(mnt_sharing), .on = ON_BOTH, IN(DUMP),

@@ -125,31 +125,38 @@ static void enter_root(void)
 	SYS(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL));
 }
 
-/* Nothing but a namespace of its own, with what was mounted outside, as a slave of it or private. */
+/* Others mount and unmount outside all the while: what is none of these goes. */
+static void unmount_others(void)
+{
+	static const char *const stay[] = { "/", "/dev", "/dev/shm", "/proc" };
+	char at[256][256];
+	FILE *f = fopen("/proc/self/mountinfo", "r");
+	int n = 0;
+
+	CHECK(f);
+	while (n < 256 && fscanf(f, "%*d %*d %*s %*s %255s %*[^\n]", at[n]) == 1)
+		n++;
+	fclose(f);
+	while (n-- > 0) {
+		size_t i = 0;
+
+		while (i < 4 && strcmp(stay[i], at[n]) != 0 &&
+		       strncmp(at[n], dir, strlen(dir)) != 0)
+			i++;
+		if (i == 4)
+			(void)umount2(at[n], MNT_DETACH);
+	}
+}
+
+/* Nothing but a namespace of its own, with what was mounted outside, as a slave of it, shared with it, or private. */
 static void leave_ours(const char *how)
 {
 	if (unshare(CLONE_NEWNS) < 0)
 		victim_skip("no mount namespace can be made");
-	/* Namespaces that others come and go with. */
-	(void)umount2("/run/netns", MNT_DETACH);
-	SYS(mount(NULL, "/", NULL, MS_REC | (strcmp(how, "private") == 0 ? MS_PRIVATE : MS_SLAVE),
-		  NULL));
-}
-
-static void outside_set(void)
-{
-	char path[300];
-
-	snprintf(path, sizeof(path), "%s/in", dir);
-	make_dir(path);
-	SYS(mount("mine", path, "tmpfs", 0, NULL));
-	SYS(chdir(path));
-	put("file", "mine");
-}
-
-static void outside_see(void)
-{
-	holds("file", "mine");
+	if (strcmp(how, "shared") != 0)
+		SYS(mount(NULL, "/", NULL,
+			  MS_REC | (strcmp(how, "private") == 0 ? MS_PRIVATE : MS_SLAVE), NULL));
+	unmount_others();
 }
 
 #endif

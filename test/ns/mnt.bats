@@ -173,6 +173,61 @@ fails_with()
 	check
 }
 
+# A namespace in which stasis runs as well, with something mounted that is shared.
+outer()
+{
+	nsenter -t "$OUTER" -m "$@"
+}
+
+outside_that_is()
+{
+	mkdir "$TEST_DIR/shared"
+	launch unshare --mount --propagation private sh -c "mount -t tmpfs outer '$TEST_DIR/shared' && mount --make-shared '$TEST_DIR/shared' && touch '$TEST_DIR/up' && exec sleep 600"
+	OUTER=$PID
+	until_true test -e "$TEST_DIR/up"
+	launch nsenter -t "$OUTER" -m "$BUILD/test/ns/mnt" outside "$1"
+	wait_ready
+	printf '#!/bin/sh\nexec nsenter -t %s -m "%s" "$@"\n' "$OUTER" "$STASIS" >"$TEST_DIR/stasis"
+	chmod +x "$TEST_DIR/stasis"
+	STASIS=$TEST_DIR/stasis
+}
+
+# asks_for SENTENCE: so says a dump without the option.
+asks_for()
+{
+	local said
+
+	said=$("$STASIS" dump -t "$PID" -D "$IMAGES" --external 'mnt[]' 2>&1) && fail "it was dumped"
+	[ "$said" = "cannot dump $PID: the mnt namespace of pid $PID: the mount '$TEST_DIR/shared' $1" ] || fail "$said"
+}
+
+# The tree sees what is mounted outside after the restore.
+follows()
+{
+	outer mkdir "$TEST_DIR/shared/late"
+	outer mount -t tmpfs late "$TEST_DIR/shared/late"
+	outer touch "$TEST_DIR/shared/late/file"
+	check
+}
+
+@test "mnt: what follows outside" {
+	outside_that_is slave
+	asks_for "follows what is mounted outside of the namespace; --enable-external-masters allows that"
+	dump --external 'mnt[]:m'
+	until_true is_gone
+	restore --external 'mnt[]:m'
+	follows
+}
+
+@test "mnt: what is shared with outside" {
+	outside_that_is shared
+	asks_for "is shared with outside of the namespace; --enable-external-sharing allows that"
+	dump --external 'mnt[]' --enable-external-sharing
+	until_true is_gone
+	restore --external 'mnt[]:s'
+	follows
+}
+
 # Whoever lives where something of this test is mounted.
 mounts()
 {
