@@ -23,7 +23,7 @@ B := build
 STASIS := stasis
 endif
 
-PACKAGES := libprotobuf-c libnl-3.0 libcap libzstd liblz4 libxxhash libbpf libnftables
+PACKAGES := libprotobuf-c libnl-3.0 libcap libzstd liblz4 libxxhash libbpf libnftables libarchive
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
 

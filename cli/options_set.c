@@ -376,15 +376,18 @@ int set_external(struct options *opt, const char *value, struct err *e)
 	if (strncmp(value, "dev[", 4) == 0 && !(value[id + 1] && value[id + 2]))
 		return err_say(e, "'%s' has not the form dev[MAJOR/MINOR]:NAME or dev[NAME]:PATH",
 			       value);
+	if (strncmp(value, "mnt[", 4) == 0)
+		return set_external_mount(opt, value, e);
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
 		if (strncmp(value, types[i], strlen(types[i])) == 0)
 			return check_external_net(value, e) < 0 ?
 				       e->code :
 				       list_add(&opt->external, value, e);
-	return err_code(e, ENOTSUP,
-			"option '--external %s' is not supported yet: external resources can be of "
-			"the types 'file', 'tty', 'unix', 'dev', 'net', 'veth' and 'macvlan'",
-			value);
+	return err_code(
+		e, ENOTSUP,
+		"option '--external %s' is not supported yet: external resources can be of "
+		"the types 'file', 'tty', 'unix', 'dev', 'mnt', 'net', 'veth' and 'macvlan'",
+		value);
 }
 
 /* The old way to say --external unix[INODE], and for all datagram sockets at once. */

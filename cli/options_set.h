@@ -31,6 +31,10 @@ int set_status_fd(struct options *opt, const char *value, struct err *e);
 int set_inherit_fd(struct options *opt, const char *value, struct err *e);
 int set_irmap_scan_path(struct options *opt, const char *value, struct err *e);
 int set_tcp_rebind(struct options *opt, const char *value, struct err *e);
+int set_external_mount(struct options *opt, const char *value, struct err *e);
+int set_ext_mount_map(struct options *opt, const char *value, struct err *e);
+int set_skip_mnt(struct options *opt, const char *value, struct err *e);
+int set_enable_fs(struct options *opt, const char *value, struct err *e);
 int set_external(struct options *opt, const char *value, struct err *e);
 /* cli/options_net.c; check_external_net: of the types 'net', 'veth' and 'macvlan'. */
 int set_empty_ns(struct options *opt, const char *value, struct err *e);

@@ -25,7 +25,7 @@
 #define NO_PAGE_SERVER "there is no page server"
 #define NO_TLS "there is no page server, and so no TLS"
 #define NO_LAZY "there is no page server; restore --lazy does it alone"
-#define NO_MOUNTS "mount namespaces cannot be dumped"
+#define NO_LABELS "security labels cannot be changed"
 
 const struct option_entry option_table[] = {
 	/* What stands in a line belongs together. */
@@ -96,7 +96,17 @@ const struct option_entry option_table[] = {
 	{ "irmap-scan-path", 0, NEEDS("PATH"), .set = set_irmap_scan_path, .on = ON_DUMPS, IN(DUMP),
 	  .help = "look for watched files below PATH first; repeatable" },
 	{ "external", 0, NEEDS("TYPE[ID]"), .set = set_external, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
-	  .help = "file[MNT_ID:INODE], tty[RDEV:DEV] (hex), unix[INODE], dev[MAJOR/MINOR]:NAME or net[INODE]:NAME is not of the tree" },
+	  .help = "file[MNT_ID:INODE], tty[RDEV:DEV] (hex), unix[INODE], dev[MAJOR/MINOR]:NAME, net[INODE]:NAME or mnt[MOUNTPOINT]:NAME is not of the tree" },
+	{ "ext-mount-map", 'M', NEEDS("KEY:VALUE"), .set = set_ext_mount_map, .on = ON_BOTH, IN(DUMP),
+	  .help = "the same as --external mnt[KEY]:VALUE; 'auto' as mnt[]" },
+	{ "enable-external-sharing", 0, FLAG(mnt_sharing), .on = ON_BOTH, IN(DUMP),
+	  .help = "mounts of --external mnt[] may be shared with outside" },
+	{ "enable-external-masters", 0, FLAG(mnt_masters), .on = ON_BOTH, IN(DUMP),
+	  .help = "mounts of --external mnt[] may follow what is mounted outside" },
+	{ "skip-mnt", 0, NEEDS("PATH"), .set = set_skip_mnt, .on = ON_DUMP, IN(DUMP),
+	  .help = "leave out the mount at this path, and those below" },
+	{ "enable-fs", 0, NEEDS("NAMES"), .set = set_enable_fs, .on = ON_BOTH, IN(DUMP),
+	  .help = "mount these file systems anew, by their names and options" },
 	{ "ext-unix-sk", 'x', MAY_HAVE("INODE,..."), .set = set_ext_unix_sk, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
 	  .help = "sockets may have peers outside: all datagram ones, or those given" },
 	{ "tcp-established", 0, NO, FLAG(tcp_established), .on = ON_BOTH | ON_PROTECT, IN(DUMP),
@@ -220,14 +230,9 @@ const struct option_entry option_table[] = {
 	{ "unprivileged", 0, NO, .missing = "stasis has to be started by root" },
 	{ "deprecated", 0, NO, .missing = "image layouts that CRIU has given up cannot be read" },
 	{ "allow-uprobes", 0, NO, .missing = "processes under uprobes cannot be dumped" },
-	{ "mntns-compat-mode", 0, NO, .missing = NO_MOUNTS },
-	{ "ext-mount-map", 'M', NEEDS("KEY:VALUE"), .missing = NO_MOUNTS },
-	{ "enable-external-sharing", 0, .missing = NO_MOUNTS },
-	{ "enable-external-masters", 0, .missing = NO_MOUNTS },
-	{ "skip-mnt", 0, NEEDS("PATH"), .missing = NO_MOUNTS },
-	{ "enable-fs", 0, NEEDS("NAMES"), .missing = NO_MOUNTS },
-	{ "lsm-mount-context", 0, NEEDS("CONTEXT"), .missing = NO_MOUNTS },
-	{ "lsm-profile", 0, NEEDS("TYPE:NAME"), .missing = "security labels cannot be changed" },
+	{ "mntns-compat-mode", 0, NO, .missing = "there is one way to make mounts, which older kernels have, too" },
+	{ "lsm-mount-context", 0, NEEDS("CONTEXT"), .missing = NO_LABELS },
+	{ "lsm-profile", 0, NEEDS("TYPE:NAME"), .missing = NO_LABELS },
 	{ "ms", 0, .set = set_removed },
 	/* clang-format on */
 };

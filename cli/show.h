@@ -29,5 +29,7 @@ must_check int show_extra(struct json *j, struct image *i, const ProtobufCMessag
 			  struct err *e);
 
 must_check int show_tree(int dir_fd, FILE *out, struct err *e);
+/* The mounts of all namespaces that were saved. */
+must_check int show_mounts(int dir_fd, FILE *out, struct err *e);
 
 #endif

@@ -398,5 +398,5 @@ int show_tree(int dir_fd, FILE *out, struct err *e)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return show_mounts(dir_fd, out, e);
 }

@@ -253,7 +253,8 @@ static int step_images(void *job, struct err *e)
 	for (size_t i = 0; i < d->task_count; i++)
 		if (background_add(d->background, core_save_rest, d->tasks[i], e) < 0)
 			return e->code;
-	if (files_save(d, e) < 0 || ask_finish(d, e) < 0 || core_save_tree(d, e) < 0)
+	if (files_save(d, e) < 0 || ask_finish(d, e) < 0 || core_save_tree(d, e) < 0 ||
+	    ns_save_last(d, e) < 0)
 		return e->code;
 	return background_finish(take_background(d), e);
 }

@@ -40,6 +40,7 @@ struct network;
 struct cgroups;
 struct freezer;
 struct dump_namespaces;
+struct dump_mounts;
 struct sysv;
 
 /* Values of task_core_entry.task_state. */
@@ -101,6 +102,7 @@ struct dump {
 	struct SeccompEntry *seccomp;	 /* dump/task/seccomp.c */
 	struct machine *machine;	 /* dump/machine.h */
 	struct dump_namespaces *ns;	 /* dump/ns.h */
+	struct dump_mounts *mounts;	 /* dump/mounts.h; NULL: those of ours */
 	struct id_counters ids;		 /* last used numbers; 1 is the dumper's own */
 	char *name;			 /* of this set of images: dump_criu_run_id */
 	struct manifest manifest;	 /* page maps and pages files as they are completed */

@@ -18,6 +18,7 @@
 
 #include "dump/files.h"
 #include "dump/files_table.h"
+#include "dump/mounts.h"
 #include "dump/ns.h"
 #include "lib/io.h"
 
@@ -423,7 +424,7 @@ int files_add_link(struct task *t, const char *link, uint32_t *ret_id, struct er
 	}
 	f.fd = fd;
 	f.flags = O_PATH;
-	f.mnt_id = -1;
+	f.mnt_id = t->dump->mounts ? (int)mounts_id_of(fd) : -1;
 	if (look(&f, e) < 0)
 		return files_blame(&f, e);
 	f.flags = 0; /* what the images have for files without a descriptor */

@@ -16,6 +16,7 @@
 
 #include "dump/files.h"
 #include "dump/files_table.h"
+#include "dump/mounts.h"
 #include "dump/ns.h"
 #include "dump/watch.h"
 #include "lib/buildid.h"
@@ -26,12 +27,9 @@
 #define SECRETMEM_MAGIC 0x5345434d
 #endif
 
-static bool leads_to(const char *path, const struct stat *st)
+static bool leads_to(const struct file *f, const char *path)
 {
-	struct stat there;
-
-	return fstatat(AT_FDCWD, path, &there, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 &&
-	       there.st_dev == st->st_dev && there.st_ino == st->st_ino;
+	return dmounts_leads(f->dump, f->mnt_id, path, &f->st);
 }
 
 /* The text without " (deleted)", NULL when it does not end so. */
@@ -183,6 +181,16 @@ static bool is_of_proc(const char *name)
  * sem_open(3) makes a semaphore under a name of its own, "sem." and six letters, gives it the right one by link(2), and removes
  * the first, by which the kernel knows the mapping of its maker for ever.
  */
+static DIR *open_folder(const struct file *f, const char *path)
+{
+	struct dmount *m = dmounts_find(f->dump, f->mnt_id);
+	own_fd fd = m ? dmounts_open(f->dump, m, path) : -1;
+	char link[32];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	return opendir(m ? link : path);
+}
+
 static const char *name_of_semaphore(const struct file *f, const char *removed)
 {
 	const char *slash = strrchr(removed, '/');
@@ -192,14 +200,14 @@ static const char *name_of_semaphore(const struct file *f, const char *removed)
 	if (!slash || strncmp(slash, "/sem.", 5) != 0 || strlen(slash) != strlen("/sem.XXXXXX"))
 		return NULL;
 	folder[slash - removed] = 0;
-	own_dir dir = opendir(folder);
+	own_dir dir = open_folder(f, folder);
 	while (dir && (entry = readdir(dir))) {
 		const char *name;
 
 		if (strncmp(entry->d_name, "sem.", 4) != 0 || entry->d_ino != f->st.st_ino)
 			continue;
 		name = pool_format(&f->dump->pool, "%s/%s", folder, entry->d_name);
-		if (leads_to(name, &f->st))
+		if (leads_to(f, name))
 			return name;
 	}
 	return NULL;
@@ -215,14 +223,14 @@ static int find_name(struct file *f, RegFileEntry *reg, struct err *e)
 			 f->link);
 		return err_hint(e, "let the program close it before the dump");
 	}
-	if (leads_to(f->link, &f->st))
+	if (leads_to(f, f->link))
 		return keep_start(f, f->link, e);
 	if (is_external(f, reg))
 		return 0;
 	base = without_suffix(f);
 	if (base) {
 		reg->name = (char *)base;
-		if (leads_to(base, &f->st)) /* removed, and linked again */
+		if (leads_to(f, base)) /* removed, and linked again */
 			return 0;
 		other = f->st.st_nlink ? name_of_semaphore(f, base) : NULL;
 		if (other) {
@@ -230,7 +238,8 @@ static int find_name(struct file *f, RegFileEntry *reg, struct err *e)
 			return 0;
 		}
 	}
-	if (is_device(&f->st) && f->dump->opt->evasive_devices) {
+	if (is_device(&f->st) && f->dump->opt->evasive_devices &&
+	    !dmounts_find(f->dump, f->mnt_id)) {
 		other = other_node(f);
 		if (other) {
 			reg->name = (char *)other;
@@ -278,21 +287,39 @@ static bool is_known(const struct file *f)
 	return k->entry && k->st.st_dev == f->st.st_dev && k->st.st_ino == f->st.st_ino &&
 	       k->st.st_ctim.tv_sec == f->st.st_ctim.tv_sec &&
 	       k->st.st_ctim.tv_nsec == f->st.st_ctim.tv_nsec && k->st.st_size == f->st.st_size &&
-	       k->num_known == (f->num >= 0) && strcmp(k->link, f->link) == 0;
+	       k->mnt_id == f->mnt_id && k->num_known == (f->num >= 0) &&
+	       strcmp(k->link, f->link) == 0;
 }
 
 /* Only what is found by the very path that the kernel tells; in /proc that is not all there is to it. */
 static void note_known(const struct file *f, const RegFileEntry *reg)
 {
 	if (reg->name == f->link && !reg->ext && strncmp(reg->name, "/proc/", 6) != 0)
-		*known_path(f) = (struct known_path){
-			.st = f->st, .link = f->link, .num_known = f->num >= 0, .entry = reg
-		};
+		*known_path(f) = (struct known_path){ .st = f->st,
+						      .mnt_id = f->mnt_id,
+						      .link = f->link,
+						      .num_known = f->num >= 0,
+						      .entry = reg };
 }
 
 static bool has_build_id(const struct file *f)
 {
 	return f->dump->opt->file_validation == FILE_VALIDATION_BUILDID && f->st.st_size;
+}
+
+/* A file of another mount namespace than the tree's has no number of a mount: it is opened outside, where it was found. */
+static int note_mount(const struct file *f, RegFileEntry *reg, struct err *e)
+{
+	const struct dmount *m = dmounts_find(f->dump, f->mnt_id);
+
+	if (!f->dump->mounts)
+		return 0;
+	reg->has_mnt_id = m != NULL;
+	reg->mnt_id = m ? (int32_t)m->line.id : -1;
+	if (m && m->skipped)
+		return err_say(e, "'%s' is in the mount '%s', which --skip-mnt leaves out",
+			       reg->name, m->line.at);
+	return 0;
 }
 
 int files_path_entry(struct file *f, uint32_t id, RegFileEntry **ret, struct err *e)
@@ -312,6 +339,8 @@ int files_path_entry(struct file *f, uint32_t id, RegFileEntry **ret, struct err
 	*ret = reg;
 	if (reg->ext)
 		return 0;
+	if (note_mount(f, reg, e) < 0)
+		return e->code;
 	reg->has_mode = 1;
 	reg->mode = f->st.st_mode;
 	if (!S_ISREG(f->st.st_mode) || grows_by_itself(f))
@@ -351,7 +380,7 @@ int files_add_named(struct file *f, const char *name, uint32_t *ret_id, struct e
 	reg->name = (char *)name;
 	reg->has_mode = 1;
 	reg->mode = f->st.st_mode;
-	return add_node(f, reg, e);
+	return note_mount(f, reg, e) < 0 ? e->code : add_node(f, reg, e);
 }
 
 int files_add_node(struct file *f, uint32_t *ret_id, struct err *e)

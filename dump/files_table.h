@@ -17,6 +17,7 @@ enum { KNOWN_PATHS = 64 };
 /* A path that leads to its file, and what was found out about that; dump/files_path.c. */
 struct known_path {
 	struct stat st;
+	int mnt_id;
 	const char *link;
 	bool num_known; /* it was a descriptor */
 	const RegFileEntry *entry;

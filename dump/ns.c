@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dump/mounts.h"
 #include "lib/proc.h"
 
 static const struct ns_kind *kind_of(enum ns kind)
@@ -61,6 +62,7 @@ void ns_close(struct dump *d)
 	for (int i = 0; d->ns && i < NS_COUNT; i++)
 		own_close(&d->ns->fd[i]);
 	d->ns = NULL;
+	dmounts_close(d);
 }
 
 /* 0: the namespace is ours. */
@@ -159,13 +161,14 @@ int ns_number(struct task *t, struct err *e)
 	return check_children(t, NS_PID, e) < 0 ? e->code : check_children(t, NS_TIME, e);
 }
 
-static int save(struct dump *d, const struct ns_kind *k, struct err *e)
+static int save(struct dump *d, const struct ns_kind *k, bool last, struct err *e)
 {
+	int (*run)(struct dump * d, uint32_t id, struct err * e) = last ? k->save_last : k->save;
 	bool own = ns_is_own(d, k->kind);
 
-	if (!k->save || (!own && !k->ours_too))
+	if (!run || (!own && !k->ours_too))
 		return 0;
-	if (k->save(d, own ? d->ns->id[k->kind] : 0, e) < 0)
+	if (run(d, own ? d->ns->id[k->kind] : 0, e) < 0)
 		return err_on(e, "the %s namespace of pid %d", namespace_kinds[k->kind].name,
 			      d->tasks[0]->pid);
 	return 0;
@@ -174,7 +177,15 @@ static int save(struct dump *d, const struct ns_kind *k, struct err *e)
 int ns_save(struct dump *d, struct err *e)
 {
 	for (size_t i = 0; i < ns_kind_count; i++)
-		if (save(d, ns_kinds[i], e) < 0)
+		if (save(d, ns_kinds[i], false, e) < 0)
+			return e->code;
+	return 0;
+}
+
+int ns_save_last(struct dump *d, struct err *e)
+{
+	for (size_t i = 0; i < ns_kind_count; i++)
+		if (save(d, ns_kinds[i], true, e) < 0)
 			return e->code;
 	return 0;
 }

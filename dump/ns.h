@@ -23,6 +23,8 @@ struct ns_kind {
 	int (*check)(struct dump *d, struct err *e);
 	/* Writes the images, id in their names, while the tree stands still. May be NULL. */
 	int (*save)(struct dump *d, uint32_t id, struct err *e);
+	/* The same when all that is about tasks and files has been written. May be NULL. */
+	int (*save_last)(struct dump *d, uint32_t id, struct err *e);
 };
 
 extern const struct ns_kind *const ns_kinds[];
@@ -33,6 +35,7 @@ must_check int ns_read(struct dump *d, struct err *e);
 /* Puts the numbers into the ids of a task, and refuses one that lives elsewhere than the root. */
 must_check int ns_number(struct task *t, struct err *e);
 must_check int ns_save(struct dump *d, struct err *e);
+must_check int ns_save_last(struct dump *d, struct err *e);
 void ns_close(struct dump *d);
 /* dump/ns/pid.c: the numbers of tasks and threads as they see them, from outside of their pid namespace. */
 must_check int ns_read_pids(struct dump *d, struct err *e);

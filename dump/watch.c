@@ -17,6 +17,7 @@
 #include <sys/sysmacros.h>
 
 #include "dump/files_table.h"
+#include "dump/mounts.h"
 #include "images/image.h"
 #include "lib/handles.h"
 #include "lib/io.h"
@@ -216,6 +217,20 @@ static bool take_path(struct watched *w, int fd, const struct stat *st, int mnt_
 	return true;
 }
 
+/* A tree with mounts of its own finds it in one of these. */
+static bool in_its_mounts(struct watched *w, const struct handle *h, struct stat *ret)
+{
+	const char *path;
+	size_t at = 0;
+
+	if (!dmounts_by_handle(w->by->dump, h, &at, ret, &path))
+		return false;
+	w->handle->path = (char *)path;
+	w->handle->has_mnt_id = 1;
+	w->handle->mnt_id = w->by->dump->mounts->all[at - 1].line.id;
+	return true;
+}
+
 /* *ret: what it is, as somebody else would find it; all zeros when no handle leads to it. */
 static int by_handle(struct watches *all, struct watched *w, struct stat *ret)
 {
@@ -227,6 +242,7 @@ static int by_handle(struct watches *all, struct watched *w, struct stat *ret)
 	int fd;
 
 	*ret = (struct stat){ 0 };
+	w->found = in_its_mounts(w, &h, ret);
 	while (!w->found && handles_open(all->handles, &h, &at, &fd) == 0) {
 		struct stat st;
 
@@ -315,6 +331,22 @@ static bool can_be_seen(const struct handle_mount *m)
 	       (int)st.stx_mnt_id == m->id;
 }
 
+/* The same among the mounts of the tree's own: of this number, or of this device. NULL: there is none that is not covered. */
+static const char *of_the_tree(struct dump *d, uint32_t id, uint32_t dev)
+{
+	for (size_t i = 0; i < d->mounts->count; i++) {
+		const struct mount_line *l = &d->mounts->all[i].line;
+		own_fd fd = -1;
+
+		if (l->id != id && l->dev != dev)
+			continue;
+		fd = dmounts_walk(d, l->at, O_PATH);
+		if (fd >= 0 && mounts_id_of(fd) == l->id)
+			return l->at;
+	}
+	return NULL;
+}
+
 int watch_mount(struct dump *d, int id, const char **ret, struct err *e)
 {
 	const struct handle_mount *m;
@@ -322,8 +354,8 @@ int watch_mount(struct dump *d, int id, const char **ret, struct err *e)
 
 	if (get(d, &all, e) < 0)
 		return e->code;
-	*ret = NULL;
-	for (size_t i = 0; (m = handles_mount(all->handles, i)); i++)
+	*ret = d->mounts ? of_the_tree(d, id, 0) : NULL;
+	for (size_t i = 0; !d->mounts && (m = handles_mount(all->handles, i)); i++)
 		if (m->id == id && can_be_seen(m))
 			*ret = pool_text(&d->pool, m->at);
 	return 0;
@@ -336,8 +368,8 @@ int watch_filesystem(struct dump *d, uint32_t dev, const char **ret, struct err 
 
 	if (get(d, &all, e) < 0)
 		return e->code;
-	*ret = NULL;
-	for (size_t i = 0; !*ret && (m = handles_mount(all->handles, i)); i++)
+	*ret = d->mounts ? of_the_tree(d, 0, dev) : NULL;
+	for (size_t i = 0; !d->mounts && !*ret && (m = handles_mount(all->handles, i)); i++)
 		if (m->dev == dev && can_be_seen(m))
 			*ret = pool_text(&d->pool, m->at);
 	return 0;

@@ -14,6 +14,7 @@
 #include <sys/vfs.h>
 
 #include "dump/files_table.h"
+#include "dump/mounts.h"
 #include "dump/watch.h"
 #include "lib/io.h"
 
@@ -137,7 +138,7 @@ static bool is_endless(int fd)
 
 static void scan_from(struct scan *s, const char *path)
 {
-	own_fd fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME);
+	own_fd fd = dmounts_walk(s->d, path, O_RDONLY | O_DIRECTORY | O_NOATIME);
 	struct stat st;
 
 	if (!s->left || fd < 0 || fstat(fd, &st) < 0 || is_endless(fd))

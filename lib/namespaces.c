@@ -45,8 +45,11 @@ struct visit {
 	int result;
 };
 
+/* Mount namespaces are entered by whoever shares its directories with nobody. */
 static int enter_and_run(const struct visit *v)
 {
+	if (unshare(CLONE_FS) < 0)
+		return err_sys(v->e, "unshare the current directory");
 	for (size_t i = 0; i < v->count; i++)
 		if (setns(v->fds[i], 0) < 0)
 			return err_sys(v->e, "enter a namespace");

@@ -25,7 +25,7 @@ ino_t namespace_of(int proc_fd, const char *name);
 
 /*
  * Runs a function in other namespaces than ours, in our memory and with our descriptors: a thread does it, since each thread has
- * its own. Nothing of ours moves. fds: what to enter, those of pid, mount, time and user namespaces excepted.
+ * its own. Nothing of ours moves. fds: what to enter, those of pid, time and user namespaces excepted.
  */
 must_check int namespace_run(const int *fds, size_t count, int (*run)(void *arg, struct err *e),
 			     void *arg, struct err *e);

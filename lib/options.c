@@ -69,6 +69,8 @@ void options_free(struct options *opt)
 	free(opt->exec_cmd);
 	free(opt->join_net);
 	list_free(&opt->external);
+	list_free(&opt->skip_mnts);
+	list_free(&opt->enable_fs);
 	list_free(&opt->irmap_scan_paths);
 	list_free(&opt->action_scripts);
 	list_free(&opt->cgroup_controllers);

@@ -178,6 +178,11 @@ struct options {
 
 	bool empty_net;	/* --empty-ns net: what is in the network namespace is left to others */
 	char *join_net; /* a file: the network namespace that the tree is to live in; NULL: not given */
+	bool mnt_auto;	  /* --external mnt[]: all mounts that come from outside */
+	bool mnt_sharing; /* they may be shared with outside, */
+	bool mnt_masters; /* and follow what is mounted there */
+	struct string_list skip_mnts, enable_fs;
+
 	struct string_list external; /* TYPE[ID] or TYPE[ID]:VALUE, as typed */
 	bool ext_unix_sk;	     /* datagram sockets may have peers outside of the tree */
 	bool force_irmap;	     /* watched files without a known path are looked for */

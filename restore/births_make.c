@@ -236,15 +236,27 @@ void births_choose_heirs(struct restore *r)
 	}
 }
 
-int births_make(struct restore *r, struct err *e)
+int births_first(struct restore *r, struct err *e)
 {
 	if (!r->opt->dry_run && !rns_is_own(r, NS_PID) && check_pids(r, e) < 0)
 		return e->code;
 	births_choose_heirs(r);
+	return spawn_root(r->tasks[0], e);
+}
+
+static int make_below(struct rtask *t, struct err *e)
+{
+	if ((t != t->restore->tasks[0] && spawn_root(t, e) < 0) || rcgroups_attach(t, e) < 0)
+		return e->code;
+	return make_children(t, e);
+}
+
+int births_make(struct restore *r, struct err *e)
+{
+	if (!rns_is_own(r, NS_MNT) && births_first(r, e) < 0)
+		return e->code;
 	for (size_t i = 0; i < r->task_count; i++)
-		if (!r->tasks[i]->creator &&
-		    (spawn_root(r->tasks[i], e) < 0 || rcgroups_attach(r->tasks[i], e) < 0 ||
-		     make_children(r->tasks[i], e) < 0))
+		if (!r->tasks[i]->creator && make_below(r->tasks[i], e) < 0)
 			return e->code;
 	if (join_groups(r, true, e) < 0)
 		return e->code;

@@ -16,6 +16,7 @@
 #include "lib/io.h"
 #include "restore/files_table.h"
 #include "restore/load.h"
+#include "restore/mounts.h"
 
 /* Entries for one number; for the rest of a task. */
 enum { PLACE_ROOM = 3, FS_ROOM = 7, ASYNC_ROOM = 1 };
@@ -104,7 +105,11 @@ int rfiles_make(struct restore *r, struct err *e)
 	if (check_sharers(r, e) < 0)
 		return e->code;
 	io_allow_descriptors();
-	if (r->opt->root) {
+	if (r->mounts) {
+		r->files->root = fcntl(r->mounts->root->fd, F_DUPFD_CLOEXEC, 0);
+		if (r->files->root < 0)
+			return err_sys(e, "the root of the mount namespace");
+	} else if (r->opt->root) {
 		r->files->root = open(r->opt->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (r->files->root < 0)
 			return err_sys(e, "open the root directory '%s'", r->opt->root);

@@ -12,6 +12,7 @@
 
 #include "lib/buildid.h"
 #include "restore/files_table.h"
+#include "restore/mounts.h"
 
 /* The kernel's: the library's O_LARGEFILE is 0. */
 #define KERNEL_O_TMPFILE 020000000
@@ -182,6 +183,23 @@ static int open_stand_in(const RegFileEntry *reg, int path_fd, int flags, int *r
 	return 0;
 }
 
+/* In the mount that it was in; without one: where the tree was not, so it is opened where we are. */
+static int open_named(const struct restore *r, const RegFileEntry *reg, int flags)
+{
+	const struct rmount *m = rmounts_find(r, reg->mnt_id);
+	struct err ignored = { 0 };
+	int again = -1;
+
+	if (!r->mounts)
+		return rfiles_path_open(r, reg->name, flags);
+	if (!m)
+		return (again = open(reg->name, flags | O_CLOEXEC)) < 0 ? -errno : again;
+	own_fd fd = rmounts_open(r, m, reg->name);
+	if (fd < 0 || (flags & (O_PATH | O_NOFOLLOW)) == (O_PATH | O_NOFOLLOW))
+		return take_fd(&fd);
+	return rfiles_reopen(fd, flags, &again, &ignored) < 0 ? ignored.code : again;
+}
+
 /*
  * Opening it does something if it is another sort of file by now: a named pipe waits, a device may wake up. So it is
  * looked at first.
@@ -193,7 +211,7 @@ static int check_sort(const struct restore *r, const RegFileEntry *reg, int flag
 
 	if (flags & O_PATH)
 		return 0;
-	fd = rfiles_path_open(r, reg->name, O_PATH | (flags & O_NOFOLLOW));
+	fd = open_named(r, reg, O_PATH | (flags & O_NOFOLLOW));
 	/* What cannot even be looked at cannot be opened either, and that is said then. */
 	return fd >= 0 && fstat(fd, &st) == 0 ? check_mode(r, reg, st.st_mode, e) : 0;
 }
@@ -215,7 +233,7 @@ int rfiles_open_path(struct restore *r, const RegFileEntry *reg, int flags, int 
 		return open_stand_in(reg, f->path_fd, flags, ret_fd, e);
 	if (check_sort(r, reg, flags, e) < 0)
 		return e->code;
-	fd = rfiles_path_open(r, reg->name, flags | O_NOCTTY);
+	fd = open_named(r, reg, flags | O_NOCTTY);
 	if (fd < 0) {
 		err_res(e, fd, "open '%s'", reg->name);
 		if (e->code == -EMFILE)

@@ -16,7 +16,7 @@ struct place {
 	bool linked; /* something lies there for the moment */
 };
 
-must_check int place_find(const struct restore *r, const char *path, struct place *ret,
+must_check int place_find(const struct restore *r, const RegFileEntry *reg, struct place *ret,
 			  struct err *e);
 /* Removes what lies there, and the directories. */
 void place_leave(struct place *at);

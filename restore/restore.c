@@ -22,6 +22,7 @@
 #include "restore/lazy.h"
 #include "restore/load.h"
 #include "restore/memory.h"
+#include "restore/mounts.h"
 #include "restore/network.h"
 #include "restore/ns.h"
 #include "restore/run.h"
@@ -89,7 +90,25 @@ static int step_arena(void *job, struct err *e)
 
 static int step_namespaces(void *job, struct err *e)
 {
-	return rns_make(job, e);
+	return rns_make(job, e) < 0 ? e->code : rmounts_make(job, e);
+}
+
+static void undo_tree(void *job)
+{
+	run_kill_all(job);
+}
+
+/* What is found by its path is found in the mounts, and some of them need somebody in the pid namespace. */
+static int step_first(void *job, struct err *e)
+{
+	struct restore *r = job;
+
+	return rns_is_own(r, NS_MNT) ? births_first(r, e) : 0;
+}
+
+static int step_mounts(void *job, struct err *e)
+{
+	return rmounts_finish(job, e);
 }
 
 static int make(void *job, struct err *e)
@@ -136,11 +155,6 @@ static int step_tree(void *job, struct err *e)
 	r->opt->restore_stats->forking_time = io_now_us() - start;
 	r->opt->restore_stats->root_pid = root_pid(r);
 	return res;
-}
-
-static void undo_tree(void *job)
-{
-	run_kill_all(job);
 }
 
 static int step_memory(void *job, struct err *e)
@@ -352,6 +366,8 @@ static const struct step steps[] = {
 	{ .name = "pre-restore scripts", .run = step_pre_scripts },
 	{ .name = "arena", .run = step_arena },
 	{ .name = "namespaces", .run = step_namespaces },
+	{ .name = "first", .run = step_first, .undo = undo_tree },
+	{ .name = "mounts", .run = step_mounts },
 	{ .name = "make", .run = step_make, .undo = undo_make, .always = 1 },
 	{ .name = "cgroups", .run = step_cgroups, .undo = undo_cgroups },
 	{ .name = "tree", .run = step_tree, .undo = undo_tree },

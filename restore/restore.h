@@ -33,6 +33,7 @@ struct rsysv_ipc;
 struct rtracks;
 struct rcgroups;
 struct rnamespaces;
+struct rmounts;
 
 struct rthread {
 	int tid; /* as in the images, and in the tree */
@@ -108,6 +109,7 @@ struct restore {
 	struct rsysv *sysv;		  /* restore/mm/sysv.h */
 	struct rsysv_ipc *sysv_ipc;	  /* restore/sysv.h; NULL: nothing */
 	struct rnamespaces *ns;		  /* restore/ns.h */
+	struct rmounts *mounts;		  /* restore/mounts.h; NULL: those of ours */
 	struct runs *runs;		  /* restore/run.h */
 	struct fetched *fetched;	  /* restore/memory_fetch.c */
 	struct intact *intact;		  /* restore/intact.c */

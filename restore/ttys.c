@@ -17,6 +17,7 @@
 
 #include "lib/client.h"
 #include "lib/pty.h"
+#include "restore/mounts.h"
 
 enum { WORDS_WITH_CCS = 5, HELD_MAX = 1024 };
 
@@ -43,9 +44,13 @@ const TtyInfoEntry *rttys_info(const struct restore *r, uint32_t id)
 int rttys_open_master(const struct restore *r, const char *name, unsigned int index, int *ret_fd,
 		      struct err *e)
 {
-	int held[HELD_MAX], count = 0, fd = -1, res = 0;
+	int held[HELD_MAX], count = 0, fd = rmounts_take_pty(r, index), res = 0;
 	unsigned int got = 0;
 
+	if (fd >= 0) {
+		*ret_fd = fd;
+		return 0;
+	}
 	for (;;) {
 		fd = rfiles_path_open(r, name, O_RDWR | O_NOCTTY);
 		if (fd < 0) {

@@ -1,4 +1,5 @@
 /* See watch.h. The path comes first, as it does with files; the handle is for what had no path that anybody knew. */
+#include "restore/mounts.h"
 #include "restore/watch.h"
 
 #include <errno.h>
@@ -63,7 +64,9 @@ int rwatch_open(struct restore *r, const struct watch_place *w, int *ret_fd, str
 	for (size_t i = 0; x && i < x->n_by_file; i++)
 		if (x->by_file[i]->wd == w->number)
 			return open_file(r, x->by_file[i]->file, ret_fd, e);
-	if (path)
+	if (path && w->handle->has_mnt_id && rmounts_find(r, (int32_t)w->handle->mnt_id))
+		fd = rmounts_open(r, rmounts_find(r, (int32_t)w->handle->mnt_id), path);
+	else if (path)
 		fd = rfiles_path_open(r, path, O_PATH | O_NOFOLLOW);
 	if (fd >= 0) {
 		*ret_fd = fd;

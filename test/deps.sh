@@ -7,7 +7,7 @@ set -eu
 
 packages=(
 	gcc make libc6-dev pkg-config protobuf-c-compiler libprotobuf-c-dev libnl-3-dev libcap-dev libzstd-dev liblz4-dev libxxhash-dev libbpf-dev
-	libnftables-dev
+	libnftables-dev libarchive-dev
 	bats procps util-linux python3 perl sqlite3 xz-utils iproute2 nftables
 )
 case ${1:-} in

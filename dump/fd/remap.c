@@ -11,11 +11,12 @@
 
 #include "dump/files_table.h"
 #include "dump/guard.h"
+#include "dump/mounts.h"
 #include "images/image.h"
 
 struct remap {
 	RemapFilePathEntry entry;
-	const char *link; /* to be made, NULL: none */
+	const char *link; /* to be made, as we find it; NULL: none */
 	const char *from; /* what it is made of, a link of /proc */
 	struct remap *next;
 };
@@ -40,25 +41,59 @@ void remap_note(struct files *files, uint32_t id, uint32_t remap_id, RemapType t
 }
 
 /*
+ * How we find paths of the tree: with mounts of its own, by the root of its first process, which is alive as long as a link may have
+ * to be removed again.
+ */
+static const char *prefix(const struct file *f, struct err *e)
+{
+	struct dump *d = f->dump;
+	char root[4] = "";
+
+	if (!dmounts_find(d, (uint32_t)f->mnt_id))
+		return "";
+	if (readlinkat(d->tasks[0]->proc_fd, "root", root, sizeof(root)) == 1 && root[0] == '/')
+		return pool_format(&d->pool, "/proc/%d/root", d->tasks[0]->pid);
+	err_code(e, ENOTSUP,
+		 "pid %d has another root directory than its mount namespace, so that no link can "
+		 "be made in there",
+		 d->tasks[0]->pid);
+	return NULL;
+}
+
+/* A link is made within one mount. */
+static bool is_its_directory(const struct file *f, const char *dir)
+{
+	own_fd fd = open(*dir ? dir : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == f->st.st_dev &&
+	       (!dmounts_find(f->dump, (uint32_t)f->mnt_id) || (int)mounts_id_of(fd) == f->mnt_id);
+}
+
+/*
  * A free name in the directory that the file was in or, if that is gone, the nearest one above it on the same
  * file system, where a hard link can be.
  */
-static const char *free_name(const struct file *f, uint32_t id, const char *path, struct err *e)
+static const char *free_name(const struct file *f, const char *before, uint32_t id,
+			     const char *path, struct err *e)
 {
 	char dir[PATH_MAX], *slash;
 	const char *name;
 	struct stat st;
 
-	snprintf(dir, sizeof(dir), "%s", path);
+	if ((size_t)snprintf(dir, sizeof(dir), "%s%s", before, path) >= sizeof(dir)) {
+		err_code(e, ENAMETOOLONG, "'%s' is too long", path);
+		return NULL;
+	}
 	do {
-		slash = strrchr(dir, '/');
+		slash = strrchr(dir + strlen(before), '/');
 		if (!slash) {
 			err_code(e, ENOTSUP, "'%s' was removed together with all its directories",
 				 path);
 			return NULL;
 		}
 		*slash = 0;
-	} while (stat(*dir ? dir : "/", &st) < 0 || st.st_dev != f->st.st_dev);
+	} while (!is_its_directory(f, dir));
 	for (unsigned int i = 0;; i++) {
 		name = i == 0 ? pool_format(&f->dump->pool, "%s/link_remap.%u", dir, id) :
 				pool_format(&f->dump->pool, "%s/link_remap.%u.%u", dir, id, i);
@@ -77,9 +112,10 @@ int remap_add_link(struct file *f, uint32_t id, const char *path, struct err *e)
 	FileEntry *entry = pool_new(&d->pool, FileEntry);
 	RegFileEntry *reg = pool_new(&d->pool, RegFileEntry);
 	uint32_t link_id = files_new_id(d);
-	const char *name = free_name(f, link_id, path, e);
+	const char *before = prefix(f, e), *name;
 	struct remap *r;
 
+	name = before ? free_name(f, before, link_id, path, e) : NULL;
 	if (!name)
 		return e->code;
 	file_entry__init(entry);
@@ -89,7 +125,9 @@ int remap_add_link(struct file *f, uint32_t id, const char *path, struct err *e)
 	reg_file_entry__init(reg);
 	reg->id = link_id;
 	reg->fown = d->files->no_owner;
-	reg->name = (char *)name;
+	reg->name = (char *)name + strlen(before);
+	reg->has_mnt_id = *before != 0;
+	reg->mnt_id = f->mnt_id;
 	reg->has_mode = 1;
 	reg->mode = f->st.st_mode;
 	r = add(d->files, id, link_id, REMAP_TYPE__LINKED);

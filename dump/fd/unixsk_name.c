@@ -13,6 +13,7 @@
 #include <sys/un.h>
 
 #include "dump/fd/unixsk.h"
+#include "dump/mounts.h"
 
 #ifndef SIOCUNIXFILE
 #define SIOCUNIXFILE (SIOCPROTOPRIVATE + 0)
@@ -81,12 +82,16 @@ static int look(struct unixsk *s, int file_fd, struct place *ret, struct err *e)
 	return 0;
 }
 
+static bool is_same(const struct stat *st, const struct place *p)
+{
+	return st->st_ino == p->st.st_ino && st->st_dev == p->st.st_dev;
+}
+
 static bool leads_there(int dir_fd, const struct place *p)
 {
 	struct stat st;
 
-	return fstatat(dir_fd, p->name, &st, 0) == 0 && st.st_ino == p->st.st_ino &&
-	       st.st_dev == p->st.st_dev;
+	return fstatat(dir_fd, p->name, &st, 0) == 0 && is_same(&st, p);
 }
 
 /* "/a/b/name" is name below /a/b. */
@@ -99,7 +104,7 @@ static char *directory_by_link(struct unixsk *s, const struct place *p)
 	    p->link[link - name - 1] != '/')
 		return NULL;
 	dir = pool_format(&s->file->dump->pool, "%.*s", (int)(link - name), p->link);
-	own_fd fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	own_fd fd = dmounts_walk(s->file->dump, dir, O_PATH | O_DIRECTORY);
 	return fd >= 0 && leads_there(fd, p) ? dir : NULL;
 }
 
@@ -118,9 +123,13 @@ static char *directory_of_task(struct unixsk *s, const struct task *t, const str
 static bool find_place(struct unixsk *s, const struct place *p)
 {
 	struct dump *d = s->file->dump;
+	struct stat st;
 
-	if (p->name[0] == '/')
-		return leads_there(AT_FDCWD, p);
+	if (p->name[0] == '/') {
+		own_fd fd = dmounts_walk(d, p->name, O_PATH);
+
+		return fd >= 0 && fstat(fd, &st) == 0 && is_same(&st, p);
+	}
 	s->entry->name_dir = directory_by_link(s, p);
 	if (!s->entry->name_dir)
 		s->entry->name_dir = directory_of_task(s, s->file->task, p);
@@ -149,6 +158,10 @@ static int read_place(struct unixsk *s, int file_fd, struct err *e)
 	perms->uid = p.st.st_uid;
 	perms->gid = p.st.st_gid;
 	s->entry->file_perms = perms;
+	if (s->file->dump->mounts) {
+		s->entry->has_mnt_id = 1;
+		s->entry->mnt_id = (int32_t)mounts_id_of(file_fd);
+	}
 	if (find_place(s, &p))
 		return 0;
 	s->entry->has_deleted = s->entry->deleted = 1;

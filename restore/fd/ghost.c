@@ -23,6 +23,7 @@ enum { BUFFER_SIZE = 256 * 1024 };
 struct making {
 	const GhostFileEntry *entry;
 	struct image *img;
+	const RegFileEntry *reg; /* of the first of its files */
 	const char *path;
 	struct place at; /* where the first of its names was */
 	int fd;		 /* of a regular file: O_RDWR, else O_PATH */
@@ -187,7 +188,7 @@ static int open_further(struct restore *r, const struct making *m, struct rfile 
 	struct place at;
 	int res;
 
-	if (place_find(r, path, &at, e) < 0)
+	if (place_find(r, f->entry->reg, &at, e) < 0)
 		return e->code;
 	res = place_link(&at, m->at.dir, m->at.name, 0);
 	if (res == 0)
@@ -217,7 +218,7 @@ static int open_all(struct restore *r, const struct making *m, struct rfile **fi
 
 static int make(struct restore *r, struct making *m, uint32_t id, struct err *e)
 {
-	if (place_find(r, m->path, &m->at, e) < 0)
+	if (place_find(r, m->reg, &m->at, e) < 0)
 		return e->code;
 	if (!S_ISREG(m->entry->mode))
 		return make_other(m, e);
@@ -228,7 +229,10 @@ static int make(struct restore *r, struct making *m, uint32_t id, struct err *e)
 
 int ghost_make(struct restore *r, uint32_t id, struct rfile **files, size_t count, struct err *e)
 {
-	struct making m = { .fd = -1, .at.dir = -1, .path = files[0]->entry->reg->name };
+	struct making m = { .fd = -1,
+			    .at.dir = -1,
+			    .reg = files[0]->entry->reg,
+			    .path = files[0]->entry->reg->name };
 	own_message GhostFileEntry *entry = NULL;
 	own_image img = {};
 	int got;

@@ -19,6 +19,7 @@
 #include "lib/apart.h"
 #include "lib/io.h"
 #include "lib/log.h"
+#include "restore/mounts.h"
 #include "restore/remaps.h"
 
 struct remaps {
@@ -47,26 +48,60 @@ static int go_down(struct place *at, const char *name)
 	return 0;
 }
 
-int place_find(const struct restore *r, const char *path, struct place *ret, struct err *e)
+/* Where the path begins: in the mount that the file was in, if the tree has mounts of its own. */
+static int begin(const struct restore *r, const RegFileEntry *reg, const char **ret_below)
+{
+	const struct rmount *m = rmounts_find(r, reg->mnt_id);
+	int fd;
+
+	*ret_below = m ? mounts_below(m->entry->mountpoint, reg->name) : reg->name;
+	if (!*ret_below)
+		return -ENOENT;
+	if (r->mounts && !m)
+		fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	else if (m)
+		fd = fcntl(m->fd, F_DUPFD_CLOEXEC, 0);
+	else
+		return rfiles_path_open(r, "/", O_PATH | O_DIRECTORY);
+	return fd < 0 ? -errno : fd;
+}
+
+static int check_place(const struct restore *r, const RegFileEntry *reg, struct place *at,
+		       struct err *e)
+{
+	const struct rmount *m = rmounts_find(r, reg->mnt_id);
+
+	if (!m || mounts_id_of(at->dir) == m->id)
+		return 0;
+	place_leave(at);
+	return err_code(e, ENOTSUP,
+			"the directory of '%s', which was removed, is covered by another mount; "
+			"this is not supported",
+			reg->name);
+}
+
+int place_find(const struct restore *r, const RegFileEntry *reg, struct place *ret, struct err *e)
 {
 	char dirs[PATH_MAX], *name, *save = NULL, *slash;
+	const char *path = reg->name, *below = path;
 	int res = 0;
 
 	*ret = (struct place){ .dir = -1 };
-	snprintf(dirs, sizeof(dirs), "%s", path);
-	slash = strrchr(dirs, '/');
+	slash = strrchr(path, '/');
 	if (!slash || strlen(path) >= sizeof(dirs) || strlen(slash + 1) >= sizeof(ret->name) ||
 	    !slash[1])
 		return err_say(e, "'%s' is no path of a file", path);
 	snprintf(ret->name, sizeof(ret->name), "%s", slash + 1);
-	*slash = 0;
-	ret->dir = rfiles_path_open(r, "/", O_PATH | O_DIRECTORY);
+	ret->dir = begin(r, reg, &below);
 	if (ret->dir < 0)
-		return err_res(e, ret->dir, "open '/'");
+		return err_res(e, ret->dir, "the root of '%s'", path);
+	snprintf(dirs, sizeof(dirs), "%s", below);
+	slash = strrchr(dirs, '/');
+	*(slash ? slash : dirs) = 0;
 	for (name = strtok_r(dirs, "/", &save); name && res == 0; name = strtok_r(NULL, "/", &save))
 		res = strcmp(name, "..") == 0 ? -EINVAL : go_down(ret, name);
 	if (res == 0)
-		return 0;
+		return check_place(r, reg, ret, e);
 	place_leave(ret);
 	return err_res(e, res, "the directory of '%s'", path);
 }
@@ -197,13 +232,14 @@ int remaps_load(struct restore *r, struct err *e)
 static int make_link(struct restore *r, const RemapFilePathEntry *m, struct err *e)
 {
 	struct rfile *f = rfiles_find(r, m->orig_id);
-	const char *path = f->entry->reg->name, *link = rfiles_entry(r, m->remap_id)->reg->name;
+	const RegFileEntry *link = rfiles_entry(r, m->remap_id)->reg;
+	const char *path = f->entry->reg->name;
 	struct place from, to;
 	int res;
 
 	if (place_find(r, link, &from, e) < 0)
 		return e->code;
-	if (place_find(r, path, &to, e) < 0) {
+	if (place_find(r, f->entry->reg, &to, e) < 0) {
 		place_leave(&from);
 		return e->code;
 	}
@@ -211,7 +247,7 @@ static int make_link(struct restore *r, const RemapFilePathEntry *m, struct err 
 	if (res == 0)
 		res = place_open(&to, path, &f->path_fd, e);
 	else
-		err_res(e, res, "link '%s' to '%s'", link, path);
+		err_res(e, res, "link '%s' to '%s'", link->name, path);
 	place_leave(&to);
 	place_leave(&from);
 	return res;
@@ -285,7 +321,7 @@ void remaps_done(struct restore *r)
 
 		if (m->all[i]->remap_type != REMAP_TYPE__LINKED)
 			continue;
-		if (place_find(r, rfiles_entry(r, m->all[i]->remap_id)->reg->name, &at, &e) < 0) {
+		if (place_find(r, rfiles_entry(r, m->all[i]->remap_id)->reg, &at, &e) < 0) {
 			log_warn("%s", e.text);
 			continue;
 		}
