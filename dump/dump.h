@@ -107,20 +107,21 @@ struct dump {
 	char *name;			 /* of this set of images: dump_criu_run_id */
 	struct manifest manifest;	 /* page maps and pages files as they are completed */
 	uint32_t pages_id;		 /* last used number of a pages-N.img */
-	struct seen_pages *seen;    /* of the folder being written; NULL: without --dedup-pages */
-	struct guard *guard;	    /* dump/guard.h */
-	uint64_t frozen_at;	    /* io_now_us(); 0: the tree runs */
-	bool track_mem;		    /* --track-mem, or a pre-dump */
-	bool is_stopping; /* a SIGSTOP of ours waits in each task */
-	bool in_doubt; /* nobody knows who has the tree: it is left as it is */
-	bool runs_on;		    /* memory is to be saved behind the stop: dump/cow.h */
-	struct tracks *tracks;	    /* dump/track.h; NULL: nothing is tracked */
-	struct cow *cow;	    /* dump/cow.h; NULL: memory is saved in the stop */
-	struct dump_stream *stream; /* dump/stream.h; NULL: into the folder */
-	struct cgroups *cgroups;    /* dump/cgroups.h; NULL: nobody has looked yet */
-	struct freezer *freezer;    /* dump/freezer.h; NULL: without a control group */
-	struct sysv *sysv;	    /* dump/sysv.h; NULL: nobody has looked yet */
-	struct network *network;    /* dump/network.h; NULL: there are no connections */
+	struct seen_pages *seen; /* of the folder being written; NULL: without --dedup-pages */
+	struct guard *guard;	 /* dump/guard.h */
+	uint64_t frozen_at;	 /* io_now_us(); 0: the tree runs */
+	bool track_mem;		 /* --track-mem, or a pre-dump */
+	bool only_memory;      /* a pre-dump, whose client does not say what else is from outside */
+	bool is_stopping;      /* a SIGSTOP of ours waits in each task */
+	bool in_doubt;	       /* nobody knows who has the tree: it is left as it is */
+	bool runs_on;	       /* memory is to be saved behind the stop: dump/cow.h */
+	struct tracks *tracks; /* dump/track.h; NULL: nothing is tracked */
+	struct cow *cow;       /* dump/cow.h; NULL: memory is saved in the stop */
+	struct dump_stream *stream;    /* dump/stream.h; NULL: into the folder */
+	struct cgroups *cgroups;       /* dump/cgroups.h; NULL: nobody has looked yet */
+	struct freezer *freezer;       /* dump/freezer.h; NULL: without a control group */
+	struct sysv *sysv;	       /* dump/sysv.h; NULL: nobody has looked yet */
+	struct network *network;       /* dump/network.h; NULL: there are no connections */
 	struct background *background; /* writes images; NULL: they are written at once */
 };
 

@@ -117,7 +117,7 @@ int ns_read(struct dump *d, struct err *e)
 	if (ns_read_pids(d, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < ns_kind_count; i++)
-		if (ns_is_own(d, ns_kinds[i]->kind) && ns_kinds[i]->check &&
+		if (ns_is_own(d, ns_kinds[i]->kind) && !d->only_memory && ns_kinds[i]->check &&
 		    ns_kinds[i]->check(d, e) < 0)
 			return err_on(e, "the %s namespace of pid %d",
 				      namespace_kinds[ns_kinds[i]->kind].name, root->pid);

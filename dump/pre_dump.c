@@ -103,7 +103,9 @@ static int work(struct guard *g, void *arg, struct err *e)
 
 int pre_dump_run(const struct options *opt, struct err *e)
 {
-	struct dump d = { .opt = opt, .images = opt->images_fd, .track_mem = true };
+	struct dump d = {
+		.opt = opt, .images = opt->images_fd, .track_mem = true, .only_memory = true
+	};
 	int r;
 
 	if (opt->tree <= 0)
