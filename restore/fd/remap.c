@@ -183,6 +183,7 @@ static int check(struct restore *r, RemapFilePathEntry *m, struct err *e)
 			       m->orig_id);
 	switch (type_of(m)) {
 	case REMAP_TYPE__GHOST:
+	case REMAP_TYPE__PROCFS:
 		return 0;
 	case REMAP_TYPE__LINKED:
 		other = rfiles_entry(r, m->remap_id);
@@ -198,7 +199,10 @@ static int check(struct restore *r, RemapFilePathEntry *m, struct err *e)
 				       other->reg->name, f->entry->reg->name);
 		return 0;
 	default:
-		return 0;
+		return err_say(
+			e,
+			"'remap-fpath.img' says of file %u that it is gone in a way (%d) which is not known",
+			m->orig_id, (int)m->remap_type);
 	}
 }
 

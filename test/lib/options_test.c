@@ -295,9 +295,9 @@ static void refusals_in_one_sentence(void)
 		  "options '--exec-cmd' and '--restore-detached' exclude each other" },
 		{ "stasis restore --exec-cmd",
 		  "option '--exec-cmd' needs the program to become, after '--'" },
-		{ "stasis dump -t 1 --external mnt[]:m",
-		  "option '--external mnt[]:m' is not supported yet: external resources can be of "
-		  "the types 'file', 'tty', 'unix', 'dev', 'net', 'veth' and 'macvlan'" },
+		{ "stasis dump -t 1 --external ib[1]:m",
+		  "option '--external ib[1]:m' is not supported yet: external resources can be of "
+		  "the types 'file', 'tty', 'unix', 'dev', 'mnt', 'net', 'veth' and 'macvlan'" },
 		{ "stasis dump -t 1 --ext-unix-sk=0",
 		  "option '--ext-unix-sk': '0' is no list of inode numbers" },
 		{ "stasis dump -t 1 -x12,x",

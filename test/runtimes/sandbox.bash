@@ -126,10 +126,21 @@ rootfs()
 	[ -x /bin/busybox ] || skip "there is no /bin/busybox (busybox-static)"
 	mkdir -p "$1"/bin "$1"/proc "$1"/sys "$1"/dev "$1"/tmp "$1"/etc
 	cp /bin/busybox "$1/bin/"
-	for name in sh sleep cat echo ls mount ps touch mkdir true stty; do ln -sf busybox "$1/bin/$name"; done
+	for name in nc sh sleep cat echo ls mount ps touch mkdir true stty; do ln -sf busybox "$1/bin/$name"; done
 	printf '%s\n' '#!/bin/sh' 'i=0' 'while true; do i=$((i+1)); echo $i >/tmp/count.new; mv /tmp/count.new /tmp/count; sleep 0.02; done' >"$1/count"
 	ln -sf busybox "$1/bin/mv"
 	chmod 0755 "$1/count"
+}
+
+# program ROOTFS FILE: a program of the machine, with the libraries that it needs.
+program()
+{
+	local file
+
+	for file in "$2" $(ldd "$2" | grep -o '/[^ ]*'); do
+		mkdir -p "$1${file%/*}"
+		cp -L "$file" "$1$file"
+	done
 }
 
 # image_of ROOTFS FILE: an image as docker saves it, with the name bb.
