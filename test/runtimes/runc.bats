@@ -147,6 +147,7 @@ more_lines()
 }
 
 @test "runc: a terminal, of which its manager gets the new master" {
+	# shellcheck disable=SC2016 # for the inner shell
 	bundle sh -c 'while read line; do echo "got $line"; done'
 	sed -i 's/"terminal": false/"terminal": true/' "$TEST_DIR/bundle/config.json"
 	(close_inherited; exec python3 test/runtimes/console.py "$TEST_DIR/console" "$TEST_DIR/talk") </dev/null >"$TEST_DIR/console.log" 2>&1 &
