@@ -17,7 +17,7 @@ check)
 	command -v javac >/dev/null || packages+=(default-jdk-headless)
 	command -v redis-server >/dev/null || packages+=(redis-server)
 	packages+=(nginx postgresql memcached openssh-server openssh-client tmux vim)
-	packages+=(runc podman containerd busybox-static)
+	packages+=(runc podman containerd docker.io busybox-static)
 	;;
 vm)
 	packages+=(qemu-system-x86 qemu-system-common kmod cpio)
