@@ -7,7 +7,7 @@ wrong is one. All numbers go into build/bench.json.
 
     test/bench/bench.py [--runs N] [--json FILE] [FIGURE...]
 
-Figures: small threads tasks mappings descriptors sockets registrations watches memory lazy crowd disk compress dedup cow precopy shared increment protect
+Figures: small threads tasks mappings descriptors sockets registrations watches memory lazy crowd disk compress dedup cow precopy shared increment protect container
 """
 import argparse
 import os
@@ -17,8 +17,8 @@ import sys
 import tempfile
 import time
 
-from parts import (BENCH, BUILD, STASIS, Broken, Report, Subject, Writer, microseconds, once, pick, ratios, several,
-                   tool)
+from parts import (BENCH, BUILD, STASIS, Broken, Report, Subject, Writer, microseconds, once, pick, ratios, run,
+                   several, tool)
 
 
 def memory(report, folder, runs):
@@ -348,10 +348,22 @@ def protect(report, folder, runs):
                {})
 
 
+def container(report, folder, runs):
+    """An idle one of runc, against running and ending an empty one. The folder is of no use: it has folders of its own."""
+    said = run(os.path.join(os.path.dirname(os.path.abspath(__file__)), "container.bash"), str(runs))
+    if said.startswith("skip"):
+        print(said)
+        return
+    took = [dict(zip(("floor", "checkpoint", "restore"), map(int, line.split()))) for line in said.splitlines()]
+    took = {name: [one[name] for one in took] for name in took[0]}
+    for name in "checkpoint", "restore":
+        report.add(f"container: {name} / runc run, kill, delete", ratios(took, name, "floor"), "x", 2.0, pick(took, name, "floor"))
+
+
 FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, sockets,
                                                     registrations,
                                                     watches, memory, lazy, crowd, disk, compress, dedup, cow, precopy,
-                                                    shared, increment, protect)}
+                                                    shared, increment, protect, container)}
 
 
 def main():
