@@ -95,8 +95,9 @@ struct dump {
 	int images;	     /* directory, = opt->images_fd */
 	struct task **tasks; /* parents before children (preorder) */
 	size_t task_count;
-	struct files *files;		 /* dump/files.h */
-	struct shmem *shmem;		 /* dump/mm/shmem.h */
+	struct files *files; /* dump/files.h */
+	struct told *told;   /* dump/files_told.c; NULL: descriptors are asked one by one */
+	struct shmem *shmem; /* dump/mm/shmem.h */
 	struct shmem_helds *shmem_helds; /* dump/mm/shmem_held.h; NULL: nothing */
 	struct SeccompEntry *seccomp;	 /* dump/task/seccomp.c */
 	struct machine *machine;	 /* dump/machine.h */
@@ -109,8 +110,8 @@ struct dump {
 	struct guard *guard;	    /* dump/guard.h */
 	uint64_t frozen_at;	    /* io_now_us(); 0: the tree runs */
 	bool track_mem;		    /* --track-mem, or a pre-dump */
-	bool is_stopping; /* a SIGSTOP of ours waits in each task */
-	bool in_doubt; /* nobody knows who has the tree: it is left as it is */
+	bool is_stopping;	    /* a SIGSTOP of ours waits in each task */
+	bool in_doubt;		    /* nobody knows who has the tree: it is left as it is */
 	bool runs_on;		    /* memory is to be saved behind the stop: dump/cow.h */
 	struct tracks *tracks;	    /* dump/track.h; NULL: nothing is tracked */
 	struct cow *cow;	    /* dump/cow.h; NULL: memory is saved in the stop */

@@ -78,6 +78,9 @@ struct fd_kind {
 extern const struct fd_kind *const fd_kinds[];
 extern const size_t fd_kind_count;
 
+/* Before the stop: gets ready for so many descriptors, which takes some 10 ms if they are many. */
+void files_told_prepare(struct dump *d, size_t count);
+void files_told_end(struct dump *d);
 /* Reads every descriptor of a task and its cwd, root and umask; refuses what cannot be carried. Needs no code in it. */
 must_check int files_read_task(struct task *t, struct err *e);
 /*
