@@ -6,6 +6,7 @@
 #include "images/fd/remap.pb-c.h"
 
 struct file_told;
+struct inet_usual;
 struct netlink_unix;
 struct remap;
 struct held_lock;
@@ -43,6 +44,7 @@ struct files {
 	struct tty *ttys;		     /* dump/fd/tty.c */
 	struct netlink_unix *unix_all;	     /* dump/fd/unixsk.c; NULL: not asked for */
 	size_t unix_count, unix_asked;
+	struct inet_usual *inet_usual;	     /* dump/fd/inetsk_opts.c */
 	struct known_path paths[KNOWN_PATHS];
 	struct watches *watches; /* dump/watch.c */
 	struct image *queues;	 /* dump/fd/unixsk_queue.c; NULL: nothing waited so far */

@@ -5,14 +5,11 @@
 #include "dump/fd/inetsk.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "dump/dump.h"
@@ -252,21 +249,6 @@ static void read_owner(struct inetsk *s)
 	s->has_extra = true;
 }
 
-/* A socket belongs to the network namespace that it was made in, wherever its owner is now. */
-static int check_namespace(int fd, struct err *e)
-{
-	own_fd its = ioctl(fd, SIOCGSKNS);
-	own_fd ours = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	struct stat a, b;
-
-	if (its < 0 || ours < 0 || fstat(its, &a) < 0 || fstat(ours, &b) < 0)
-		return err_sys(e, "ask for its network namespace");
-	if (a.st_ino == b.st_ino)
-		return 0;
-	err_code(e, ENOTSUP, "it is of another network namespace");
-	return err_hint(e, "run stasis in that one");
-}
-
 static struct inetsk *inetsk_new(struct file *f, FileEntry *entry)
 {
 	struct pool *pool = &f->dump->pool;
@@ -301,7 +283,7 @@ static int inetsk_dump(struct file *f, FileEntry *entry, struct err *e)
 		sk->has_v6only = 1;
 		sk->v6only = only;
 	}
-	if (check_namespace(f->fd, e) < 0 || inetsk_read_state(s, f->fd, e) < 0)
+	if (inetsk_check_namespace(s, f->fd, e) < 0 || inetsk_read_state(s, f->fd, e) < 0)
 		return e->code;
 	read_owner(s);
 	return inetsk_read_groups(s, f->fd, e) < 0 ? e->code : inetsk_read_options(s, f->fd, e);
