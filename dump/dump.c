@@ -66,11 +66,11 @@ static int step_scripts(void *job, struct err *e)
 static int step_begin(void *job, struct err *e)
 {
 	struct dump *d = job;
-	size_t descriptors = 0;
+	struct fanotify_seen seen = { 0 };
 
-	if (fanotify_check_tree(d->opt->tree, &descriptors, e) < 0)
+	if (fanotify_check_tree(d->opt->tree, &seen, e) < 0)
 		return e->code;
-	files_told_prepare(d, descriptors);
+	files_told_prepare(d, seen.descriptors, seen.rings);
 	if (d->opt->handover && ns_pids_differ(d->opt->tree)) {
 		err_code(e, ENOTSUP,
 			 "pid %d has a pid namespace of its own, which cannot be migrated yet",

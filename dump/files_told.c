@@ -1,7 +1,7 @@
 /*
  * What a BPF iterator tells of all descriptors at once (lib/bpf_files.h), where there are so many that this costs less than asking
  * for each: addresses of descriptions, which are compared as numbers, and what fdinfo says of those that are of no kind
- * with a text of its own. Nobody of the tree opens or closes anything meanwhile. Addresses stay within this process.
+ * with a text of its own; and whether a ring of io_uring has groups of buffers, where there is one. Nobody of the tree opens or closes anything meanwhile. Addresses stay within this process.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -36,13 +36,13 @@ static size_t count_descriptors(const struct dump *d)
 	return n;
 }
 
-void files_told_prepare(struct dump *d, size_t count)
+void files_told_prepare(struct dump *d, size_t count, bool rings)
 {
 	struct err why = { 0 };
 	struct told *a;
 	int program;
 
-	if (d->told || count < WORTH || files_told_open(&program, &why) < 0)
+	if (d->told || (count < WORTH && !rings) || files_told_open(&program, &why) < 0)
 		return;
 	a = pool_new(&d->pool, struct told);
 	a->program = program;
@@ -52,7 +52,7 @@ void files_told_prepare(struct dump *d, size_t count)
 
 void files_told_begin(struct files *files)
 {
-	files_told_prepare(files->dump, count_descriptors(files->dump));
+	files_told_prepare(files->dump, count_descriptors(files->dump), false);
 }
 
 static int by_number(const void *va, const void *vb)

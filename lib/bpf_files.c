@@ -26,6 +26,10 @@ enum {
 	TABLE,
 	FDT,
 	CLOEXEC,
+	PRIVATE,
+	GROUPS,
+	GROUPS_BEFORE,
+	ROOT,
 };
 
 /* Where a field of the record is, from the end of the stack. */
@@ -36,6 +40,24 @@ enum {
 		OPERATE(BPF_ADD | BPF_K, BPF_REG_1, 0, FIELD(name)), \
 		OPERATE(BPF_MOV | BPF_K, BPF_REG_2, 0, bytes),       \
 		JUMP(BPF_CALL, 0, 0, BPF_FUNC_probe_read_kernel)
+
+#define TELL_INODE(p)                                                                             \
+	LOAD(BPF_REG_1, BPF_REG_6, (p)[INODE].bytes), LOAD(BPF_REG_2, BPF_REG_1, (p)[INO].bytes), \
+		STORE(FIELD(ino), BPF_REG_2),                                                     \
+		LOAD_PART(BPF_H, BPF_REG_2, BPF_REG_1, (p)[MODE].bytes),                          \
+		STORE(FIELD(mode), BPF_REG_2), LOAD(BPF_REG_2, BPF_REG_1, (p)[LOCKS].bytes),      \
+		STORE(FIELD(locks), BPF_REG_2)
+
+/* Where a ring has its groups of buffers. Elsewhere in older kernels: then it is the inode, which is never 0. */
+#define COPY_GROUPS(p)                                                           \
+	(p)[GROUPS].bytes < 0 || (p)[GROUPS_BEFORE].bytes >= 0 ?                 \
+		OPERATE(BPF_MOV | BPF_X, BPF_REG_3, BPF_REG_6, 0) :              \
+		LOAD(BPF_REG_3, BPF_REG_6, (p)[PRIVATE].bytes),                  \
+		OPERATE(BPF_ADD | BPF_K, BPF_REG_3, 0,                           \
+			(p)[GROUPS].bytes < 0 || (p)[GROUPS_BEFORE].bytes >= 0 ? \
+				(p)[INODE].bytes :                               \
+				(p)[GROUPS].bytes + (p)[ROOT].bytes),            \
+		COPY(groups, 8)
 
 static int load(const struct bpf_place *p, int hook, int *ret_program, struct err *e)
 {
@@ -55,19 +77,14 @@ static int load(const struct bpf_place *p, int hook, int *ret_program, struct er
 		STORE(FIELD(flags), BPF_REG_2),
 		LOAD(BPF_REG_2, BPF_REG_6, p[OWNER].bytes),
 		STORE(FIELD(owner), BPF_REG_2),
-		LOAD(BPF_REG_1, BPF_REG_6, p[INODE].bytes),
-		LOAD(BPF_REG_2, BPF_REG_1, p[INO].bytes),
-		STORE(FIELD(ino), BPF_REG_2),
-		LOAD_PART(BPF_H, BPF_REG_2, BPF_REG_1, p[MODE].bytes),
-		STORE(FIELD(mode), BPF_REG_2),
-		LOAD(BPF_REG_2, BPF_REG_1, p[LOCKS].bytes),
-		STORE(FIELD(locks), BPF_REG_2),
+		TELL_INODE(p),
 		LOAD(BPF_REG_1, BPF_REG_6, p[CALLS].bytes),
 		LOAD(BPF_REG_2, BPF_REG_1, p[SHOW].bytes),
 		STORE(FIELD(show), BPF_REG_2),
 		OPERATE(BPF_MOV | BPF_K, BPF_REG_2, 0, 0),
 		STORE(FIELD(mnt_id), BPF_REG_2),
 		STORE(FIELD(cloexec), BPF_REG_2),
+		STORE(FIELD(groups), BPF_REG_2),
 		/* The mount is around what the path leads to. */
 		LOAD(BPF_REG_3, BPF_REG_6, p[PATH].bytes + p[MNT].bytes),
 		OPERATE(BPF_ADD | BPF_K, BPF_REG_3, 0, p[MNT_ID].bytes - p[MNT_OF].bytes),
@@ -79,6 +96,7 @@ static int load(const struct bpf_place *p, int hook, int *ret_program, struct er
 		OPERATE(BPF_LSH | BPF_K, BPF_REG_8, 0, 3),
 		OPERATE(BPF_ADD | BPF_X, BPF_REG_3, BPF_REG_8, 0),
 		COPY(cloexec, 8),
+		COPY_GROUPS(p),
 		LOAD(BPF_REG_1, BPF_REG_7, 0), /* meta->seq */
 		OPERATE(BPF_MOV | BPF_X, BPF_REG_2, BPF_REG_10, 0),
 		OPERATE(BPF_ADD | BPF_K, BPF_REG_2, 0, -(int)sizeof(struct file_told)),
@@ -117,6 +135,10 @@ int files_told_open(int *ret_program, struct err *e)
 		[TABLE] = { .type = "task_struct", .name = "files" },
 		[FDT] = { .type = "files_struct", .name = "fdt" },
 		[CLOEXEC] = { .type = "fdtable", .name = "close_on_exec" },
+		[PRIVATE] = { .type = "file", .name = "private_data" },
+		[GROUPS] = { .type = "io_ring_ctx", .name = "io_bl_xa", .may_miss = true },
+		[GROUPS_BEFORE] = { .type = "io_ring_ctx", .name = "io_bl", .may_miss = true },
+		[ROOT] = { .type = "xarray", .name = "xa_head" },
 	};
 	int hook = 0;
 

@@ -21,6 +21,8 @@ struct file_told {
 	/* Addresses; 0: fdinfo has nothing of a kind's own, there are no locks on the file, nobody was ever told to get signals. */
 	uint64_t show, locks, owner;
 	uint64_t cloexec; /* a word of bits, this one's is num % 64 */
+	/* Of a ring of io_uring, without meaning for others: groups of buffers that are provided. 0: none. */
+	uint64_t groups;
 };
 
 enum { FILE_TEXT_MAX = 128 };

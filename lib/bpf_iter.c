@@ -57,7 +57,7 @@ int bpf_places_find(const char *function, struct bpf_place *all, size_t count, i
 	if (*ret_hook <= 0)
 		return not_told(e, function);
 	for (size_t i = 0; i < count; i++)
-		if (all[i].bytes < 0)
+		if (all[i].bytes < 0 && !all[i].may_miss)
 			return not_told(e, all[i].name);
 	return 0;
 }

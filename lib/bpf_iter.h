@@ -12,11 +12,12 @@
 /* Where something lies in a structure of the running kernel. Members of members without a name count as its own. */
 struct bpf_place {
 	const char *type, *name;
-	int bytes; /* from its start; -1: not found */
+	bool may_miss; /* else it is an error */
+	int bytes;     /* from its start; -1: not found */
 	bool is_pointer;
 };
 
-/* Finds them, and the number of the function that the kernel calls for each of something. One that is not there is an error. */
+/* Finds them, and the number of the function that the kernel calls for each of something. */
 must_check int bpf_places_find(const char *function, struct bpf_place *all, size_t count,
 			       int *ret_hook, struct err *e);
 
