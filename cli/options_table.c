@@ -100,6 +100,8 @@ const struct option_entry option_table[] = {
 	  .help = "file[MNT_ID:INODE], tty[RDEV:DEV] (hex), unix[INODE] or dev[MAJOR/MINOR]:NAME is not of the tree" },
 	{ "ext-unix-sk", 'x', MAY_HAVE("INODE,..."), .set = set_ext_unix_sk, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
 	  .help = "sockets may have peers outside: all datagram ones, or those given" },
+	{ "reconnect-logs", 0, NO, FLAG(reconnect_logs), .on = ON_DUMPS | ON_PROTECT, IN(DUMP),
+	  .help = "sockets connected to the journal or to syslog are connected anew by the restore" },
 	{ "tcp-established", 0, NO, FLAG(tcp_established), .on = ON_BOTH | ON_PROTECT, IN(DUMP),
 	  .help = "carry TCP connections; on both sides" },
 	{ "tcp-close", 0, NO, FLAG(tcp_close), .on = ON_BOTH | ON_PROTECT, IN(DUMP),
