@@ -43,7 +43,7 @@ static bool inetsk_match(const struct file *f)
 		return false;
 	switch (option(f->fd, SO_TYPE)) {
 	case SOCK_STREAM:
-		return protocol == IPPROTO_TCP;
+		return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
 	case SOCK_DGRAM:
 		return protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE ||
 		       protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
@@ -183,16 +183,33 @@ static int read_listening(struct inetsk *s, const struct tcp_info *info, struct 
 
 	s->entry->backlog = info->tcpi_sacked;
 	s->waiting = opt->skip_in_flight ? 0 : info->tcpi_unacked;
+	if (s->waiting && s->entry->proto == IPPROTO_MPTCP) {
+		err_code(e, ENOTSUP, "%u connections wait in it, which may be of MPTCP",
+			 s->waiting);
+		return err_hint(e, "--skip-in-flight drops them");
+	}
 	if (!s->waiting || opt->tcp_established)
 		return 0;
 	err_code(e, ENOTSUP, "%u connections that were not accepted yet wait in it", s->waiting);
 	return err_hint(e, "--tcp-established carries them, --skip-in-flight drops them");
 }
 
+/* Who listens for MPTCP gets plain connections of those who have not heard of it; there is nothing like TCP_REPAIR for others. */
+static int refuse_mptcp(struct err *e)
+{
+	err_code(
+		e, ENOTSUP,
+		"connections of MPTCP are not supported: the kernel does not tell what is in them");
+	return err_hint(e, "let the program close it before the dump");
+}
+
 static int check_option(const struct inetsk *s, int fd, struct err *e)
 {
 	const struct options *opt = s->file->dump->opt;
 	char what[256];
+
+	if (s->entry->proto == IPPROTO_MPTCP)
+		return refuse_mptcp(e);
 
 	if (opt->tcp_established || opt->tcp_close)
 		return 0;
@@ -218,6 +235,8 @@ static int read_state(struct inetsk *s, int fd, struct err *e)
 		return e->code;
 	if (read_addresses(s, fd, e) < 0 || look_for_trouble(s, fd, e) < 0)
 		return e->code;
+	if (s->entry->proto == IPPROTO_MPTCP && (s->entry->has_shutdown || s->extra->has_reset))
+		return refuse_mptcp(e);
 	return inetsk_is_connected(s) ? check_option(s, fd, e) : 0;
 }
 

@@ -20,7 +20,7 @@ struct inetsk {
 };
 
 struct inetsk *inetsk_of(const struct file *f);
-bool inetsk_is_tcp(const struct inetsk *s);
+bool inetsk_is_tcp(const struct inetsk *s); /* or MPTCP */
 bool inetsk_is_udp(const struct inetsk *s);
 /* A state with a peer: something of the connection has to be saved. */
 bool inetsk_is_connected(const struct inetsk *s);

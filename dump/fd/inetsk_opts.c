@@ -337,13 +337,15 @@ static void read_tcp(struct inetsk *s, const struct asked *asked)
 	tcp->has_keepintvl = tcp->keepintvl != 0;
 }
 
-/* Protocols on top of TCP (TLS, MPTCP's) change what is in a connection. */
+/* Protocols on top of TCP (TLS) change what is in a connection. */
 static int check_ulp(int fd, struct err *e)
 {
 	char name[32] = "";
 	socklen_t size = sizeof(name) - 1;
 
-	if (getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &size) < 0 || !size || !name[0])
+	/* A socket of MPTCP is one of TCP below. */
+	if (getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &size) < 0 || !size || !name[0] ||
+	    strcmp(name, "mptcp") == 0)
 		return 0;
 	err_code(e, ENOTSUP, "its kernel does '%s' in it (TCP_ULP), which is not supported", name);
 	return err_hint(e, "let the program close it before the dump");
