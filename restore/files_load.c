@@ -85,7 +85,8 @@ static int check_path(const RegFileEntry *reg, struct err *e)
 	if (size >= PATH_MAX)
 		return err_say(e, "'files.img' has file %u with a path of %zu bytes", reg->id,
 			       size);
-	if (name[0] != '/' || strstr(name, "/../") ||
+	/* A file from outside of the tree has the words by which it is given back. */
+	if ((name[0] != '/' && !reg->ext) || strstr(name, "/../") ||
 	    (size >= 3 && strcmp(name + size - 3, "/..") == 0))
 		return err_say(e, "'files.img' has file %u with '%s', which is no whole path",
 			       reg->id, name);
