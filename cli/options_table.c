@@ -109,6 +109,8 @@ const struct option_entry option_table[] = {
 	  .help = "mount these file systems anew, by their names and options" },
 	{ "ext-unix-sk", 'x', MAY_HAVE("INODE,..."), .set = set_ext_unix_sk, .on = ON_BOTH | ON_PROTECT, IN(DUMP),
 	  .help = "sockets may have peers outside: all datagram ones, or those given" },
+	{ "reconnect-logs", 0, NO, FLAG(reconnect_logs), .on = ON_DUMPS | ON_PROTECT, IN(DUMP),
+	  .help = "sockets connected to the journal or to syslog are connected anew by the restore" },
 	{ "tcp-established", 0, NO, FLAG(tcp_established), .on = ON_BOTH | ON_PROTECT, IN(DUMP),
 	  .help = "carry TCP connections; on both sides" },
 	{ "tcp-close", 0, NO, FLAG(tcp_close), .on = ON_BOTH | ON_PROTECT, IN(DUMP),

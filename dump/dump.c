@@ -66,9 +66,11 @@ static int step_scripts(void *job, struct err *e)
 static int step_begin(void *job, struct err *e)
 {
 	struct dump *d = job;
+	struct fanotify_seen seen = { 0 };
 
-	if (fanotify_check_tree(d->opt->tree, e) < 0)
+	if (fanotify_check_tree(d->opt->tree, &seen, e) < 0)
 		return e->code;
+	files_told_prepare(d, seen.descriptors, seen.rings);
 	return image_set_begin(d->images, e);
 }
 

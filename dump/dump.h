@@ -96,8 +96,9 @@ struct dump {
 	int images;	     /* directory, = opt->images_fd */
 	struct task **tasks; /* parents before children (preorder) */
 	size_t task_count;
-	struct files *files;		 /* dump/files.h */
-	struct shmem *shmem;		 /* dump/mm/shmem.h */
+	struct files *files; /* dump/files.h */
+	struct told *told;   /* dump/files_told.c; NULL: descriptors are asked one by one */
+	struct shmem *shmem; /* dump/mm/shmem.h */
 	struct shmem_helds *shmem_helds; /* dump/mm/shmem_held.h; NULL: nothing */
 	struct SeccompEntry *seccomp;	 /* dump/task/seccomp.c */
 	struct machine *machine;	 /* dump/machine.h */

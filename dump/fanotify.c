@@ -15,6 +15,8 @@
 #include "lib/own.h"
 #include "lib/proc.h"
 
+#define URING_LINK "anon_inode:[io_uring]"
+
 int fanotify_refuse(struct err *e)
 {
 	err_code(e, ENOTSUP,
@@ -36,7 +38,7 @@ static int check_number(int pid, const char *num, struct err *e)
 	return err_on(e, "fd %s (fanotify) of pid %d", num, pid);
 }
 
-static int check_process(int pid, struct err *e)
+static int check_process(int pid, struct fanotify_seen *seen, struct err *e)
 {
 	char path[64], link[sizeof(FANOTIFY_LINK)];
 	struct dirent *entry;
@@ -46,6 +48,8 @@ static int check_process(int pid, struct err *e)
 	while (dir && (entry = readdir(dir))) {
 		ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link));
 
+		seen->descriptors++;
+		seen->rings |= n == sizeof(URING_LINK) - 1 && memcmp(link, URING_LINK, n) == 0;
 		if (n == sizeof(link) - 1 && memcmp(link, FANOTIFY_LINK, n) == 0 &&
 		    check_number(pid, entry->d_name, e) < 0)
 			return e->code;
@@ -54,19 +58,19 @@ static int check_process(int pid, struct err *e)
 }
 
 /* Whoever is gone meanwhile decides nothing. */
-int fanotify_check_tree(int pid, struct err *e)
+int fanotify_check_tree(int pid, struct fanotify_seen *seen, struct err *e)
 {
 	own_pids threads = { 0 }, children = { 0 };
 	struct err ignored = { 0 };
 	own_fd proc = -1;
 
-	if (check_process(pid, e) < 0)
+	if (check_process(pid, seen, e) < 0)
 		return e->code;
 	if (proc_open(pid, &proc, &ignored) < 0 || proc_threads(proc, &threads, &ignored) < 0 ||
 	    proc_children(proc, pid, &threads, &children, &ignored) < 0)
 		return 0;
 	for (size_t i = 0; i < children.count; i++)
-		if (fanotify_check_tree(children.pid[i], e) < 0)
+		if (fanotify_check_tree(children.pid[i], seen, e) < 0)
 			return e->code;
 	return 0;
 }

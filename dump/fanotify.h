@@ -3,6 +3,7 @@
 #define STASIS_DUMP_FANOTIFY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "lib/err.h"
 
@@ -10,8 +11,14 @@
 /* FAN_OPEN_PERM, FAN_ACCESS_PERM, FAN_OPEN_EXEC_PERM, FAN_PRE_ACCESS */
 #define FANOTIFY_PERMISSIONS 0x170000UL
 
+/* What there is in a tree, as far as it can be looked at while it runs. */
+struct fanotify_seen {
+	size_t descriptors;
+	bool rings; /* of io_uring */
+};
+
 /* Refuses a tree in which somebody has such marks. What cannot be looked at has none. */
-must_check int fanotify_check_tree(int pid, struct err *e);
+must_check int fanotify_check_tree(int pid, struct fanotify_seen *seen, struct err *e);
 /* Whether a group with this text of fdinfo has such marks. */
 bool fanotify_decides(const char *fdinfo);
 int fanotify_refuse(struct err *e);

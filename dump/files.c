@@ -17,6 +17,7 @@
 #include "dump/files_table.h"
 #include "dump/ns.h"
 #include "images/image.h"
+#include "lib/bpf_files.h"
 #include "lib/io.h"
 #include "lib/log.h"
 #include "lib/netlink.h"
@@ -35,7 +36,7 @@ int files_get(struct dump *d, struct files **ret, struct err *e)
 		if (files->self_fd < 0)
 			return err_sys(e, "open '/proc/self/fd'");
 		d->files = files;
-		files_addresses_begin(files);
+		files_told_begin(files);
 	}
 	*ret = files;
 	return 0;
@@ -215,6 +216,18 @@ static int add_table(struct files *files, struct task *t, size_t place, struct e
 	return 0;
 }
 
+static int list_told(const struct file_told *all, size_t count, struct descriptor **ret,
+		     struct err *e)
+{
+	*ret = calloc(count + 1, sizeof(**ret));
+	if (!*ret)
+		return err_sys(e, "memory for %zu descriptors", count);
+	for (size_t i = 0; i < count; i++)
+		(*ret)[i].num = all[i].num;
+	return 0;
+}
+
+/* Ascending. */
 static int list_numbers(const struct task *t, struct descriptor **ret, size_t *ret_count,
 			struct err *e)
 {
@@ -245,9 +258,13 @@ static int list_numbers(const struct task *t, struct descriptor **ret, size_t *r
 static int read_table(struct fd_table *table, struct err *e)
 {
 	own_mem struct descriptor *list = NULL;
+	const struct file_told *told;
 	size_t count = 0;
 
-	if (list_numbers(table->task, &list, &count, e) < 0)
+	if (files_told_all(table->task->dump->files, table->task->pid, &told, &count, e) < 0)
+		return e->code;
+	if (told ? list_told(told, count, &list, e) < 0 :
+		   list_numbers(table->task, &list, &count, e) < 0)
 		return e->code;
 	table->at = pool_array(&table->task->dump->pool, struct descriptor, count + 1);
 	for (size_t i = 0; i < count; i++) {
@@ -390,6 +407,7 @@ void files_undo(struct dump *d)
 {
 	struct files *files = d->files;
 
+	files_told_end(d);
 	if (!files)
 		return;
 	d->files = NULL; /* the struct itself is the pool's */
@@ -398,7 +416,6 @@ void files_undo(struct dump *d)
 	if (files->queues)
 		image_drop(files->queues);
 	files_forget(files);
-	files_addresses_end(files);
 	watch_forget(files);
 	netlink_unix_free(files->unix_all, files->unix_count);
 	free(files->entries);

@@ -40,7 +40,7 @@ struct file {
 	FileExtraEntry *extra; /* NULL: nothing beyond the entry */
 	void *note;	       /* the kind's own */
 	size_t watch_count;    /* of inotify and fanotify (dump/watch.h) */
-	uint32_t locks_of; /* the table whose POSIX locks on it are known (dump/fd/lock.c) */
+	uint32_t locks_of;     /* the table whose POSIX locks on it are known (dump/fd/lock.c) */
 	struct file *next;
 };
 
@@ -78,6 +78,9 @@ struct fd_kind {
 extern const struct fd_kind *const fd_kinds[];
 extern const size_t fd_kind_count;
 
+/* Before the stop: gets ready for so many descriptors, or for rings, which takes some 10 ms if it is worth that. */
+void files_told_prepare(struct dump *d, size_t count, bool rings);
+void files_told_end(struct dump *d);
 /* Reads every descriptor of a task and its cwd, root and umask; refuses what cannot be carried. Needs no code in it. */
 must_check int files_read_task(struct task *t, struct err *e);
 /*

@@ -3,7 +3,7 @@
  *
  * The same description has the same mount and inode; among those, kcmp(KCMP_FILE) decides. As that gives an order,
  * descriptions are kept in a search tree, and 1,000 descriptors of one file cost 10 comparisons each; of more their addresses
- * are asked for at once (dump/files_addresses.c). Event counters all
+ * are asked for at once (dump/files_told.c). Event counters all
  * have one inode, but each has a number of its own.
  * Position and flags are no part of the key: somebody outside of the tree may be changing them.
  */
@@ -20,6 +20,7 @@
 #include "dump/files_table.h"
 #include "dump/mounts.h"
 #include "dump/ns.h"
+#include "lib/bpf_files.h"
 #include "lib/io.h"
 
 enum { FDINFO_SIZE = 4096, LINK_SIZE = 4096 };
@@ -32,7 +33,8 @@ enum { FDINFO_SIZE = 4096, LINK_SIZE = 4096 };
 struct known_file {
 	struct files *files;
 	uint64_t mnt_id, ino, event;
-	uint64_t address; /* dump/files_addresses.c; 0: not known, of none */
+	uint64_t address; /* dump/files_told.c; 0: not known, of none */
+	bool no_owner;	  /* it is known that nobody is */
 	int pid, num;
 	struct file *file;
 };
@@ -135,14 +137,14 @@ static int read_fdinfo(const struct task *t, int num, char buf[FDINFO_SIZE], cha
 	return 0;
 }
 
-static void read_owner(struct file *f)
+static void read_owner(struct file *f, bool no_owner)
 {
 	struct f_owner_ex owner = { 0 };
 	uid_t uids[2];
 	int sig;
 
 	f->fown = f->dump->files->no_owner;
-	if (f->flags & O_PATH || fcntl(f->fd, F_GETOWN_EX, &owner) < 0)
+	if (f->flags & O_PATH || no_owner || fcntl(f->fd, F_GETOWN_EX, &owner) < 0)
 		return;
 	sig = fcntl(f->fd, F_GETSIG);
 	if (sig <= 0 && owner.pid == 0)
@@ -186,13 +188,13 @@ static void recognise(struct file *f)
 			f->kind = fd_kinds[i];
 }
 
-static int look(struct file *f, struct err *e)
+static int look(struct file *f, bool no_owner, struct err *e)
 {
 	if (fstat(f->fd, &f->st) < 0)
 		return err_sys(e, "stat");
 	if (read_link(f, e) < 0)
 		return e->code;
-	read_owner(f);
+	read_owner(f, no_owner);
 	return 0;
 }
 
@@ -241,7 +243,7 @@ static int add_file(struct known_file *key, const char *fdinfo, struct task *t, 
 	if (files_copy(f, &copy, e) < 0)
 		return e->code;
 	f->fd = copy;
-	if (look(f, e) < 0)
+	if (look(f, key->no_owner, e) < 0)
 		return files_blame(f, e);
 	recognise(f);
 	if (!f->kind)
@@ -265,12 +267,17 @@ static int find_file(struct task *t, const struct known_file *like, const char *
 	own_mem struct known_file *key = calloc(1, sizeof(*key));
 	struct known_file **node;
 	int pid = like->pid, num = like->num;
+	const struct file_told *told;
 
 	if (!key)
 		return err_sys(e, "memory for fd %d of pid %d", num, pid);
 	*key = (struct known_file){ .files = files, .pid = pid, .num = num };
-	if (files_address(files, pid, num, &key->address, e) < 0)
+	if (files_told(files, pid, num, &told, e) < 0)
 		return e->code;
+	if (told) {
+		key->address = told->at;
+		key->no_owner = !told->owner;
+	}
 	files_number(fdinfo, "mnt_id", 10, &key->mnt_id);
 	files_number(fdinfo, "ino", 10, &key->ino);
 	files_number(fdinfo, "eventfd-id", 10, &key->event);
@@ -327,10 +334,14 @@ int files_describe(struct fd_table *table, struct descriptor *ret, struct err *e
 	char buf[FDINFO_SIZE];
 	own_mem char *longer = NULL;
 	struct known_file like;
+	const struct file_told *told;
 	uint64_t flags = 0;
 	const char *text;
 
-	if (read_fdinfo(table->task, ret->num, buf, &longer, e) < 0)
+	if (files_told(table->task->dump->files, table->task->pid, ret->num, &told, e) < 0)
+		return e->code;
+	if (!(told && file_told_text(told, buf)) &&
+	    read_fdinfo(table->task, ret->num, buf, &longer, e) < 0)
 		return e->code;
 	text = longer ? longer : buf;
 	files_number(text, "flags", 8, &flags);
@@ -425,7 +436,7 @@ int files_add_link(struct task *t, const char *link, uint32_t *ret_id, struct er
 	f.fd = fd;
 	f.flags = O_PATH;
 	f.mnt_id = t->dump->mounts ? (int)mounts_id_of(fd) : -1;
-	if (look(&f, e) < 0)
+	if (look(&f, true, e) < 0)
 		return files_blame(&f, e);
 	f.flags = 0; /* what the images have for files without a descriptor */
 	/* A program that runs from a memfd has no file that could be opened again. */

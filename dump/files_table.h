@@ -5,7 +5,8 @@
 #include "dump/files.h"
 #include "images/fd/remap.pb-c.h"
 
-struct addresses;
+struct file_told;
+struct inet_usual;
 struct netlink_unix;
 struct remap;
 struct held_lock;
@@ -35,7 +36,6 @@ struct files {
 	void *by_description; /* tsearch trees */
 	void *by_link;
 	void *by_ghost;
-	struct addresses *addresses; /* dump/files_addresses.c; NULL: kcmp tells */
 	int self_fd;		     /* directory /proc/self/fd */
 	int compare_errno;	     /* why a comparison of descriptions could not be made */
 	FownEntry *no_owner;
@@ -45,6 +45,7 @@ struct files {
 	struct tty *ttys;		     /* dump/fd/tty.c */
 	struct netlink_unix *unix_all;	     /* dump/fd/unixsk.c; NULL: not asked for */
 	size_t unix_count, unix_asked;
+	struct inet_usual *inet_usual;	     /* dump/fd/inetsk_opts.c */
 	struct known_path paths[KNOWN_PATHS];
 	struct watches *watches; /* dump/watch.c */
 	struct image *queues;	 /* dump/fd/unixsk_queue.c; NULL: nothing waited so far */
@@ -57,12 +58,15 @@ must_check int files_put(struct files *files, FileEntry *entry, struct err *e);
 /* Reads one descriptor of a table into *ret. */
 must_check int files_describe(struct fd_table *table, struct descriptor *ret, struct err *e);
 /*
- * Where there are many descriptors: the kernel's addresses of their descriptions, instead of a comparison for each step of
- * a search. Of all or of none: then it is 0.
+ * Where there are many descriptors: what the kernel tells of all at once (dump/files_told.c). Of all or of none: then it
+ * is NULL. What is told of one of ours is valid until the next question about one of ours, of a task until that about another task.
  */
-void files_addresses_begin(struct files *files);
-must_check int files_address(struct files *files, int pid, int num, uint64_t *ret, struct err *e);
-void files_addresses_end(struct files *files);
+void files_told_begin(struct files *files);
+must_check int files_told(struct files *files, int pid, int num, const struct file_told **ret,
+			  struct err *e);
+/* Ascending by number. */
+must_check int files_told_all(struct files *files, int pid, const struct file_told **ret,
+			      size_t *ret_count, struct err *e);
 /* Frees the trees. */
 void files_forget(struct files *files);
 /* dump/watch.c */

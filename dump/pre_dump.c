@@ -19,8 +19,9 @@
 static int step_begin(void *job, struct err *e)
 {
 	struct dump *d = job;
+	struct fanotify_seen seen = { 0 };
 
-	if (fanotify_check_tree(d->opt->tree, e) < 0)
+	if (fanotify_check_tree(d->opt->tree, &seen, e) < 0)
 		return e->code;
 	return image_set_begin(d->images, e) < 0 ? e->code : increment_begin(d, e);
 }

@@ -185,6 +185,7 @@ struct options {
 
 	struct string_list external; /* TYPE[ID] or TYPE[ID]:VALUE, as typed */
 	bool ext_unix_sk;	     /* datagram sockets may have peers outside of the tree */
+	bool reconnect_logs;	     /* sockets to the machine's log are connected anew */
 	bool force_irmap;	     /* watched files without a known path are looked for */
 	struct string_list irmap_scan_paths; /* there, before anywhere else */
 	struct string_list action_scripts;

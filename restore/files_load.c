@@ -76,6 +76,23 @@ static int add_file(struct rfiles *files, FileEntry *entry, struct err *e)
 	return 0;
 }
 
+/* The kernel tells whole paths, in which nothing goes up. */
+static int check_path(const RegFileEntry *reg, struct err *e)
+{
+	const char *name = reg->name;
+	size_t size = strlen(name);
+
+	if (size >= PATH_MAX)
+		return err_say(e, "'files.img' has file %u with a path of %zu bytes", reg->id,
+			       size);
+	/* A file from outside of the tree has the words by which it is given back. */
+	if ((name[0] != '/' && !reg->ext) || strstr(name, "/../") ||
+	    (size >= 3 && strcmp(name + size - 3, "/..") == 0))
+		return err_say(e, "'files.img' has file %u with '%s', which is no whole path",
+			       reg->id, name);
+	return 0;
+}
+
 static int load_files(struct restore *r, struct err *e)
 {
 	struct rfiles *files = r->files;
@@ -102,6 +119,9 @@ static int load_files(struct restore *r, struct err *e)
 		if (files->files[i - 1].id == files->files[i].id)
 			return err_say(e, "'files.img' has two files of the number %u",
 				       files->files[i].id);
+	for (size_t i = 0; i < files->count; i++)
+		if (files->files[i].entry->reg && check_path(files->files[i].entry->reg, e) < 0)
+			return e->code;
 	return 0;
 }
 

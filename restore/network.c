@@ -4,41 +4,73 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/netlock_iptables.h"
 #include "lib/repair.h"
 #include "restore/fd/inetsk.h"
 
 /* All of the tree that was ours dies with us at once, but the machine may be busy. */
 enum { DYING_MS = 5000 };
-enum { LOCKED_BY_NFTABLES = 1 }; /* network_lock_method */
+enum { LOCKED_BY_IPTABLES, LOCKED_BY_NFTABLES }; /* network_lock_method */
+enum { NAME_CUT = 21 };				 /* what is left of the id in the name of CRIU's table, up to 4.2 */
 
 struct rnetwork {
 	pid_t helper;
 	int word;
 };
 
+static void remove_table(const char *name, size_t most)
+{
+	char table[256];
+	struct err e = { 0 };
+
+	snprintf(table, sizeof(table), "CRIU-%.*s", (int)most, name);
+	if (netlock_remove(table, &e) < 0)
+		log_error("%s", e.text);
+}
+
+/* Only CRIU leaves them. A connection that is closed here has them, too. */
+static void remove_rules(struct restore *r)
+{
+	const struct rinets *all = r->files->inets;
+	struct netlock_pair *pairs = pool_array(&r->pool, struct netlock_pair, all->count + 1);
+	struct err e = { 0 };
+	size_t count = 0;
+
+	for (size_t i = 0; i < all->count; i++)
+		if (all->at[i].entry->type == SOCK_STREAM && rinet_has_peer(&all->at[i]))
+			pairs[count++] = rinet_pair(&all->at[i]);
+	if (netlock_iptables_remove(pairs, count, &e) < 0)
+		log_error("%s", e.text);
+}
+
 /* Ours, and the one that the dump has left. */
 static void unlock(struct restore *r)
 {
 	const InventoryEntry *inv = r->inventory;
 	struct rinets *all = r->files->inets;
-	bool left = inv->has_network_lock_method && inv->network_lock_method == LOCKED_BY_NFTABLES;
-	char table[256];
-	struct err e = { 0 };
+	unsigned int method = inv->has_network_lock_method ? inv->network_lock_method :
+							     LOCKED_BY_IPTABLES;
+	const char *name = inv->dump_criu_run_id;
 
-	if (!all || (!all->lock && !left))
+	if (!all)
+		return;
+	if (method == LOCKED_BY_IPTABLES)
+		remove_rules(r);
+	if (!all->lock && method != LOCKED_BY_NFTABLES)
 		return;
 	netlock_drop(&all->lock);
-	if (inv->dump_criu_run_id)
-		snprintf(table, sizeof(table), "CRIU-%s", inv->dump_criu_run_id);
-	else
-		snprintf(table, sizeof(table), "CRIU-%d", r->tasks[0]->pid);
-	if (netlock_remove(table, &e) < 0)
-		log_error("%s", e.text);
+	if (!name)
+		name = pool_format(&r->pool, "%d", r->tasks[0]->pid);
+	remove_table(name, strlen(name));
+	if (strlen(name) > NAME_CUT)
+		remove_table(name, NAME_CUT);
 }
 
 /* No more in repair: programs that run could not use them. What they send is dropped until the lock is removed. */

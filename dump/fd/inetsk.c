@@ -5,14 +5,11 @@
 #include "dump/fd/inetsk.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "dump/dump.h"
@@ -47,7 +44,7 @@ static bool inetsk_match(const struct file *f)
 		return false;
 	switch (option(f->fd, SO_TYPE)) {
 	case SOCK_STREAM:
-		return protocol == IPPROTO_TCP;
+		return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
 	case SOCK_DGRAM:
 		return protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE ||
 		       protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
@@ -187,16 +184,33 @@ static int read_listening(struct inetsk *s, const struct tcp_info *info, struct 
 
 	s->entry->backlog = info->tcpi_sacked;
 	s->waiting = opt->skip_in_flight ? 0 : info->tcpi_unacked;
+	if (s->waiting && s->entry->proto == IPPROTO_MPTCP) {
+		err_code(e, ENOTSUP, "%u connections wait in it, which may be of MPTCP",
+			 s->waiting);
+		return err_hint(e, "--skip-in-flight drops them");
+	}
 	if (!s->waiting || opt->tcp_established)
 		return 0;
 	err_code(e, ENOTSUP, "%u connections that were not accepted yet wait in it", s->waiting);
 	return err_hint(e, "--tcp-established carries them, --skip-in-flight drops them");
 }
 
+/* Who listens for MPTCP gets plain connections of those who have not heard of it; there is nothing like TCP_REPAIR for others. */
+static int refuse_mptcp(struct err *e)
+{
+	err_code(
+		e, ENOTSUP,
+		"connections of MPTCP are not supported: the kernel does not tell what is in them");
+	return err_hint(e, "let the program close it before the dump");
+}
+
 static int check_option(const struct inetsk *s, int fd, struct err *e)
 {
 	const struct options *opt = s->file->dump->opt;
 	char what[256];
+
+	if (s->entry->proto == IPPROTO_MPTCP)
+		return refuse_mptcp(e);
 
 	if (opt->tcp_established || opt->tcp_close)
 		return 0;
@@ -222,6 +236,8 @@ static int read_state(struct inetsk *s, int fd, struct err *e)
 		return e->code;
 	if (read_addresses(s, fd, e) < 0 || look_for_trouble(s, fd, e) < 0)
 		return e->code;
+	if (s->entry->proto == IPPROTO_MPTCP && (s->entry->has_shutdown || s->extra->has_reset))
+		return refuse_mptcp(e);
 	return inetsk_is_connected(s) ? check_option(s, fd, e) : 0;
 }
 
@@ -251,21 +267,6 @@ static void read_owner(struct inetsk *s)
 	x->gid = st->st_gid;
 	x->mode = st->st_mode;
 	s->has_extra = true;
-}
-
-/* A socket belongs to the network namespace that it was made in, wherever its owner is now. */
-static int check_namespace(int fd, struct err *e)
-{
-	own_fd its = ioctl(fd, SIOCGSKNS);
-	own_fd ours = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	struct stat a, b;
-
-	if (its < 0 || ours < 0 || fstat(its, &a) < 0 || fstat(ours, &b) < 0)
-		return err_sys(e, "ask for its network namespace");
-	if (a.st_ino == b.st_ino)
-		return 0;
-	err_code(e, ENOTSUP, "it is of another network namespace");
-	return err_hint(e, "run stasis in that one");
 }
 
 static struct inetsk *inetsk_new(struct file *f, FileEntry *entry)
@@ -303,7 +304,7 @@ static int inetsk_dump(struct file *f, FileEntry *entry, struct err *e)
 		sk->has_v6only = 1;
 		sk->v6only = only;
 	}
-	if (check_namespace(f->fd, e) < 0 || inetsk_read_state(s, f->fd, e) < 0)
+	if (inetsk_check_namespace(s, f->fd, e) < 0 || inetsk_read_state(s, f->fd, e) < 0)
 		return e->code;
 	read_owner(s);
 	return inetsk_read_groups(s, f->fd, e) < 0 ? e->code : inetsk_read_options(s, f->fd, e);

@@ -20,7 +20,7 @@ struct inetsk {
 };
 
 struct inetsk *inetsk_of(const struct file *f);
-bool inetsk_is_tcp(const struct inetsk *s);
+bool inetsk_is_tcp(const struct inetsk *s); /* or MPTCP */
 bool inetsk_is_udp(const struct inetsk *s);
 /* A state with a peer: something of the connection has to be saved. */
 bool inetsk_is_connected(const struct inetsk *s);
@@ -40,6 +40,8 @@ void inetsk_lose_unread(const struct inetsk *s, int fd);
 
 /* Options of IP, TCP and those that sk_opts_entry has no field for. dump/fd/inetsk_opts.c */
 must_check int inetsk_read_options(struct inetsk *s, int fd, struct err *e);
+/* Refuses one that is not of ours. */
+must_check int inetsk_check_namespace(struct inetsk *s, int fd, struct err *e);
 
 /* What is in a connection. dump/fd/inetsk_read.c */
 struct inetsk_reading {

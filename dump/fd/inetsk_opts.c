@@ -3,15 +3,19 @@
  * as in a new socket is kept with its bytes, whatever it means.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <linux/ipv6.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "dump/fd/inetsk.h"
+#include "dump/files_table.h"
 #include "dump/sk_opts.h"
 
 enum { VALUE_SIZE = 256 };
@@ -154,16 +158,84 @@ static const struct option_name names[] = {
 	{ IPPROTO_TCP, TCP_DELACK_MAX, EVERYWHERE },
 };
 
-/* What this kernel does not know cannot have been set. -1: so it is. */
-static int get(int fd, const struct option_name *o, void *ret)
+/* Errors of a socket that has an option, but nothing to say about it now, are others than this. */
+enum { FAILS = -1, UNKNOWN = -2 };
+
+/* What new sockets of a family, type and protocol say, asked once. */
+struct inet_usual {
+	int family, type, protocol;
+	uint64_t namespace; /* SO_NETNS_COOKIE, 0: this kernel has no such thing */
+	int size[ARRAY_SIZE(names)];
+	char value[ARRAY_SIZE(names)][VALUE_SIZE + 1];
+	struct inet_usual *next;
+};
+
+/* As strings they have a length of their own, which setsockopt takes as well. */
+static int get(int fd, const struct option_name *o, char ret[VALUE_SIZE + 1])
 {
 	socklen_t size = VALUE_SIZE;
 
-	memset(ret, 0, VALUE_SIZE);
 	if (getsockopt(fd, o->level, o->name, ret, &size) < 0)
-		return -1;
-	/* As strings they have a length of their own, which setsockopt takes as well. */
+		return errno == ENOPROTOOPT || errno == EOPNOTSUPP ? UNKNOWN : FAILS;
+	ret[size] = 0;
 	return size;
+}
+
+static uint64_t namespace_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t size = sizeof(cookie);
+
+	return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) < 0 ? 0 : cookie;
+}
+
+static int usual_of(struct inetsk *s, const struct inet_usual **ret, struct err *e)
+{
+	struct files *files = s->file->dump->files;
+	const InetSkEntry *sk = s->entry;
+	struct inet_usual *u = files->inet_usual;
+	bool plain = sk->type == SOCK_DGRAM &&
+		     !inetsk_is_udp(s); /* not everybody may make one of ICMP */
+	int protocol = plain ? 0 : sk->proto;
+
+	while (u && (u->family != (int)sk->family || u->type != (int)sk->type ||
+		     u->protocol != protocol))
+		u = u->next;
+	if (u) {
+		*ret = u;
+		return 0;
+	}
+	own_fd fresh = socket(sk->family, sk->type | SOCK_CLOEXEC, protocol);
+	if (fresh < 0)
+		return err_sys(e, "make a socket like it");
+	u = pool_new(&s->file->dump->pool, struct inet_usual);
+	u->family = sk->family;
+	u->type = sk->type;
+	u->protocol = protocol;
+	u->namespace = namespace_of(fresh);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		u->size[i] = get(fresh, &names[i], u->value[i]);
+	u->next = files->inet_usual;
+	files->inet_usual = u;
+	*ret = u;
+	return 0;
+}
+
+/* A socket belongs to the network namespace that it was made in, wherever its owner is now. */
+static int check_namespace(int fd, const struct inet_usual *usual, struct err *e)
+{
+	struct stat a, b;
+
+	if (usual->namespace && usual->namespace == namespace_of(fd))
+		return 0;
+	own_fd its = ioctl(fd, SIOCGSKNS);
+	own_fd ours = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (its < 0 || ours < 0 || fstat(its, &a) < 0 || fstat(ours, &b) < 0)
+		return err_sys(e, "ask for its network namespace");
+	if (a.st_ino == b.st_ino)
+		return 0;
+	err_code(e, ENOTSUP, "it is of another network namespace");
+	return err_hint(e, "run stasis in that one");
 }
 
 static void keep(struct inetsk *s, const struct option_name *o, const void *value, int size)
@@ -193,77 +265,87 @@ static bool has_option(const struct inetsk *s, const struct option_name *o)
 	return o->where != DATAGRAMS || s->entry->type == SOCK_DGRAM;
 }
 
-static void read_others(struct inetsk *s, int fd, int fresh)
+/* The first four bytes of each. */
+struct asked {
+	uint32_t number[ARRAY_SIZE(names)];
+};
+
+/* What this kernel does not know for such sockets cannot have been set. */
+static void read_others(struct inetsk *s, int fd, const struct inet_usual *usual, struct asked *ret)
 {
-	char is[VALUE_SIZE + 1], usual[VALUE_SIZE + 1];
+	char is[VALUE_SIZE + 1];
 
 	s->extra->options = pool_array(&s->file->dump->pool, InetOption *, ARRAY_SIZE(names));
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		int size, usual_size;
+		int size;
 
-		if (!has_option(s, &names[i]))
+		if (usual->size[i] == UNKNOWN || !has_option(s, &names[i]))
 			continue;
 		size = get(fd, &names[i], is);
-		usual_size = get(fresh, &names[i], usual);
-		if (size >= 0 && (size != usual_size || memcmp(is, usual, size) != 0))
+		if (size == sizeof(uint32_t))
+			memcpy(&ret->number[i], is, size);
+		if (size >= 0 && (size != usual->size[i] || memcmp(is, usual->value[i], size) != 0))
 			keep(s, &names[i], is, size);
 	}
 }
 
-static uint32_t number(int fd, int level, int name)
+/* A number that is kept by its own field as well. */
+static uint32_t number(const struct asked *asked, int level, int name)
 {
-	int value = 0;
-	socklen_t size = sizeof(value);
-
-	return getsockopt(fd, level, name, &value, &size) == 0 ? value : 0;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (names[i].level == level && names[i].name == name)
+			return asked->number[i];
+	return 0;
 }
 
-static void read_ip(struct inetsk *s, int fd)
+static void read_ip(struct inetsk *s, const struct asked *asked)
 {
 	IpOptsEntry *ip = pool_new(&s->file->dump->pool, IpOptsEntry);
 	bool six = s->entry->family == AF_INET6;
 
 	ip_opts_entry__init(ip);
 	s->entry->ip_opts = ip;
-	ip->freebind = six ? number(fd, IPPROTO_IPV6, IPV6_FREEBIND) :
-			     number(fd, IPPROTO_IP, IP_FREEBIND);
+	ip->freebind = six ? number(asked, IPPROTO_IPV6, IPV6_FREEBIND) :
+			     number(asked, IPPROTO_IP, IP_FREEBIND);
 	ip->has_freebind = ip->freebind;
-	ip->pktinfo = six ? number(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO) :
-			    number(fd, IPPROTO_IP, IP_PKTINFO);
+	ip->pktinfo = six ? number(asked, IPPROTO_IPV6, IPV6_RECVPKTINFO) :
+			    number(asked, IPPROTO_IP, IP_PKTINFO);
 	ip->has_pktinfo = ip->pktinfo;
 	if (six)
 		return;
-	ip->tos = number(fd, IPPROTO_IP, IP_TOS);
+	ip->tos = number(asked, IPPROTO_IP, IP_TOS);
 	ip->has_tos = ip->tos != 0;
-	ip->ttl = number(fd, IPPROTO_IP, IP_TTL);
+	ip->ttl = number(asked, IPPROTO_IP, IP_TTL);
 	ip->has_ttl = ip->ttl != 0;
 }
 
-static void read_tcp(struct inetsk *s, int fd)
+static void read_tcp(struct inetsk *s, const struct asked *asked)
 {
 	TcpOptsEntry *tcp = pool_new(&s->file->dump->pool, TcpOptsEntry);
 
 	tcp_opts_entry__init(tcp);
 	s->entry->tcp_opts = tcp;
-	tcp->cork = number(fd, IPPROTO_TCP, TCP_CORK);
+	tcp->cork = number(asked, IPPROTO_TCP, TCP_CORK);
 	tcp->has_cork = tcp->cork;
-	tcp->nodelay = number(fd, IPPROTO_TCP, TCP_NODELAY);
+	tcp->nodelay = number(asked, IPPROTO_TCP, TCP_NODELAY);
 	tcp->has_nodelay = tcp->nodelay;
-	tcp->keepcnt = number(fd, IPPROTO_TCP, TCP_KEEPCNT);
+	tcp->keepcnt = number(asked, IPPROTO_TCP, TCP_KEEPCNT);
 	tcp->has_keepcnt = tcp->keepcnt != 0;
-	tcp->keepidle = number(fd, IPPROTO_TCP, TCP_KEEPIDLE);
+	tcp->keepidle = number(asked, IPPROTO_TCP, TCP_KEEPIDLE);
 	tcp->has_keepidle = tcp->keepidle != 0;
-	tcp->keepintvl = number(fd, IPPROTO_TCP, TCP_KEEPINTVL);
+	tcp->keepintvl = number(asked, IPPROTO_TCP, TCP_KEEPINTVL);
 	tcp->has_keepintvl = tcp->keepintvl != 0;
 }
 
-/* Protocols on top of TCP (TLS, MPTCP's) change what is in a connection. */
+/* Protocols on top of TCP (TLS) change what is in a connection. */
 static int check_ulp(int fd, struct err *e)
 {
 	char name[32] = "";
 	socklen_t size = sizeof(name) - 1;
 
-	if (getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &size) < 0 || !size || !name[0])
+	/* A socket of MPTCP is one of TCP below. */
+	if (getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &size) < 0 || !size || !name[0] ||
+	    strcmp(name, "mptcp") == 0)
 		return 0;
 	err_code(e, ENOTSUP, "its kernel does '%s' in it (TCP_ULP), which is not supported", name);
 	return err_hint(e, "let the program close it before the dump");
@@ -281,22 +363,27 @@ static int check_keys(int fd, struct err *e)
 	return err_hint(e, "let the program close it before the dump");
 }
 
+int inetsk_check_namespace(struct inetsk *s, int fd, struct err *e)
+{
+	const struct inet_usual *usual;
+
+	return usual_of(s, &usual, e) < 0 ? e->code : check_namespace(fd, usual, e);
+}
+
 int inetsk_read_options(struct inetsk *s, int fd, struct err *e)
 {
-	const InetSkEntry *sk = s->entry;
-	bool plain = sk->type == SOCK_DGRAM &&
-		     !inetsk_is_udp(s); /* not everybody may make one of ICMP */
-	own_fd fresh = socket(sk->family, sk->type | SOCK_CLOEXEC, plain ? 0 : sk->proto);
+	const struct inet_usual *usual;
+	struct asked asked = { 0 };
 
-	if (fresh < 0)
-		return err_sys(e, "make a socket like it");
+	if (usual_of(s, &usual, e) < 0)
+		return e->code;
 	if (sk_opts_read(s->file->dump, fd, &s->entry->opts, e) < 0 ||
 	    (inetsk_is_tcp(s) && (check_ulp(fd, e) < 0 || check_keys(fd, e) < 0)))
 		return e->code;
-	read_ip(s, fd);
+	read_others(s, fd, usual, &asked);
+	read_ip(s, &asked);
 	inetsk_read_raw_options(s, fd);
 	if (inetsk_is_tcp(s))
-		read_tcp(s, fd);
-	read_others(s, fd, fresh);
+		read_tcp(s, &asked);
 	return 0;
 }

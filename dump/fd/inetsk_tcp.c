@@ -246,8 +246,8 @@ static int save(struct inetsk *s, struct shared_images *images, struct err *e)
 	}
 	if (inetsk_read_state(s, fd, e) < 0)
 		return e->code;
-	if (s->entry->state == STATE_CLOSE)
-		return save_ended(s, fd, e);
+	if (s->entry->state == STATE_CLOSE) /* of MPTCP it never was a connection */
+		return s->entry->proto == IPPROTO_MPTCP ? 0 : save_ended(s, fd, e);
 	if (s->entry->state == STATE_LISTEN)
 		return s->waiting ? inetsk_save_waiting(s, fd, &images->waiting, e) : 0;
 	if (!inetsk_is_connected(s) || s->file->dump->opt->tcp_close)

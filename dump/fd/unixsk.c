@@ -342,12 +342,9 @@ static int check_outside(const struct sockets *all, struct unixsk *s, struct err
 		return 0;
 	if (may_be_outside(s))
 		return add_outside(all, s, e);
-	err_code(e, ENOTSUP, "its peer is held by a process outside of the tree");
-	return err_hint(
-		e,
-		"close it before the dump, or drop the peer with --external unix[%u] and give "
-		"another one at restore with --inherit-fd 'fd[N]:socket:[%u]'",
-		s->entry->ino, s->entry->ino);
+	if (!s->file->dump->opt->reconnect_logs || !unixsk_is_log(s))
+		return unixsk_refuse_outside(s, e);
+	return add_outside(all, s, e) < 0 ? e->code : unixsk_reconnect_log(s, e);
 }
 
 /* The error of a stream can only be that its peer has left with data unread. */

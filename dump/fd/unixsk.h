@@ -28,6 +28,12 @@ must_check int unixsk_read_name(struct unixsk *s, int fd, struct err *e);
 /* Writes the messages that wait in it; fd: our copy. dump/fd/unixsk_queue.c */
 must_check int unixsk_save_queue(struct unixsk *s, int fd, struct err *e);
 
+/* Peers outside of the tree that are the machine's log, or cannot be had again. dump/fd/unixsk_outside.c */
+bool unixsk_is_log(const struct unixsk *s);
+/* Notes that the restore is to connect it anew. */
+must_check int unixsk_reconnect_log(struct unixsk *s, struct err *e);
+int unixsk_refuse_outside(const struct unixsk *s, struct err *e);
+
 /* By inode; ret->waiting is the caller's. -errno: it is not known. */
 struct files;
 int unixsk_ask(struct files *files, uint32_t inode, struct netlink_unix *ret);

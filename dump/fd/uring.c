@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "dump/files_table.h"
+#include "lib/bpf_files.h"
 #include "lib/io.h"
 
 /* How long after the stop requests are waited for, in microseconds: those that the kernel's workers have may end. */
@@ -298,11 +299,23 @@ static int read_ring(struct file *f, struct uring *u, struct err *e)
 	return read_buffers(f, f->extra->uring, text, e);
 }
 
+static int look_for_groups(const struct file *f, struct uring *u, struct err *e)
+{
+	const struct file_told *told = NULL;
+
+	if (f->num >= 0 && files_told(f->dump->files, f->task->pid, f->num, &told, e) < 0)
+		return e->code;
+	u->no_groups = told && !told->groups;
+	return 0;
+}
+
 static int uring_dump(struct file *f, FileEntry *entry, struct err *e)
 {
 	struct uring u = { .fd = f->fd };
-	int r = read_ring(f, &u, e);
+	int r = look_for_groups(f, &u, e);
 
+	if (r == 0)
+		r = read_ring(f, &u, e);
 	uring_unmap(&u);
 	if (r < 0)
 		return r;

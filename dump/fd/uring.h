@@ -9,6 +9,7 @@
 /* A ring as we see it: our own mappings of it, by a copy of its descriptor. */
 struct uring {
 	int fd;
+	bool no_groups;		       /* it is known that no buffers are provided */
 	struct io_uring_params params; /* flags that were found, sizes, layout */
 	char *ring;
 	size_t ring_size; /* of the mapping */

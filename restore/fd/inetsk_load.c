@@ -39,6 +39,8 @@ static bool is_known(const InetSkEntry *s)
 		       s->proto == IPPROTO_ICMP || s->proto == IPPROTO_ICMPV6;
 	if (s->type == SOCK_RAW)
 		return s->proto <= IPPROTO_RAW;
+	if (s->type == SOCK_STREAM && s->proto == IPPROTO_MPTCP)
+		return s->state == INETSK_CLOSE || s->state == INETSK_LISTEN;
 	return s->type == SOCK_STREAM && s->proto == IPPROTO_TCP;
 }
 

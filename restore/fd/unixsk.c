@@ -28,7 +28,7 @@ static void warn(const struct rsocket *s)
 	bool dropped = s->entry->uflags & UNIXSK_OUTSIDE ||
 		       (s->extra && s->extra->outside && !s->peer);
 
-	if (dropped && !s->stands_for)
+	if (dropped && !s->stands_for && !rsocket_is_logging(s))
 		log_warn("socket:[%u]: its peer was outside of the tree, so nobody is there now; "
 			 "--inherit-fd 'fd[N]:socket:[%u]' gives it another one",
 			 s->entry->ino, s->entry->ino);

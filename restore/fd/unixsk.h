@@ -108,6 +108,12 @@ static inline bool rsocket_is_connected(const struct rsocket *s)
 	return s->entry->state == UNIXSK_ESTABLISHED;
 }
 
+/* A stream to the machine's log. Datagrams have an entry for their peer. */
+static inline bool rsocket_is_logging(const struct rsocket *s)
+{
+	return rsocket_is_stream(s) && s->extra && s->extra->has_greeting;
+}
+
 static inline bool rsocket_listens(const struct rsocket *s)
 {
 	return s && s->entry->state == UNIXSK_LISTEN;

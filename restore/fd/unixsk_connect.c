@@ -205,7 +205,7 @@ static bool find_ends(struct rsockets *all, struct rsocket *s, struct ends *ret,
 		*ret_listener = rsocket_listens(s->name_of) ? s->name_of : NULL;
 		return true;
 	}
-	if (s->peer || !s->extra || !s->extra->peer_name.len)
+	if (s->peer || !s->extra || !s->extra->peer_name.len || rsocket_is_logging(s))
 		return false;
 	*ret = (struct ends){ s, NULL };
 	*ret_listener = listener_named(all, s, &s->extra->peer_name);
@@ -354,6 +354,32 @@ static int connect_datagrams(struct rsockets *all, struct err *e)
 	return 0;
 }
 
+/* By whom it belongs to: a log notes who has connected. */
+static int connect_log(struct rsocket *s, struct err *e)
+{
+	const ProtobufCBinaryData *greeting = s->extra ? &s->extra->greeting : NULL;
+	struct meeting m = { .fd = s->fd };
+	UnixCred who;
+	int res;
+
+	if (!rsocket_is_logging(s))
+		return 0;
+	waiting_actor(s, &who);
+	rsocket_set_address(&m.address, &s->extra->peer_name);
+	res = rsocket_act(s, &who, call_connect, &m);
+	if (res == 0 && greeting->len &&
+	    send(s->fd, greeting->data, greeting->len, MSG_NOSIGNAL) != (ssize_t)greeting->len)
+		res = -errno;
+	if (res == 0)
+		return 0;
+	err_res(e, res, "connect it to the log of this machine, '%.*s'",
+		(int)s->extra->peer_name.len, s->extra->peer_name.data);
+	return err_hint(e,
+			"start what listens there, or give a socket with --inherit-fd "
+			"'fd[N]:socket:[%u]'",
+			s->entry->ino);
+}
+
 static int for_all(struct rsockets *all, int (*part)(struct rsocket *, struct err *), struct err *e)
 {
 	for (size_t i = 0; i < all->count; i++) {
@@ -373,7 +399,8 @@ int rsockets_connect(struct rsockets *all, struct err *e)
 	for (size_t i = 0; i < all->count; i++)
 		if (!all->at[i].inherited && rsocket_fill_early(all, &all->at[i], e) < 0)
 			return rsocket_blame(&all->at[i], e);
-	if (meet_all(all, false, e) < 0 || listen_all(all, e) < 0 || connect_datagrams(all, e) < 0)
+	if (meet_all(all, false, e) < 0 || listen_all(all, e) < 0 ||
+	    connect_datagrams(all, e) < 0 || for_all(all, connect_log, e) < 0)
 		return e->code;
 	return for_all(all, rsocket_open_file, e);
 }

@@ -7,7 +7,7 @@ wrong is one. All numbers go into build/bench.json.
 
     test/bench/bench.py [--runs N] [--json FILE] [FIGURE...]
 
-Figures: small threads tasks mappings descriptors sockets registrations watches memory lazy crowd disk compress dedup cow precopy shared increment protect container
+Figures: small threads tasks mappings descriptors sockets connections registrations watches memory lazy crowd disk compress dedup cow precopy shared increment protect container
 """
 import argparse
 import os
@@ -211,6 +211,22 @@ def sockets(report, folder, runs):
     each(report, folder, runs, ("sockets", 10000), 80)
 
 
+def connections(report, folder, runs):
+    """TCP, both ends, over the loopback interface."""
+    def measure():
+        took = {n: once(folder, "connections", n, options=("--tcp-established",), restoring=("--tcp-established",))
+                for n in (2, 500, 5000)}
+        return {f"{name} {n}": took[n][name] for name in ("frozen", "restore") for n in took}
+
+    took = several(runs, measure)
+    for name in "frozen", "restore":
+        none, some, lot = (took[f"{name} {n}"] for n in (2, 500, 5000))
+        report.add(f"connections: {name}, 5,000 / 500", [(c - a) / max(b - a, 1) for a, b, c in zip(none, some, lot)],
+                   "x", 12, pick(took, f"{name} 5000", f"{name} 500", f"{name} 2"))
+        report.add(f"5000 connections: {name}, each more", [(c - a) / 4998 for a, c in zip(none, lot)], "us",
+                   40 if name == "frozen" else 80, pick(took, f"{name} 5000"))
+
+
 def registrations(report, folder, runs):
     linear(report, folder, runs, "registrations")
 
@@ -361,7 +377,7 @@ def container(report, folder, runs):
 
 
 FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, sockets,
-                                                    registrations,
+                                                    connections, registrations,
                                                     watches, memory, lazy, crowd, disk, compress, dedup, cow, precopy,
                                                     shared, increment, protect, container)}
 

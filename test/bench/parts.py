@@ -115,7 +115,7 @@ class Subject:
         shutil.rmtree(self.images, ignore_errors=True)
 
 
-def once(folder, *having, options=()):
+def once(folder, *having, options=(), restoring=()):
     """{'dump': us, 'frozen': us, 'restore': us} of one subject's life."""
     subject = Subject(folder, *having)
     large = "memory", "crowd", "zeros", "text", "random", "same", "family"
@@ -126,7 +126,7 @@ def once(folder, *having, options=()):
         pages = [os.stat(os.path.join(subject.images, name)).st_blocks * 512
                  for name in os.listdir(subject.images) if "pages-" in name]
         tool("floor", "touch", mib)
-        return {"dump": dump, "frozen": frozen, "restore": subject.restore(), "bytes": sum(pages)}
+        return {"dump": dump, "frozen": frozen, "restore": subject.restore(*restoring), "bytes": sum(pages)}
     finally:
         subject.end()
 

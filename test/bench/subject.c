@@ -3,9 +3,11 @@
  * is ready by creating a file.
  *
  *   subject READY memory MIB | crowd MIB (of four processes) | zeros MIB | text MIB | random MIB | same MIB | family MIB |
- *                 threads N | tasks N | mappings N | descriptors N | sockets N | registrations N (of an epoll) | watches N (of an inotify, in READY.d)
+ *                 threads N | tasks N | mappings N | descriptors N | sockets N | connections N | registrations N (of an epoll) | watches N (of an inotify, in READY.d)
  */
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,6 +188,29 @@ static void have_sockets(size_t n)
 			die("socketpair");
 }
 
+/* Both ends of half as many connections of TCP, over the loopback interface. */
+static void have_connections(size_t n)
+{
+	struct rlimit limit = { n + 64, n + 64 };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(at);
+	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (server < 0 || setrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+	    bind(server, (struct sockaddr *)&at, size) < 0 || listen(server, 8) < 0 ||
+	    getsockname(server, (struct sockaddr *)&at, &size) < 0)
+		die("listen");
+	for (size_t i = 0; i + 1 < n; i += 2) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		if (fd < 0 || connect(fd, (struct sockaddr *)&at, size) < 0 ||
+		    accept4(server, NULL, NULL, SOCK_CLOEXEC) < 0)
+			die("connect");
+	}
+	close(server);
+}
+
 /* Sockets, which can be told by their inodes. Of others the kernel has to be asked, which looks for each one by one. */
 static void have_registrations(size_t n)
 {
@@ -227,17 +252,12 @@ static const struct {
 	const char *name;
 	void (*have)(size_t n);
 } subjects[] = {
-	{ "memory", have_memory },
-	{ "crowd", have_crowd },
-	{ "threads", have_threads },
-	{ "tasks", have_tasks },
-	{ "mappings", have_mappings },
-	{ "descriptors", have_descriptors },
-	{ "same", have_same },
-	{ "family", have_family },
-	{ "sockets", have_sockets },
-	{ "watches", have_watches },
-	{ "registrations", have_registrations },
+	{ "memory", have_memory },     { "crowd", have_crowd },
+	{ "threads", have_threads },   { "tasks", have_tasks },
+	{ "mappings", have_mappings }, { "descriptors", have_descriptors },
+	{ "same", have_same },	       { "family", have_family },
+	{ "sockets", have_sockets },   { "connections", have_connections },
+	{ "watches", have_watches },   { "registrations", have_registrations },
 };
 
 int main(int argc, char **argv)

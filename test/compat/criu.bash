@@ -66,20 +66,22 @@ with()
 	OPTIONS=()
 }
 
-# carry FROM TO PROGRAM [ARGUMENTS]: FROM dumps it, TO restores it; it checks itself. The argument DIR is TEST_DIR.
+# carry FROM TO PROGRAM [ARGUMENTS]: FROM dumps it, TO restores it; it checks itself. The argument DIR is TEST_DIR. It is started by
+# $START and checked by $CHECK; FROM has the further options $DUMP_WITH.
 carry()
 {
 	local from=$1 to=$2 pids arguments=("${@:3}") options=("${OPTIONS[@]}")
 
 	echo "--- ${*:3}: dumped by '$from', restored by '$to'"
-	start "${arguments[@]/#DIR/$TEST_DIR}"
+	"${START:-start}" "${arguments[@]/#DIR/$TEST_DIR}"
 	# shellcheck disable=SC2046
 	pids=$(tree "$PID")
-	STASIS=$from dump "${options[@]}"
+	# shellcheck disable=SC2086
+	STASIS=$from dump "${options[@]}" ${DUMP_WITH:-}
 	# shellcheck disable=SC2086
 	[ -n "${PLAIN:-}" ] || until_true are_gone $pids || fail "they still run: $pids"
 	STASIS=$to restore "${options[@]}"
-	check
+	"${CHECK:-check}"
 }
 
 to_criu()

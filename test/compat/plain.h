@@ -20,7 +20,7 @@ static inline void reads(int from, const char *text)
 	char buf[256];
 	ssize_t n;
 
-	SAME(poll(&p, 1, 2000), 1);
+	SAME(poll(&p, 1, 10000), 1);
 	n = SYS(read(from, buf, sizeof(buf)));
 	CHECK(n == (ssize_t)strlen(text) && memcmp(buf, text, n) == 0, "'%.*s' where '%s' was",
 	      (int)n, buf, text);

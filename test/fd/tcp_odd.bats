@@ -192,3 +192,9 @@ peer_is_done()
 {
 	[ "$(wc -l <"$TEST_DIR/peer")" -ge 2 ]
 }
+
+@test "tcp: a socket of another network namespace is refused" {
+	net_begin
+	start_here fd/tcp_odd foreign
+	refuse "$(sentence "it is of another network namespace; run stasis in that one" 4)"
+}

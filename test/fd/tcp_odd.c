@@ -5,6 +5,7 @@
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -207,6 +208,19 @@ static void partly(void)
 	SAME(left, 0);
 }
 
+/* A socket belongs to where it was made. */
+static void foreign(void)
+{
+	int home = SYS(open("/proc/self/ns/net", O_RDONLY));
+
+	SYS(unshare(CLONE_NEWNET));
+	SAME(SYS(socket(AF_INET, SOCK_STREAM, 0)), 4);
+	SYS(setns(home, CLONE_NEWNET));
+	SYS(close(home));
+	SAME(SYS(socket(AF_INET, SOCK_STREAM, 0)), 3);
+	victim_ready();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -216,7 +230,7 @@ int main(int argc, char **argv)
 		{ "pair", pair },     { "closed", closed },   { "flight", flight },
 		{ "urgent", urgent }, { "reset", reset },     { "dropped", dropped },
 		{ "ended", ended },   { "calling", calling }, { "shared", shared },
-		{ "partly", partly },
+		{ "partly", partly }, { "foreign", foreign },
 	};
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]) && argc > 1; i++)

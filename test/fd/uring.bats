@@ -46,6 +46,14 @@ refused()
 	refused hidden "it is not to be known which descriptor the registered file '/proc/COMM/comm' is: none leads there, or several do; let the program unregister it before the dump"
 }
 
+@test "uring: one that buffers are provided to is refused" {
+	refused provided "buffers are provided to it for receiving, which is not supported; let the program close it before the dump"
+}
+
+@test "uring: one that shares a ring of buffers is refused" {
+	refused shared "buffers are provided to it for receiving, which is not supported; let the program close it before the dump"
+}
+
 @test "uring: one that is registered with a thread is refused" {
 	start fd/uring_odd registered
 	refuse "cannot dump $PID: task/unsupported of pid $PID: it has registered a ring of io_uring (IORING_REGISTER_RING_FDS), which is not supported; let the program unregister it before the dump"

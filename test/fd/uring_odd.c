@@ -97,6 +97,49 @@ static void registered(void)
 	SAME(SYS(syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_RING_FDS, &one, 1)), 1);
 }
 
+static char buffers[4][4096] __attribute__((aligned(4096)));
+
+/* The last number that there may be. */
+static void provided(void)
+{
+	struct io_uring_sqe *sqe;
+
+	ring_make(&ring, 8, 0);
+	sqe = ring_add(&ring, IORING_OP_PROVIDE_BUFFERS, 7);
+	sqe->addr = (uintptr_t)buffers;
+	sqe->len = sizeof(buffers[0]);
+	sqe->fd = sizeof(buffers) / sizeof(buffers[0]);
+	sqe->buf_group = 65535;
+	ring_submit(&ring, 1, 1);
+	ring_take(&ring, 7, 0);
+}
+
+static void provided_check(void)
+{
+	struct io_uring_sqe *sqe = ring_add(&ring, IORING_OP_REMOVE_BUFFERS, 8);
+
+	sqe->fd = sizeof(buffers) / sizeof(buffers[0]);
+	sqe->buf_group = 65535;
+	ring_submit(&ring, 1, 1);
+	ring_take(&ring, 8, sizeof(buffers) / sizeof(buffers[0]));
+}
+
+/* In memory that both see: struct io_uring_buf_reg. */
+static void shared(void)
+{
+	struct {
+		uint64_t address;
+		uint32_t entries;
+		uint16_t group, flags;
+		uint64_t unused[3];
+	} how = { .address = (uintptr_t)buffers, .entries = 8, .group = 777 };
+
+	ring_make(&ring, 8, 0);
+	if (syscall(SYS_io_uring_register, ring.fd, 22 /* IORING_REGISTER_PBUF_RING */, &how, 1) <
+	    0)
+		victim_skip(strerror(errno));
+}
+
 static void nothing(void)
 {
 }
@@ -109,6 +152,7 @@ static const struct {
 	{ "event", event, event_check },       { "polled", polled, nothing },
 	{ "single", single, nothing },	       { "disabled", disabled, nothing },
 	{ "hidden", hidden, nothing },	       { "registered", registered, nothing },
+	{ "shared", shared, nothing },	       { "provided", provided, provided_check },
 };
 
 int main(int argc, char **argv)

@@ -9,7 +9,7 @@ KINDS = [
     r"files", r"fdinfo-(\d+)", r"ids-(\d+)", r"fs-(\d+)", r"stasis-files", r"stasis-inet", r"stasis-sockets",
     r"stasis-pipes", r"remap-fpath", r"ghost-file-([0-9a-f]+)", r"pipes-data", r"fifo-data", r"sk-queues",
     r"tcp-stream-([0-9a-f]+)", r"tty-info", r"tty-data", r"memfd", r"filelocks", r"bpfmap-data", r"ipcns-sem-(\d+)",
-    r"ipcns-msg-(\d+)", r"stasis-ipc-(\d+)",
+    r"ipcns-msg-(\d+)", r"stasis-ipc-(\d+)", r"stasis-waiting", r"stasis-datagrams",
 ]
 
 

@@ -357,4 +357,5 @@ def main():
     sys.exit(place.failures > 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -15,7 +15,7 @@ damaged()
 	# In the minutes to come the number may well become somebody else's, who is not to be killed at the end.
 	# shellcheck disable=SC2034 # the teardown in ../lib.bash reads it
 	PID=
-	test/safety/apart.sh "$TEST_DIR" python3 test/safety/damage.py --rounds "${ROUNDS:-1}" --seed "${SEED:-$RANDOM}" \
+	test/safety/apart.sh "$TEST_DIR" python3 test/safety/"${BY:-damage}".py --rounds "${ROUNDS:-1}" --seed "${SEED:-$RANDOM}" \
 		"$STASIS" "$IMAGES" "$TEST_DIR" -- "$@" 3>&-
 }
 
@@ -73,4 +73,14 @@ only_in_soak()
 	start task/sysvipc
 	KEY=$((0x57a515 + PID))
 	damaged
+}
+
+@test "hostile: descriptors on their way, circles of them" {
+	start fd/unixsk_rights
+	BY=hostile damaged
+}
+
+@test "hostile: epolls, and names" {
+	start fd/eventpoll
+	BY=hostile damaged
 }
