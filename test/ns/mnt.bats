@@ -275,3 +275,13 @@ killing_script()
 	[ "$status" != 0 ] || fail "it was not killed"
 	check
 }
+
+@test "mnt: a pre-dump, which is told of no mounts" {
+	skip_unless pagemap_scan
+	start ns/mnt files
+	"$STASIS" pre-dump -t "$PID" -D "$IMAGES" || fail "no pre-dump"
+	next_images 2
+	there --track-mem --prev-images-dir ../images.1
+	and_back
+	check
+}
