@@ -187,6 +187,11 @@ outside_that_is()
 	until_true test -e "$TEST_DIR/up"
 	launch nsenter -t "$OUTER" -m "$BUILD/test/ns/mnt" outside "$1"
 	wait_ready
+	inside_of_outer
+}
+
+inside_of_outer()
+{
 	printf '#!/bin/sh\nexec nsenter -t %s -m "%s" "$@"\n' "$OUTER" "$STASIS" >"$TEST_DIR/stasis"
 	chmod +x "$TEST_DIR/stasis"
 	STASIS=$TEST_DIR/stasis
@@ -226,6 +231,25 @@ follows()
 	until_true is_gone
 	restore --external 'mnt[]:s'
 	follows
+}
+
+# over_an_overlay CASE: as container engines have it, whose handles nobody can open.
+over_an_overlay()
+{
+	mkdir "$TEST_DIR"/{root,lower,layers}
+	launch unshare --mount --propagation private sh -c "mount -t tmpfs layers '$TEST_DIR/layers' && mkdir '$TEST_DIR/layers/upper' '$TEST_DIR/layers/work' && mount -t overlay -o lowerdir='$TEST_DIR/lower',upperdir='$TEST_DIR/layers/upper',workdir='$TEST_DIR/layers/work' overlay '$TEST_DIR/root' && touch '$TEST_DIR/up' && exec sleep 600"
+	OUTER=$PID
+	until_true test -e "$TEST_DIR/up" || skip "no overlay can be mounted"
+	launch nsenter -t "$OUTER" -m "$BUILD/test/ns/mnt" "$1"
+	wait_ready
+	inside_of_outer
+}
+
+@test "mnt: over an overlay" {
+	over_an_overlay objects
+	there --irmap-scan-path /
+	and_back
+	check
 }
 
 # Whoever lives where something of this test is mounted.
@@ -284,4 +308,9 @@ killing_script()
 	there --track-mem --prev-images-dir ../images.1
 	and_back
 	check
+}
+
+@test "mnt: what is covered on an overlay is refused" {
+	over_an_overlay files
+	refuse "cannot dump $PID: fd 6 (regfile) of pid $PID: the mount '/over' covers '/over/plain', and its file system has no handles; let the program close it, or unmount what covers it, before the dump" --external "mnt[$TEST_DIR]:folder"
 }
