@@ -125,11 +125,21 @@ fails_with()
 	nothing_left
 }
 
+# Where TEST_DIR is in its file system.
+there_in()
+{
+	local root at
+
+	root=$(findmnt -no FSROOT -T "$TEST_DIR")
+	at=$(findmnt -no TARGET -T "$TEST_DIR")
+	echo "${root%/}${TEST_DIR#"${at%/}"}"
+}
+
 @test "mnt: what cannot be carried is refused" {
 	start ns/mnt basic
-	refuse "cannot dump $PID: the mnt namespace of pid $PID: the mount '$TEST_DIR' ($(findmnt -no FSTYPE -T "$TEST_DIR") of '$(findmnt -no SOURCE -T "$TEST_DIR")', there '$TEST_DIR') comes from outside of the namespace; name it with --external 'mnt[$TEST_DIR]:NAME', or all that come from outside with --external 'mnt[]'"
+	refuse "cannot dump $PID: the mnt namespace of pid $PID: the mount '$TEST_DIR' ($(findmnt -no FSTYPE -T "$TEST_DIR") of '$(findmnt -no SOURCE -T "$TEST_DIR")', there '$(there_in)') comes from outside of the namespace; name it with --external 'mnt[$TEST_DIR]:NAME', or all that come from outside with --external 'mnt[]'"
 	again removed
-	refuse "cannot dump $PID: the mnt namespace of pid $PID: the mount '/at' shows '$TEST_DIR/root/gone', which was removed; this is not supported; let the program unmount it before the dump" --external "mnt[$TEST_DIR]:folder"
+	refuse "cannot dump $PID: the mnt namespace of pid $PID: the mount '/at' shows '$(there_in)/root/gone', which was removed; this is not supported; let the program unmount it before the dump" --external "mnt[$TEST_DIR]:folder"
 	again ramfs
 	refuse "cannot dump $PID: the mnt namespace of pid $PID: the mount '/ram' (ramfs of 'empty', there '/') cannot be made anew; name it with --external 'mnt[/ram]:NAME', or all that come from outside with --external 'mnt[]'" --external "mnt[$TEST_DIR]:folder"
 	again child
