@@ -179,6 +179,7 @@ there_in()
 	start ns/mnt outside private
 	dump --external 'mnt[]'
 	until_true is_gone
+	[[ $("$STASIS" restore -D "$IMAGES" 2>&1) = "cannot restore '$IMAGES': the mount '"*"': it came from '"*"' outside; --external 'mnt[]' takes all such mounts from where they were" ]] || fail "another sentence"
 	restore --external 'mnt[]'
 	check
 }
