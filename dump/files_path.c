@@ -307,6 +307,27 @@ static bool has_build_id(const struct file *f)
 	return f->dump->opt->file_validation == FILE_VALIDATION_BUILDID && f->st.st_size;
 }
 
+/* A restore opens such a file by its handle, and makes none where others cover the place. */
+static int check_covered(const struct file *f, const struct dmount *m, const char *name,
+			 struct err *e)
+{
+	const struct dmount *above = dmounts_above(f->dump->mounts, m, name);
+	struct {
+		struct file_handle head;
+		uint8_t bytes[MAX_HANDLE_SZ];
+	} fh = { .head.handle_bytes = MAX_HANDLE_SZ };
+	int unused;
+
+	if (!above ||
+	    (f->st.st_nlink && name_to_handle_at(f->fd, "", &fh.head, &unused, AT_EMPTY_PATH) == 0))
+		return 0;
+	err_code(e, ENOTSUP,
+		 f->st.st_nlink ? "the mount '%s' covers '%s', and its file system has no handles" :
+				  "the mount '%s' covers the place of '%s', which was removed",
+		 above->line.at, name);
+	return err_hint(e, "let the program close it, or unmount what covers it, before the dump");
+}
+
 /* A file of another mount namespace than the tree's has no number of a mount: it is opened outside, where it was found. */
 static int note_mount(const struct file *f, RegFileEntry *reg, struct err *e)
 {
@@ -319,7 +340,7 @@ static int note_mount(const struct file *f, RegFileEntry *reg, struct err *e)
 	if (m && m->skipped)
 		return err_say(e, "'%s' is in the mount '%s', which --skip-mnt leaves out",
 			       reg->name, m->line.at);
-	return 0;
+	return m ? check_covered(f, m, reg->name, e) : 0;
 }
 
 int files_path_entry(struct file *f, uint32_t id, RegFileEntry **ret, struct err *e)

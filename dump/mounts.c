@@ -74,6 +74,19 @@ const struct dmount *dmounts_whole(const struct dump_mounts *all, uint32_t dev)
 	return NULL;
 }
 
+const struct dmount *dmounts_above(const struct dump_mounts *all, const struct dmount *m,
+				   const char *path)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		const struct dmount *c = &all->all[i];
+
+		if (c->parent == m && strcmp(c->line.at, m->line.at) != 0 &&
+		    mounts_below(c->line.at, path))
+			return c;
+	}
+	return NULL;
+}
+
 struct copying {
 	struct dump_mounts *all;
 	struct dmount *m;

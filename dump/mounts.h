@@ -59,6 +59,9 @@ must_check int dmounts_uncover(const struct dump_mounts *all, const struct dmoun
 			       struct err *e);
 /* The one whose whole file system has this device; NULL: none has. */
 const struct dmount *dmounts_whole(const struct dump_mounts *all, uint32_t dev);
+/* What is mounted in m, and covers the way to this path there; NULL: nothing. */
+const struct dmount *dmounts_above(const struct dump_mounts *all, const struct dmount *m,
+				   const char *path);
 void dmounts_close(struct dump *d);
 
 #endif

@@ -81,12 +81,14 @@ static int refuse(const struct dmount *m, const char *why, struct err *e)
 static bool take_outside(struct dump *d, struct dmount *m)
 {
 	const struct mount_line *here = seen_here(d->mounts, m);
+	const char *at, *below;
 
 	if (!d->opt->mnt_auto || !here)
 		return false;
-	m->ext_key = pool_format(&d->pool, "%s%s%s", strcmp(here->at, "/") == 0 ? "" : here->at,
-				 *mounts_below(here->root, m->line.root) ? "/" : "",
-				 mounts_below(here->root, m->line.root));
+	at = strcmp(here->at, "/") == 0 ? "" : here->at;
+	below = mounts_below(here->root, m->line.root);
+	m->ext_key = AUTOMATIC_KEY;
+	m->line.source = pool_format(&d->pool, "%s%s%s", at, *below || !*at ? "/" : "", below);
 	return true;
 }
 

@@ -64,15 +64,20 @@ static const char *recorded_root(struct restore *r, const MntEntry *m, struct er
 	return NULL;
 }
 
-/* What --external says about a key; without that, a key of 'mnt[]' is the path itself. */
+/* What --external says about a key, or where 'mnt[]' has found it. */
 static const char *source_of(struct restore *r, const MntEntry *m, struct err *e)
 {
 	const char *key = pool_format(&r->pool, "mnt[%s]", m->ext_key), *path;
 
 	if (options_external(r->opt, key, &path) && *path)
 		return path;
-	if (r->opt->mnt_auto && m->ext_key[0] == '/')
-		return m->ext_key;
+	if (strcmp(m->ext_key, AUTOMATIC_KEY) == 0) {
+		if (r->opt->mnt_auto)
+			return m->source;
+		err_say(e, "it came from '%s' outside", m->source);
+		err_hint(e, "--external 'mnt[]' takes all such mounts from where they were");
+		return NULL;
+	}
 	err_say(e, "it comes from outside, and was called '%s'", m->ext_key);
 	err_hint(e, "say what it is here with --external 'mnt[%s]:PATH'", m->ext_key);
 	return NULL;

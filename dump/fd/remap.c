@@ -60,14 +60,15 @@ static const char *prefix(const struct file *f, struct err *e)
 	return NULL;
 }
 
-/* A link is made within one mount. */
+/* A link is made within one mount, or file system: those of an overlay have the numbers of other devices. */
 static bool is_its_directory(const struct file *f, const char *dir)
 {
 	own_fd fd = open(*dir ? dir : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
 
-	return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == f->st.st_dev &&
-	       (!dmounts_find(f->dump, (uint32_t)f->mnt_id) || (int)mounts_id_of(fd) == f->mnt_id);
+	if (fd >= 0 && dmounts_find(f->dump, (uint32_t)f->mnt_id))
+		return (int)mounts_id_of(fd) == f->mnt_id;
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == f->st.st_dev;
 }
 
 /*

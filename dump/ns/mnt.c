@@ -38,6 +38,10 @@ static Fstype type_of(const struct dmount *m)
 
 static int mnt_check(struct dump *d, struct err *e)
 {
+	if (d->opt->handover) {
+		err_code(e, ENOTSUP, "its mounts cannot be migrated yet");
+		return err_hint(e, "dump it, copy the images and restore them");
+	}
 	return dmounts_read(d, e) < 0 ? e->code : dmounts_decide(d, e);
 }
 

@@ -128,7 +128,7 @@ static void enter_root(void)
 /* Others mount and unmount outside all the while: what is none of these goes. */
 static void unmount_others(void)
 {
-	static const char *const stay[] = { "/", "/dev", "/dev/shm", "/proc" };
+	static const char *const stay[] = { "/", "/dev", "/dev/shm", "/proc", "/tmp" };
 	char at[256][256];
 	FILE *f = fopen("/proc/self/mountinfo", "r");
 	int n = 0;
@@ -140,10 +140,10 @@ static void unmount_others(void)
 	while (n-- > 0) {
 		size_t i = 0;
 
-		while (i < 4 && strcmp(stay[i], at[n]) != 0 &&
+		while (i < 5 && strcmp(stay[i], at[n]) != 0 &&
 		       strncmp(at[n], dir, strlen(dir)) != 0)
 			i++;
-		if (i == 4)
+		if (i == 5)
 			(void)umount2(at[n], MNT_DETACH);
 	}
 }

@@ -85,3 +85,10 @@ stays()
 	said=$("$STASIS" migrate no_such.service b 2>&1) && fail "$said"
 	[ "$said" = "cannot migrate 'no_such.service': the unit 'no_such.service' does not run" ] || fail "$said"
 }
+
+@test "migrate: a tree with mounts of its own" {
+	hosts_begin
+	start_on a ns/mnt basic
+	stays "*the mnt namespace of pid $PID: its mounts cannot be migrated yet; dump it, copy the images and restore them"
+	check_on a
+}

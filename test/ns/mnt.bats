@@ -125,11 +125,21 @@ fails_with()
 	nothing_left
 }
 
+# Where TEST_DIR is in its file system.
+there_in()
+{
+	local root at
+
+	root=$(findmnt -no FSROOT -T "$TEST_DIR")
+	at=$(findmnt -no TARGET -T "$TEST_DIR")
+	echo "${root%/}${TEST_DIR#"${at%/}"}"
+}
+
 @test "mnt: what cannot be carried is refused" {
 	start ns/mnt basic
-	refuse "cannot dump $PID: the mnt namespace of pid $PID: the mount '$TEST_DIR' ($(findmnt -no FSTYPE -T "$TEST_DIR") of '$(findmnt -no SOURCE -T "$TEST_DIR")', there '$TEST_DIR') comes from outside of the namespace; name it with --external 'mnt[$TEST_DIR]:NAME', or all that come from outside with --external 'mnt[]'"
+	refuse "cannot dump $PID: the mnt namespace of pid $PID: the mount '$TEST_DIR' ($(findmnt -no FSTYPE -T "$TEST_DIR") of '$(findmnt -no SOURCE -T "$TEST_DIR")', there '$(there_in)') comes from outside of the namespace; name it with --external 'mnt[$TEST_DIR]:NAME', or all that come from outside with --external 'mnt[]'"
 	again removed
-	refuse "cannot dump $PID: the mnt namespace of pid $PID: the mount '/at' shows '$TEST_DIR/root/gone', which was removed; this is not supported; let the program unmount it before the dump" --external "mnt[$TEST_DIR]:folder"
+	refuse "cannot dump $PID: the mnt namespace of pid $PID: the mount '/at' shows '$(there_in)/root/gone', which was removed; this is not supported; let the program unmount it before the dump" --external "mnt[$TEST_DIR]:folder"
 	again ramfs
 	refuse "cannot dump $PID: the mnt namespace of pid $PID: the mount '/ram' (ramfs of 'empty', there '/') cannot be made anew; name it with --external 'mnt[/ram]:NAME', or all that come from outside with --external 'mnt[]'" --external "mnt[$TEST_DIR]:folder"
 	again child
@@ -169,6 +179,7 @@ fails_with()
 	start ns/mnt outside private
 	dump --external 'mnt[]'
 	until_true is_gone
+	[[ $("$STASIS" restore -D "$IMAGES" 2>&1) = "cannot restore '$IMAGES': the mount '"*"': it came from '"*"' outside; --external 'mnt[]' takes all such mounts from where they were" ]] || fail "another sentence"
 	restore --external 'mnt[]'
 	check
 }
@@ -187,6 +198,11 @@ outside_that_is()
 	until_true test -e "$TEST_DIR/up"
 	launch nsenter -t "$OUTER" -m "$BUILD/test/ns/mnt" outside "$1"
 	wait_ready
+	inside_of_outer
+}
+
+inside_of_outer()
+{
 	printf '#!/bin/sh\nexec nsenter -t %s -m "%s" "$@"\n' "$OUTER" "$STASIS" >"$TEST_DIR/stasis"
 	chmod +x "$TEST_DIR/stasis"
 	STASIS=$TEST_DIR/stasis
@@ -226,6 +242,25 @@ follows()
 	until_true is_gone
 	restore --external 'mnt[]:s'
 	follows
+}
+
+# over_an_overlay CASE: as container engines have it, whose handles nobody can open.
+over_an_overlay()
+{
+	mkdir "$TEST_DIR"/{root,lower,layers}
+	launch unshare --mount --propagation private sh -c "mount -t tmpfs layers '$TEST_DIR/layers' && mkdir '$TEST_DIR/layers/upper' '$TEST_DIR/layers/work' && mount -t overlay -o lowerdir='$TEST_DIR/lower',upperdir='$TEST_DIR/layers/upper',workdir='$TEST_DIR/layers/work' overlay '$TEST_DIR/root' && touch '$TEST_DIR/up' && exec sleep 600"
+	OUTER=$PID
+	until_true test -e "$TEST_DIR/up" || skip "no overlay can be mounted"
+	launch nsenter -t "$OUTER" -m "$BUILD/test/ns/mnt" "$1"
+	wait_ready
+	inside_of_outer
+}
+
+@test "mnt: over an overlay" {
+	over_an_overlay objects
+	there --irmap-scan-path /
+	and_back
+	check
 }
 
 # Whoever lives where something of this test is mounted.
@@ -274,4 +309,19 @@ killing_script()
 	run timeout 60 "$STASIS" dump -t "$PID" -D "$IMAGES" --external "mnt[$TEST_DIR]:folder" --link-remap --action-script "$TEST_DIR/kill.sh"
 	[ "$status" != 0 ] || fail "it was not killed"
 	check
+}
+
+@test "mnt: a pre-dump, which is told of no mounts" {
+	skip_unless pagemap_scan
+	start ns/mnt files
+	"$STASIS" pre-dump -t "$PID" -D "$IMAGES" || fail "no pre-dump"
+	next_images 2
+	there --track-mem --prev-images-dir ../images.1
+	and_back
+	check
+}
+
+@test "mnt: what is covered on an overlay is refused" {
+	over_an_overlay files
+	refuse "cannot dump $PID: fd 6 (regfile) of pid $PID: the mount '/over' covers '/over/plain', and its file system has no handles; let the program close it, or unmount what covers it, before the dump" --external "mnt[$TEST_DIR]:folder"
 }
