@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/io.h"
+#include "lib/mounts.h"
 #include "lib/own.h"
 
 struct mount {
@@ -24,22 +25,6 @@ struct handles {
 	int home;
 };
 
-/* Blanks and the like are "\040". */
-static void unescape(char *s)
-{
-	char *to = s;
-
-	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] && s[3]) {
-			*to++ = (char)((s[1] & 3) << 6 | (s[2] & 7) << 3 | (s[3] & 7));
-			s += 3;
-		} else {
-			*to++ = *s;
-		}
-	}
-	*to = 0;
-}
-
 static int by_root(const void *va, const void *vb)
 {
 	const struct mount *a = va, *b = vb;
@@ -49,47 +34,50 @@ static int by_root(const void *va, const void *vb)
 	return a->m.id - b->m.id;
 }
 
-static int add_mount(struct handles *h, const char *line, struct err *e)
+static int add_mount(struct handles *h, const struct mount_line *l, struct err *e)
 {
-	unsigned int ma, mi;
-	int id, from_root = 0, to_root = 0, from = 0, to = 0;
-	struct mount *m;
+	char *at = strdup(l->at);
 
-	if (sscanf(line, "%d %*d %u:%u %n%*s%n %n%*s%n", &id, &ma, &mi, &from_root, &to_root, &from,
-		   &to) < 3 ||
-	    !to)
-		return err_say(e, "'/proc/self/mountinfo' has a line of an unknown form");
-	if (io_grow(&h->mounts, h->count, sizeof(*h->mounts), e) < 0)
-		return e->code;
-	m = &h->mounts[h->count];
-	*m = (struct mount){ .m = { .id = id, .dev = ma << 20 | mi }, .fd = -1 };
-	m->m.whole = to_root - from_root == 1;
-	char *at = strndup(line + from, to - from);
 	if (!at)
 		return err_sys(e, "memory for the list of mounts");
-	unescape(at);
-	m->m.at = at;
-	h->count++;
+	if (io_grow(&h->mounts, h->count, sizeof(*h->mounts), e) < 0) {
+		free(at);
+		return e->code;
+	}
+	h->mounts[h->count++] = (struct mount){
+		.m = { .id = l->id, .dev = l->dev, .at = at, .whole = strcmp(l->root, "/") == 0 },
+		.fd = -1
+	};
+	return 0;
+}
+
+static int read_mounts(struct handles *h, struct pool *pool, struct err *e)
+{
+	own_fd proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct mount_line *lines = NULL;
+	size_t count = 0;
+
+	if (proc < 0)
+		return err_sys(e, "open '/proc'");
+	if (mounts_read(proc, pool, &lines, &count, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < count; i++)
+		if (add_mount(h, &lines[i], e) < 0)
+			return e->code;
 	return 0;
 }
 
 int handles_begin(struct handles **ret, struct err *e)
 {
-	own_mem char *text = NULL;
-	struct handles *h;
-	int res = 0;
+	struct handles *h = calloc(1, sizeof(*h));
+	struct pool pool = { 0 };
+	int res;
 
-	if (io_slurp(AT_FDCWD, "/proc/self/mountinfo", &text, NULL, e) < 0)
-		return e->code;
-	h = calloc(1, sizeof(*h));
 	if (!h)
 		return err_sys(e, "memory for the list of mounts");
 	h->home = -1;
-	for (char *line = text; *line && res == 0; line += strcspn(line, "\n") + 1) {
-		res = add_mount(h, line, e);
-		if (!strchr(line, '\n'))
-			break;
-	}
+	res = read_mounts(h, &pool, e);
+	pool_free(&pool);
 	if (res < 0) {
 		handles_end(h);
 		return res;

@@ -66,6 +66,17 @@ static int add_words(int fd, uint64_t start, uint64_t end, struct ranges *ret, s
 	return 0;
 }
 
+/* n < 0: the call has failed. */
+static int add_regions(const struct scan_region *regions, int n, struct ranges *ret, struct err *e)
+{
+	if (n < 0)
+		return err_sys(e, "PAGEMAP_SCAN");
+	for (int i = 0; i < n; i++)
+		if (ranges_append(ret, regions[i].start, regions[i].end, e) < 0)
+			return e->code;
+	return 0;
+}
+
 int written_find(int fd, uint64_t start, uint64_t end, struct ranges *ret, struct err *e)
 {
 	struct scan_region regions[REGIONS];
@@ -75,11 +86,8 @@ int written_find(int fd, uint64_t start, uint64_t end, struct ranges *ret, struc
 
 		if (n < 0 && errno == ENOTTY)
 			return add_words(fd, start, end, ret, e);
-		if (n < 0)
-			return err_sys(e, "PAGEMAP_SCAN of 0x%lx-0x%lx", start, end);
-		for (int i = 0; i < n; i++)
-			if (ranges_append(ret, regions[i].start, regions[i].end, e) < 0)
-				return e->code;
+		if (add_regions(regions, n, ret, e) < 0)
+			return e->code;
 	}
 	return 0;
 }
@@ -113,14 +121,8 @@ int written_find_protected(int fd, uint64_t start, uint64_t end, struct ranges *
 			       .category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
 			       .return_mask = SCAN_WRITTEN };
 
-	for (; a.start < end; a.start = a.walk_end) {
-		int n = ioctl(fd, SCAN_CALL, &a);
-
-		if (n < 0)
-			return err_sys(e, "PAGEMAP_SCAN of 0x%lx-0x%lx", start, end);
-		for (int i = 0; i < n; i++)
-			if (ranges_append(ret, regions[i].start, regions[i].end, e) < 0)
-				return e->code;
-	}
+	for (; a.start < end; a.start = a.walk_end)
+		if (add_regions(regions, ioctl(fd, SCAN_CALL, &a), ret, e) < 0)
+			return e->code;
 	return 0;
 }
