@@ -229,7 +229,7 @@ static int check_namespace(int fd, const struct inet_usual *usual, struct err *e
 	if (usual->namespace && usual->namespace == namespace_of(fd))
 		return 0;
 	own_fd its = ioctl(fd, SIOCGSKNS);
-	own_fd ours = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	own_fd ours = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (its < 0 || ours < 0 || fstat(its, &a) < 0 || fstat(ours, &b) < 0)
 		return err_sys(e, "ask for its network namespace");
 	if (a.st_ino == b.st_ino)

@@ -189,7 +189,7 @@ static void make_listening(void)
 	hear(dual, 17);
 	only = tcp(AF_INET6);
 	set(only, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	bind_to(only, "::1", 7003);
+	bind_to(only, "::", 7003); /* an address of its own would be enough to be for IPv6 only */
 	hear(only, 3);
 	four = tcp(AF_INET);
 	bind_to(four, "127.0.0.1", 7003);
@@ -254,6 +254,8 @@ static void check_all(void)
 	hears(dual);
 	answers(dual, "::1", 7002);
 	answers(dual, "127.0.0.1", 7002);
+	is(dual, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+	is(only, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	hears(only);
 	hears(four);
 	answers(only, "::1", 7003);

@@ -4,6 +4,7 @@
  */
 #include "test/lib/fds.h"
 
+#include <grp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/socket.h>
@@ -117,6 +118,24 @@ static void connects(int listening, const char *name)
 	is_named(getpeername, fd, name);
 	SYS(close(fd));
 	SYS(close(other));
+}
+
+static const gid_t groups[2] = { 7, 9 };
+
+/* By number, ids and groups. */
+static void comes_from_us(int fd)
+{
+	struct ucred who;
+	gid_t now[4] = { 0 };
+	socklen_t size = sizeof(who);
+
+	SYS(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size));
+	SAME(who.pid, getpid());
+	SAME(who.uid, getuid());
+	size = sizeof(now);
+	SYS(getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, now, &size));
+	SAME(size, sizeof(groups));
+	CHECK(memcmp(now, groups, size) == 0, "groups %u and %u", now[0], now[1]);
 }
 
 static int accepted(int listening)
@@ -234,6 +253,7 @@ static void check_streams(void)
 	for (int i = 0; i < 2; i++) {
 		put(waiting[i], i ? "second" : "first");
 		fd = accepted(abstract);
+		comes_from_us(fd);
 		get(fd, i ? "second" : "first");
 		SYS(close(fd));
 	}
@@ -294,6 +314,7 @@ int main(void)
 	struct sockaddr_un was, is;
 	socklen_t size = sizeof(was);
 
+	SYS(setgroups(2, groups));
 	snprintf(cwd, sizeof(cwd), "%s", fds_path("."));
 	SYS(chdir(cwd));
 	SYS(mkdir("deleted", 0755));

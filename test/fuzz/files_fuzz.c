@@ -82,7 +82,8 @@ static void load(int dir)
 {
 	extern const struct restore_kind sysvipc_restore_kind;
 	struct options opt = { .images_fd = dir };
-	struct restore r = { .opt = &opt, .images = dir, .arena_fd = -1 };
+	InventoryEntry inventory = INVENTORY_ENTRY__INIT;
+	struct restore r = { .opt = &opt, .images = dir, .arena_fd = -1, .inventory = &inventory };
 	struct rtask t = { .restore = &r, .pid = PID, .pgid = PID, .sid = PID, .state = 1 };
 	struct rtask *tasks[] = { &t };
 	struct rthread leader = { .tid = PID, .task = &t };
