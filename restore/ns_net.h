@@ -55,6 +55,8 @@ must_check int rnet_finish_links(struct rnet *n, struct err *e);
 must_check int rnet_make_tun(const struct rlink *l, struct err *e);
 /* restore/ns/net_routes.c */
 must_check int rnet_addresses(struct rnet *n, struct err *e);
+/* Now all of them can be used. */
+must_check int rnet_settle_addresses(struct rnet *n, struct err *e);
 must_check int rnet_routes(struct rnet *n, struct err *e);
 
 #endif

@@ -32,7 +32,7 @@ static int fill(struct restore *r, struct rnet *n, struct err *e)
 		return lo_up(n, e);
 	if (rnet_make_links(r, n, e) < 0 || rnet_link_settings(r, n, e) < 0 ||
 	    rnet_dress_links(n, e) < 0 || nft_rules_write(n->filter, e) < 0 || rnet_up(n, e) < 0 ||
-	    rnet_addresses(n, e) < 0 || rnet_routes(n, e) < 0)
+	    rnet_addresses(n, e) < 0 || rnet_settle_addresses(n, e) < 0 || rnet_routes(n, e) < 0)
 		return e->code;
 	return rnet_finish_links(n, e);
 }
