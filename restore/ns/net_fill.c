@@ -8,8 +8,7 @@
 
 #include "lib/nft_rules.h"
 #include "lib/rtnl.h"
-#include "restore/fd/inetsk.h"
-#include "restore/files.h"
+#include "restore/network.h"
 #include "restore/ns_net.h"
 
 /* Where all else is left to others, so that addresses of its own are there for the sockets. */
@@ -26,7 +25,7 @@ static int lo_up(struct rnet *n, struct err *e)
 
 static int fill(struct restore *r, struct rnet *n, struct err *e)
 {
-	if (rnet_settings(r, n, e) < 0 || rinets_block(r, e) < 0)
+	if (rnet_settings(r, n, e) < 0 || network_block_new(r, e) < 0)
 		return e->code;
 	if (r->opt->empty_net)
 		return lo_up(n, e);

@@ -67,7 +67,14 @@ static const char *different(const char *was, const char *is)
 	return NULL;
 }
 
-/* Whether a wire is plugged in the kernel notices within a second. */
+/* Whether a wire is plugged in the kernel notices within a second, and then it looks for others with an address of IPv6. */
+static void settle(void)
+{
+	victim_sleep_ms(1100);
+	for (int i = 0; i < 50 && strstr(run("ip -6 -o address show up"), " tentative"); i++)
+		victim_sleep_ms(100);
+}
+
 static void look(const char *setup)
 {
 	const char *said = "";
@@ -75,6 +82,7 @@ static void look(const char *setup)
 
 	leave();
 	free(run(setup));
+	settle();
 	before = run(show);
 	victim_ready();
 	for (int i = 0; i < 40 && (said = different(before, run(show))); i++)
