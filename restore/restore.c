@@ -352,7 +352,7 @@ static int step_go(void *job, struct err *e)
 	if (rns_visit(r, NS_NET, let_go, r, &later) < 0)
 		log_error("%s", later.text);
 	later = (struct err){ 0 };
-	if (rns_is_own(r, NS_NET) && scripts(r, "network-unlock", &later) < 0)
+	if (r->ns->fd[NS_NET] >= 0 && scripts(r, "network-unlock", &later) < 0)
 		log_warn("%s", later.text);
 	later = (struct err){ 0 };
 	if (scripts(r, "pre-resume", &later) < 0)

@@ -5,6 +5,7 @@
  *   net sockets [here]          sockets of all kinds that are bound to something in it; 'here': in the one it was started in
  */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -13,6 +14,7 @@
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -205,7 +207,8 @@ static void check_link_event(int fd)
 
 static void sockets(bool own)
 {
-	int tcp, listening, udp, events, packets, ends[2];
+	int tcp, listening, udp, events, packets, ns, ends[2];
+	struct stat is, lives;
 	char buf[16];
 
 	if (own)
@@ -216,6 +219,7 @@ static void sockets(bool own)
 	udp = udp_bind();
 	events = netlink_bind();
 	packets = packet_bind();
+	ns = SYS(open("/proc/self/ns/net", O_RDONLY));
 	connected(ends, tcp);
 	victim_ready();
 	tcp_call(tcp);
@@ -226,6 +230,9 @@ static void sockets(bool own)
 	SAME(SYS(read(ends[0], buf, sizeof(buf))), 4);
 	SYS(write(ends[0], "more", 4));
 	SAME(SYS(read(ends[1], buf, sizeof(buf))), 4);
+	SYS(fstat(ns, &is));
+	SYS(stat("/proc/self/ns/net", &lives));
+	SAME(is.st_ino, lives.st_ino);
 	close(listening);
 	close(packets);
 }
