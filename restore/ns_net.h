@@ -14,7 +14,7 @@ struct rlink {
 	NetdevExtraEntry *x;  /* NULL: images of others have none */
 	const char *kind;     /* "veth"; NULL: lo, or one that has to be there */
 	struct rlink *peer;   /* of a veth; NULL: it is outside */
-	bool made, up;
+	bool made, up, carrier; /* carrier: its wire is plugged in by now */
 };
 
 /* A list of messages of netlink. */

@@ -12,8 +12,9 @@
 #include "lib/own.h"
 #include "restore/ns_net_send.h"
 
-enum { SETTLE_MS = 1000 };
-enum { LOWER_UP = 1 << 16 }; /* IFF_LOWER_UP, which the headers of the library lack */
+enum { SETTLE_TRIES = 250 };
+/* IFF_RUNNING, IFF_LOWER_UP: the headers of the library lack the second one. */
+enum { RUNNING = 1 << 6, LOWER_UP = 1 << 16 };
 
 static uint32_t flags_of(const struct nlmsghdr *m)
 {
@@ -180,27 +181,53 @@ static void hear_settling(const struct nlmsghdr *m, void *arg)
 	if (m->nlmsg_type != RTM_NEWADDR || !(flags_of(m) & IFA_F_TENTATIVE))
 		return;
 	l = rnet_link_of(s->n, head->ifa_index);
-	s->waits |= l && l->m->flags & LOWER_UP;
+	s->waits |= l && l->carrier;
+}
+
+/* One that has not noticed yet that its wire is plugged in would get an address of IPv6 when it does. */
+static void hear_link(const struct nlmsghdr *m, void *arg)
+{
+	struct settling *s = arg;
+	const struct ifinfomsg *head = NLMSG_DATA(m);
+	struct rlink *l = rnet_link_of(s->n, (uint32_t)head->ifi_index);
+
+	if (m->nlmsg_type != RTM_NEWLINK || !l)
+		return;
+	l->carrier = head->ifi_flags & LOWER_UP;
+	s->waits |= l->carrier && l->m->flags & RUNNING && !(head->ifi_flags & RUNNING);
+}
+
+static int look(struct settling *s, struct err *e)
+{
+	struct ifaddrmsg addresses = { .ifa_family = AF_INET6 };
+	struct ifinfomsg links = { .ifi_family = AF_UNSPEC };
+	struct rtnl_message question;
+	int res;
+
+	rtnl_begin(&question, RTM_GETLINK, 0, &links, sizeof(links));
+	rtnl_add_u32(&question, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	res = rtnl_list(s->n->fd, &question, hear_link, NULL, s);
+	if (res < 0)
+		return err_res(e, res, "list the interfaces that were made");
+	rtnl_begin(&question, RTM_GETADDR, 0, &addresses, sizeof(addresses));
+	res = rtnl_list(s->n->fd, &question, hear_settling, NULL, s);
+	if (res < 0 && res != -EOPNOTSUPP && res != -EAFNOSUPPORT)
+		return err_res(e, res, "list the addresses of IPv6");
+	return 0;
 }
 
 /* The kernel makes them usable behind our back, within some milliseconds. */
 int rnet_settle_addresses(struct rnet *n, struct err *e)
 {
 	const struct rsend j = { &n->addresses, "set an address of IPv6", convert_settled, NULL };
-	struct ifaddrmsg head = { .ifa_family = AF_INET6 };
 	struct settling s = { n, true };
-	struct rtnl_message question;
 
-	rtnl_begin(&question, RTM_GETADDR, 0, &head, sizeof(head));
-	for (int i = 0; i < SETTLE_MS && s.waits; i++) {
-		int res;
-
+	for (int i = 0; i < SETTLE_TRIES && s.waits; i++) {
 		s.waits = false;
-		res = rtnl_list(n->fd, &question, hear_settling, NULL, &s);
-		if (res < 0 && res != -EOPNOTSUPP && res != -EAFNOSUPPORT)
-			return err_res(e, res, "list the addresses of IPv6");
+		if (look(&s, e) < 0)
+			return e->code;
 		if (s.waits)
-			usleep(1000);
+			usleep(5000);
 	}
 	return rsend_all(n, &j, e);
 }

@@ -140,4 +140,7 @@ refuses_net()
 		"the interface 'va' has a queueing discipline ('pfifo'), which is not supported yet; remove it by 'tc qdisc del'"
 	refuses_net "ip link add name va type veth peer name vb; ip link set va up; ip link set vb up; ip nexthop add id 5 dev va; ip route add 10.9.0.0/16 nhid 5" \
 		"it has routes by nexthop objects, which are not supported yet; use plain routes"
+	unshare -n ip xfrm policy 2>/dev/null || return 0
+	refuses_net "ip xfrm policy add src 10.0.0.0/24 dst 10.1.0.0/24 dir out" \
+		"it has states or policies of IPsec, which are not supported; remove them by 'ip xfrm'"
 }
