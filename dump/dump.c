@@ -373,6 +373,7 @@ static int step_go(void *job, struct err *e)
 		robust_lists_forget(d);
 		guard_silence(d->guard);
 		freeze_kill(d);
+		ns_quiet_net(d);
 	}
 	/* It is for a restore here, which there will be none of. */
 	if (d->opt->handover)

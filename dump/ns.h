@@ -53,6 +53,8 @@ must_check int ns_run(struct dump *d, enum ns kind, int (*run)(void *arg, struct
 /* The same by the thread that calls, so that it is still the tracer. */
 must_check int ns_visit(struct dump *d, enum ns kind, int (*run)(void *arg, struct err *e),
 			void *arg, struct err *e);
+/* dump/ns/net_quiet.c: the tree is gone, and nothing of its network namespace is to answer any more. */
+void ns_quiet_net(struct dump *d);
 /* Whether a process lives in another network namespace than we do: asked before ns_read(). */
 bool ns_nets_differ(const struct task *t);
 

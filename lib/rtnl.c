@@ -28,6 +28,13 @@ int rtnl_open(int *ret_fd, struct err *e)
 	return 0;
 }
 
+int rtnl_open_other(int protocol)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+
+	return fd < 0 ? -errno : fd;
+}
+
 /* --- reading ------------------------------------------------------------------------------------ */
 
 static const struct rtattr *find(const struct rtattr *a, int size, unsigned short type)

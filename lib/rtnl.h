@@ -14,6 +14,8 @@
 #include "lib/err.h"
 
 must_check int rtnl_open(int *ret_fd, struct err *e);
+/* The same for another protocol, whose lists are told in the same way. -EPROTONOSUPPORT: the kernel does not have it. */
+int rtnl_open_other(int protocol);
 
 /* Behind a head of this size. NULL: there is none. */
 const struct rtattr *rtnl_find(const struct nlmsghdr *m, size_t head, unsigned short type);

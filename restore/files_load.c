@@ -163,6 +163,31 @@ static const char *type_name(FdTypes type)
 	return v ? v->name : "file of an unknown kind";
 }
 
+/* Of a socket the number of a network namespace in the images; 0: they do not say. */
+static uint32_t network_of(const FileEntry *f)
+{
+	if (f->isk)
+		return f->isk->ns_id;
+	if (f->usk)
+		return f->usk->ns_id;
+	if (f->psk)
+		return f->psk->ns_id;
+	return f->nlsk ? f->nlsk->ns_id : 0;
+}
+
+static int check_network(const struct rtask *t, const FileEntry *f, uint32_t number, struct err *e)
+{
+	uint32_t its = network_of(f);
+
+	if (!its || !t->ids || its == t->ids->net_ns_id)
+		return 0;
+	return err_code(
+		e, ENOTSUP,
+		"fd %u of pid %d is a socket of another network namespace (%u) than the one "
+		"that it lives in (%u), which is not supported",
+		number, t->pid, its, t->ids->net_ns_id);
+}
+
 static int check_number(struct restore *r, const struct rtable *table, const FdinfoEntry *at,
 			struct err *e)
 {
@@ -182,6 +207,8 @@ static int check_number(struct restore *r, const struct rtable *table, const Fdi
 	if (!f->kind)
 		return err_code(e, ENOTSUP, "fd %u of pid %d is a %s, which is not supported yet",
 				at->fd, table->task->pid, type_name(at->type));
+	if (check_network(table->task, f->entry, at->fd, e) < 0)
+		return e->code;
 	if (!f->owner || table->task->pid < f->owner->pid) {
 		f->owner = table->task;
 		f->number = at->fd;

@@ -50,6 +50,21 @@ static void remove_rules(struct restore *r)
 		log_error("%s", e.text);
 }
 
+int network_block_new(struct restore *r, struct err *e)
+{
+	const InventoryEntry *inv = r->inventory;
+	struct rinets *all = r->files->inets;
+	char table[256];
+
+	if (rinets_block(r, e) < 0 || !all || !all->lock)
+		return e->code;
+	if (inv->dump_criu_run_id)
+		snprintf(table, sizeof(table), "CRIU-%s", inv->dump_criu_run_id);
+	else
+		snprintf(table, sizeof(table), "CRIU-%d", r->tasks[0]->pid);
+	return netlock_leave(table, all->pairs, all->pair_count, e);
+}
+
 /* Ours, and the one that the dump has left. */
 static void unlock(struct restore *r)
 {

@@ -8,6 +8,11 @@
 
 #include "restore/restore.h"
 
+/*
+ * In a network namespace that is new. There no lock of the dump is left, which would outlive us: and a namespace outlives us, too, by the
+ * moment that its end takes.
+ */
+must_check int network_block_new(struct restore *r, struct err *e);
 /* Before the tree can be without us. */
 must_check int network_prepare(struct restore *r, struct err *e);
 void network_undo(struct restore *r);

@@ -24,7 +24,7 @@ bool rns_is_own(const struct restore *r, enum ns kind)
 int rns_run(struct restore *r, enum ns kind, int (*run)(void *arg, struct err *e), void *arg,
 	    struct err *e)
 {
-	if (!rns_is_own(r, kind) || r->ns->fd[kind] < 0)
+	if (!r->ns || r->ns->fd[kind] < 0)
 		return run(arg, e);
 	return namespace_run(&r->ns->fd[kind], 1, run, arg, e);
 }
@@ -32,7 +32,7 @@ int rns_run(struct restore *r, enum ns kind, int (*run)(void *arg, struct err *e
 int rns_visit(struct restore *r, enum ns kind, int (*run)(void *arg, struct err *e), void *arg,
 	      struct err *e)
 {
-	if (!rns_is_own(r, kind) || r->ns->fd[kind] < 0)
+	if (!r->ns || r->ns->fd[kind] < 0)
 		return run(arg, e);
 	return namespace_visit(kind, r->ns->fd[kind], run, arg, e);
 }

@@ -14,7 +14,7 @@ struct rlink {
 	NetdevExtraEntry *x;  /* NULL: images of others have none */
 	const char *kind;     /* "veth"; NULL: lo, or one that has to be there */
 	struct rlink *peer;   /* of a veth; NULL: it is outside */
-	bool made, up;
+	bool made, up, carrier; /* carrier: its wire is plugged in by now */
 };
 
 /* A list of messages of netlink. */
@@ -55,6 +55,8 @@ must_check int rnet_finish_links(struct rnet *n, struct err *e);
 must_check int rnet_make_tun(const struct rlink *l, struct err *e);
 /* restore/ns/net_routes.c */
 must_check int rnet_addresses(struct rnet *n, struct err *e);
+/* Now all of them can be used. */
+must_check int rnet_settle_addresses(struct rnet *n, struct err *e);
 must_check int rnet_routes(struct rnet *n, struct err *e);
 
 #endif

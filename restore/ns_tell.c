@@ -82,7 +82,7 @@ static void end(int pid)
 static bool has_own(const struct restore *r)
 {
 	for (enum ns k = 0; k < NS_COUNT; k++)
-		if (r->ns->id[k])
+		if (r->ns->id[k] || r->ns->fd[k] >= 0)
 			return true;
 	return false;
 }

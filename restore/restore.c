@@ -88,9 +88,15 @@ static int step_arena(void *job, struct err *e)
 	return spawn_arena(r, e);
 }
 
+static int make_mounts(void *job, struct err *e)
+{
+	return rmounts_make(job, e);
+}
+
+/* A sysfs shows the network namespace of whoever mounts it. */
 static int step_namespaces(void *job, struct err *e)
 {
-	return rns_make(job, e) < 0 ? e->code : rmounts_make(job, e);
+	return rns_make(job, e) < 0 ? e->code : rns_visit(job, NS_NET, make_mounts, job, e);
 }
 
 static void undo_tree(void *job)
@@ -106,9 +112,14 @@ static int step_first(void *job, struct err *e)
 	return rns_is_own(r, NS_MNT) ? births_first(r, e) : 0;
 }
 
-static int step_mounts(void *job, struct err *e)
+static int finish_mounts(void *job, struct err *e)
 {
 	return rmounts_finish(job, e);
+}
+
+static int step_mounts(void *job, struct err *e)
+{
+	return rns_visit(job, NS_NET, finish_mounts, job, e);
 }
 
 static int make(void *job, struct err *e)
@@ -352,7 +363,7 @@ static int step_go(void *job, struct err *e)
 	if (rns_visit(r, NS_NET, let_go, r, &later) < 0)
 		log_error("%s", later.text);
 	later = (struct err){ 0 };
-	if (rns_is_own(r, NS_NET) && scripts(r, "network-unlock", &later) < 0)
+	if (r->ns->fd[NS_NET] >= 0 && scripts(r, "network-unlock", &later) < 0)
 		log_warn("%s", later.text);
 	later = (struct err){ 0 };
 	if (scripts(r, "pre-resume", &later) < 0)

@@ -1,16 +1,15 @@
 /*
- * Descriptors of namespaces (/proc/PID/ns/NAME), of those that we live in; others are refused. One that was opened by a path of
+ * Descriptors of namespaces (/proc/PID/ns/NAME), of those that the tree lives in; others are refused. One that was opened by a path of
  * its own, as in /run/netns, is a file like others.
  */
 #include "images/fd/nsfile.pb-c.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "dump/files.h"
-#include "lib/namespaces.h"
+#include "dump/ns.h"
 
 /* "net:[4026531840]" */
 static const struct namespace_kind *kind_of(const struct file *f)
@@ -34,20 +33,22 @@ static int nsfile_dump(struct file *f, FileEntry *entry, struct err *e)
 {
 	const struct namespace_kind *k = kind_of(f);
 	NsFileEntry *ns = pool_new(&f->dump->pool, NsFileEntry);
-	char path[32];
-	struct stat st;
+	const struct dump_namespaces *all = f->dump->ns;
+	enum ns kind = (enum ns)(k - namespace_kinds);
 
-	snprintf(path, sizeof(path), "/proc/self/ns/%s", k->name);
-	if (stat(path, &st) < 0)
-		return err_sys(e, "stat '%s'", path);
-	if (st.st_ino != f->st.st_ino || st.st_dev != f->st.st_dev) {
-		err_code(e, ENOTSUP, "it is a %s namespace ('%s') that stasis does not run in",
+	if (all->ino[kind] != f->st.st_ino) {
+		err_code(e, ENOTSUP, "it is a %s namespace ('%s') that the tree does not live in",
 			 k->name, f->link);
+		return err_hint(e, "let the program close it before the dump");
+	}
+	/* It comes with its first process, too late for a descriptor. */
+	if (kind == NS_PID && ns_is_own(f->dump, kind)) {
+		err_code(e, ENOTSUP, "it is the tree's own pid namespace, which is not supported");
 		return err_hint(e, "let the program close it before the dump");
 	}
 	ns_file_entry__init(ns);
 	ns->id = f->id;
-	ns->ns_id = k->own_id;
+	ns->ns_id = all->id[kind];
 	ns->ns_cflag = k->flag;
 	ns->flags = f->flags;
 	entry->nsf = ns;

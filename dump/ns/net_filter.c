@@ -1,9 +1,11 @@
 /*
  * What filters packets: the rules of nftables, as `nft list ruleset` has them. Rules of the older iptables are refused, and so is
- * what shapes the flow of packets (queueing disciplines that somebody has chosen).
+ * what shapes the flow of packets (queueing disciplines that somebody has chosen), or hides what is in them (IPsec).
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/xfrm.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -74,11 +76,45 @@ static int check_iptables(struct err *e)
 	return 0;
 }
 
+static void hear_any(const struct nlmsghdr *m, void *arg)
+{
+	(void)m;
+	*(bool *)arg = true;
+}
+
+/* Their keys are told, but not where they are in their sequences at that moment. */
+static int check_ipsec(struct err *e)
+{
+	static const struct {
+		int type;
+		size_t head;
+	} lists[] = { { XFRM_MSG_GETSA, sizeof(struct xfrm_usersa_id) },
+		      { XFRM_MSG_GETPOLICY, sizeof(struct xfrm_userpolicy_id) } };
+	static const char zeros[sizeof(struct xfrm_userpolicy_id)];
+	own_fd fd = rtnl_open_other(NETLINK_XFRM);
+	struct rtnl_message question;
+	bool any = false;
+
+	for (size_t i = 0; fd >= 0 && i < ARRAY_SIZE(lists); i++) {
+		int res;
+
+		rtnl_begin(&question, lists[i].type, 0, zeros, lists[i].head);
+		res = rtnl_list(fd, &question, hear_any, NULL, &any);
+		if (res < 0)
+			return err_res(e, res, "list its states and policies of IPsec");
+	}
+	if (!any)
+		return 0;
+	err_code(e, ENOTSUP, "it has states or policies of IPsec, which are not supported");
+	return err_hint(e, "remove them by 'ip xfrm', or leave the network to others with "
+			   "--empty-ns net");
+}
+
 int dnet_check_filter(struct dnet *n, struct err *e)
 {
 	own_mem char *rules = NULL;
 
-	if (check_queueing(n, e) < 0 || check_iptables(e) < 0)
+	if (check_queueing(n, e) < 0 || check_iptables(e) < 0 || check_ipsec(e) < 0)
 		return e->code;
 	return nft_rules_read(&rules, e);
 }

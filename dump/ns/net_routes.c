@@ -44,10 +44,14 @@ static void forget(void *arg)
 	rewind(s->out);
 }
 
+/* What is asked for: a family of addresses, and of neighbours those that we answer for. */
+enum { PROXIES = 0x100 };
+
 static int list(struct stream *s, int type, int family, struct err *e)
 {
 	/* Large enough for the heads of all of them. */
-	struct rtmsg head = { .rtm_family = (unsigned char)family };
+	struct ndmsg head = { .ndm_family = (unsigned char)family,
+			      .ndm_flags = family & PROXIES ? NTF_PROXY : 0 };
 	struct rtnl_message question;
 	own_mem char *text = NULL;
 	size_t size = 0;
@@ -105,14 +109,18 @@ static const struct saved {
 	enum image_kind kind;
 	uint32_t magic; /* 0: none */
 	int type;
-	int families[2]; /* 0: no more */
+	int families[4]; /* 0: no more */
 	bool (*wants)(const struct nlmsghdr *m);
 } all[] = {
 	{ IMG_IFADDR, STREAM_ADDRESSES, RTM_GETADDR, { AF_INET, AF_INET6 }, any },
 	{ IMG_ROUTE, STREAM_ROUTES, RTM_GETROUTE, { AF_INET, 0 }, is_own_route },
 	{ IMG_ROUTE6, STREAM_ROUTES, RTM_GETROUTE, { AF_INET6, 0 }, is_own_route },
 	{ IMG_RULE, STREAM_RULES, RTM_GETRULE, { AF_INET, AF_INET6 }, any },
-	{ IMG_NEIGHBOURS, 0, RTM_GETNEIGH, { AF_INET, AF_INET6 }, is_permanent },
+	{ IMG_NEIGHBOURS,
+	  0,
+	  RTM_GETNEIGH,
+	  { AF_INET, AF_INET6, AF_INET | PROXIES, AF_INET6 | PROXIES },
+	  is_permanent },
 };
 
 static int save(struct dnet *n, const struct saved *one, struct err *e)

@@ -1,12 +1,12 @@
-/* Descriptors of namespaces: those of the tree are those that we live in. */
+/* Descriptors of namespaces that the tree lives in: ours, or those that were made for it. */
 #include "images/fd/nsfile.pb-c.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "lib/namespaces.h"
 #include "restore/files.h"
+#include "restore/ns.h"
 
 static uint32_t id_in(const TaskKobjIdsEntry *ids, uint32_t own_id)
 {
@@ -40,7 +40,13 @@ static int nsfile_make(struct restore *r, const FileEntry *f, int *ret_fd, struc
 					"it is a %s namespace (%u) that the tree does not live in, "
 					"which is not supported",
 					k->name, ns->ns_id);
+		if (r->ns->id[i] && r->ns->fd[i] < 0 && !r->opt->dry_run)
+			return err_code(e, ENOTSUP,
+					"it is the tree's own %s namespace, which is not supported",
+					k->name);
 		snprintf(path, sizeof(path), "/proc/self/ns/%s", k->name);
+		if (r->ns->fd[i] >= 0)
+			snprintf(path, sizeof(path), "/proc/self/fd/%d", r->ns->fd[i]);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			return err_sys(e, "open '%s'", path);

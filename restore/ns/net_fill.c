@@ -8,8 +8,7 @@
 
 #include "lib/nft_rules.h"
 #include "lib/rtnl.h"
-#include "restore/fd/inetsk.h"
-#include "restore/files.h"
+#include "restore/network.h"
 #include "restore/ns_net.h"
 
 /* Where all else is left to others, so that addresses of its own are there for the sockets. */
@@ -26,13 +25,13 @@ static int lo_up(struct rnet *n, struct err *e)
 
 static int fill(struct restore *r, struct rnet *n, struct err *e)
 {
-	if (rnet_settings(r, n, e) < 0 || rinets_block(r, e) < 0)
+	if (rnet_settings(r, n, e) < 0 || network_block_new(r, e) < 0)
 		return e->code;
 	if (r->opt->empty_net)
 		return lo_up(n, e);
 	if (rnet_make_links(r, n, e) < 0 || rnet_link_settings(r, n, e) < 0 ||
 	    rnet_dress_links(n, e) < 0 || nft_rules_write(n->filter, e) < 0 || rnet_up(n, e) < 0 ||
-	    rnet_addresses(n, e) < 0 || rnet_routes(n, e) < 0)
+	    rnet_addresses(n, e) < 0 || rnet_settle_addresses(n, e) < 0 || rnet_routes(n, e) < 0)
 		return e->code;
 	return rnet_finish_links(n, e);
 }

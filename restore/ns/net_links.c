@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -96,6 +97,55 @@ static void add_macvlan(const NetDeviceEntry *m, struct rtnl_message *q)
 	rtnl_nest_end(q, data);
 }
 
+/* What a bridge only tells: it is refused, or means nothing. VLANs it does not filter (dump/ns/net_links.c). */
+static bool is_state(const struct rlink *l, int type)
+{
+	enum { FDB_N_LEARNED = 48 }; /* newer than our headers */
+	static const int all[] = { IFLA_BR_VLAN_FILTERING,
+				   IFLA_BR_ROOT_ID,
+				   IFLA_BR_BRIDGE_ID,
+				   IFLA_BR_ROOT_PORT,
+				   IFLA_BR_ROOT_PATH_COST,
+				   IFLA_BR_TOPOLOGY_CHANGE,
+				   IFLA_BR_TOPOLOGY_CHANGE_DETECTED,
+				   IFLA_BR_HELLO_TIMER,
+				   IFLA_BR_TCN_TIMER,
+				   IFLA_BR_TOPOLOGY_CHANGE_TIMER,
+				   IFLA_BR_GC_TIMER,
+				   IFLA_BR_FDB_FLUSH,
+				   IFLA_BR_PAD,
+				   IFLA_BR_MCAST_QUERIER_STATE,
+				   FDB_N_LEARNED };
+
+	for (size_t i = 0; l->m->type == ND_TYPE__BRIDGE && i < ARRAY_SIZE(all); i++)
+		if (all[i] == type)
+			return true;
+	return false;
+}
+
+/* Only what is on: a kernel may lack an option, and so refuse to hear that it is off. */
+static void trim_options(const struct rlink *l, struct rtattr *a)
+{
+	struct br_boolopt_multi *options = RTA_DATA(a);
+
+	if (l->m->type == ND_TYPE__BRIDGE &&
+	    (a->rta_type & NLA_TYPE_MASK) == IFLA_BR_MULTI_BOOLOPT &&
+	    RTA_PAYLOAD(a) >= sizeof(*options))
+		options->optmask = options->optval;
+}
+
+static void add_data(const struct rlink *l, struct rtnl_message *q)
+{
+	struct rtattr *data = rtnl_nest(q, IFLA_INFO_DATA);
+	const struct rtattr *a = (const struct rtattr *)l->x->data.data;
+	int left = (int)l->x->data.len;
+
+	for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if (!is_state(l, a->rta_type & NLA_TYPE_MASK))
+			trim_options(l, rtnl_add(q, a->rta_type, RTA_DATA(a), RTA_PAYLOAD(a)));
+	rtnl_nest_end(q, data);
+}
+
 static int add_info(const struct restore *r, const struct rnet *n, const struct rlink *l,
 		    struct rtnl_message *q, struct err *e)
 {
@@ -108,7 +158,7 @@ static int add_info(const struct restore *r, const struct rnet *n, const struct 
 	} else if (l->m->type == ND_TYPE__MACVLAN) {
 		add_macvlan(l->m, q);
 	} else if (l->x && l->x->data.len) {
-		rtnl_add(q, IFLA_INFO_DATA | NLA_F_NESTED, l->x->data.data, l->x->data.len);
+		add_data(l, q);
 	}
 	rtnl_nest_end(q, info);
 	return 0;

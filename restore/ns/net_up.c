@@ -60,7 +60,43 @@ static bool has_six(const struct rlink *l)
 	return l->x ? l->x->has_addr_gen_mode : false;
 }
 
-/* Its state is the bridge's to say. */
+/* All else of a port is the bridge's to say. */
+static bool is_setting(int type)
+{
+	/* Newer than our headers. */
+	enum { MAB = IFLA_BRPORT_LOCKED + 1, MCAST_MAX_GROUPS = MAB + 2, NEIGH_VLAN_SUPPRESS };
+	static const int all[] = {
+		IFLA_BRPORT_PRIORITY,
+		IFLA_BRPORT_COST,
+		IFLA_BRPORT_MODE,
+		IFLA_BRPORT_GUARD,
+		IFLA_BRPORT_PROTECT,
+		IFLA_BRPORT_FAST_LEAVE,
+		IFLA_BRPORT_LEARNING,
+		IFLA_BRPORT_UNICAST_FLOOD,
+		IFLA_BRPORT_PROXYARP,
+		IFLA_BRPORT_PROXYARP_WIFI,
+		IFLA_BRPORT_MULTICAST_ROUTER,
+		IFLA_BRPORT_MCAST_FLOOD,
+		IFLA_BRPORT_MCAST_TO_UCAST,
+		IFLA_BRPORT_BCAST_FLOOD,
+		IFLA_BRPORT_GROUP_FWD_MASK,
+		IFLA_BRPORT_NEIGH_SUPPRESS,
+		IFLA_BRPORT_ISOLATED,
+		IFLA_BRPORT_BACKUP_PORT,
+		IFLA_BRPORT_MCAST_EHT_HOSTS_LIMIT,
+		IFLA_BRPORT_LOCKED,
+		MAB,
+		MCAST_MAX_GROUPS,
+		NEIGH_VLAN_SUPPRESS,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (all[i] == type)
+			return true;
+	return false;
+}
+
 static void add_port(struct rtnl_message *q, const ProtobufCBinaryData *port)
 {
 	struct rtattr *info = rtnl_nest(q, IFLA_LINKINFO), *data;
@@ -70,7 +106,7 @@ static void add_port(struct rtnl_message *q, const ProtobufCBinaryData *port)
 	rtnl_add_text(q, IFLA_INFO_SLAVE_KIND, "bridge");
 	data = rtnl_nest(q, IFLA_INFO_SLAVE_DATA);
 	for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
-		if ((a->rta_type & NLA_TYPE_MASK) != IFLA_BRPORT_STATE)
+		if (is_setting(a->rta_type & NLA_TYPE_MASK))
 			rtnl_add(q, a->rta_type, RTA_DATA(a), RTA_PAYLOAD(a));
 	rtnl_nest_end(q, data);
 	rtnl_nest_end(q, info);
@@ -98,7 +134,9 @@ static int dress(struct asking *k, struct rtnl_batch *batch, struct rlink *l, st
 	struct rtnl_message q;
 
 	begin(&q, l, l->m->flags & FLAGS, FLAGS);
-	if (!l->kind) { /* it was not made with that */
+	if (!l->kind || l->m->type == ND_TYPE__TUN) { /* it was not made with that */
+		if (l->kind && l->m->has_address && l->m->address.len)
+			rtnl_add(&q, IFLA_ADDRESS, l->m->address.data, l->m->address.len);
 		rtnl_add_u32(&q, IFLA_MTU, l->m->mtu);
 		if (l->x && l->x->has_txqlen)
 			rtnl_add_u32(&q, IFLA_TXQLEN, l->x->txqlen);

@@ -9,5 +9,5 @@ load ../lib
 @test "nsfile: another one is refused" {
 	start fd/nsfile other
 	name=$(readlink "/proc/$PID/fd/4")
-	refuse "cannot dump $PID: fd 4 (nsfile) of pid $PID: it is a uts namespace ('$name') that stasis does not run in; let the program close it before the dump"
+	refuse "cannot dump $PID: fd 4 (nsfile) of pid $PID: it is a uts namespace ('$name') that the tree does not live in; let the program close it before the dump"
 }

@@ -1,11 +1,11 @@
 /*
  * A network namespace of its own, looked at before and after by the tools that others use.
  *
- *   net look SETUP [VOLATILE]   SETUP is a text for the shell, run inside; all that tools then show has to be the same, but for lines
- *                               that have VOLATILE in them
+ *   net look SETUP              SETUP is a text for the shell, run inside; all that tools then show has to be the same
  *   net sockets [here]          sockets of all kinds that are bound to something in it; 'here': in the one it was started in
  */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -22,11 +23,11 @@
 #define PORT 7777
 
 static const char show[] =
-	"set -e; ip -d address show | sed 's/ link-netnsid [0-9]*//; s/@if[0-9]*/@outside/'; ip route show table all; "
-	"ip -6 route show table all; "
+	"set -e; ip -d address show | sed 's/ link-netnsid [0-9]*//; s/@if[0-9]*/@outside/; s/[a-z_]*timer *[0-9.]*//g'; for v in -4 -6; do "
+	"ip $v route show table all | grep -v 'table local' || true; ip $v route show table local | sort; done; "
 	"ip rule; ip -6 rule; ip neigh show nud permanent; ip neigh show proxy; nft -s list ruleset; "
-	"cd /proc/sys/net; for f in $(find ipv4/conf ipv6/conf -type f ! -name stable_secret ! -name ipv6_devconf_dummy | sort) "
-	"unix/max_dgram_qlen ipv4/ping_group_range; do echo \"$f $(cat $f)\"; done";
+	"cd /proc/sys/net; grep -rs '' ipv4/conf ipv6/conf | grep -v stable_secret: | sort; "
+	"grep '' unix/max_dgram_qlen ipv4/ping_group_range";
 
 static char *run(const char *text)
 {
@@ -49,31 +50,46 @@ static void leave(void)
 		victim_skip("no network namespace can be made");
 }
 
-/* The first line that differs. */
-static void same(const char *was, const char *is, const char *without)
+/* The first line that differs; NULL: none. */
+static const char *different(const char *was, const char *is)
 {
+	static char said[1024];
+
 	while (*was || *is) {
 		size_t a = strcspn(was, "\n"), b = strcspn(is, "\n");
-		char line[512];
 
-		snprintf(line, sizeof(line), "%.*s", (int)a, was);
-		if (a != b || memcmp(was, is, a) != 0)
-			CHECK(without && strstr(line, without), "it was '%s', it is '%.*s'", line,
-			      (int)b, is);
+		if (a != b || memcmp(was, is, a) != 0) {
+			snprintf(said, sizeof(said), "it was '%.*s', it is '%.*s'", (int)a, was,
+				 (int)b, is);
+			return said;
+		}
 		was += a + (was[a] != 0);
 		is += b + (is[b] != 0);
 	}
+	return NULL;
 }
 
-static void look(const char *setup, const char *without)
+/* Whether a wire is plugged in the kernel notices within a second, and then it looks for others with an address of IPv6. */
+static void settle(void)
 {
+	victim_sleep_ms(1100);
+	for (int i = 0; i < 50 && strstr(run("ip -6 -o address show up"), " tentative"); i++)
+		victim_sleep_ms(100);
+}
+
+static void look(const char *setup)
+{
+	const char *said = "";
 	char *before;
 
 	leave();
 	free(run(setup));
+	settle();
 	before = run(show);
 	victim_ready();
-	same(before, run(show), without);
+	for (int i = 0; i < 40 && (said = different(before, run(show))); i++)
+		victim_sleep_ms(100);
+	CHECK(!said, "%s", said);
 }
 
 /* --- sockets -------------------------------------------------------------------------------------- */
@@ -191,7 +207,8 @@ static void check_link_event(int fd)
 
 static void sockets(bool own)
 {
-	int tcp, listening, udp, events, packets, ends[2];
+	int tcp, listening, udp, events, packets, ns, ends[2];
+	struct stat is, lives;
 	char buf[16];
 
 	if (own)
@@ -202,6 +219,7 @@ static void sockets(bool own)
 	udp = udp_bind();
 	events = netlink_bind();
 	packets = packet_bind();
+	ns = SYS(open("/proc/self/ns/net", O_RDONLY));
 	connected(ends, tcp);
 	victim_ready();
 	tcp_call(tcp);
@@ -212,6 +230,9 @@ static void sockets(bool own)
 	SAME(SYS(read(ends[0], buf, sizeof(buf))), 4);
 	SYS(write(ends[0], "more", 4));
 	SAME(SYS(read(ends[1], buf, sizeof(buf))), 4);
+	SYS(fstat(ns, &is));
+	SYS(stat("/proc/self/ns/net", &lives));
+	SAME(is.st_ino, lives.st_ino);
 	close(listening);
 	close(packets);
 }
@@ -220,7 +241,7 @@ int main(int argc, char **argv)
 {
 	CHECK(argc > 1);
 	if (strcmp(argv[1], "look") == 0)
-		look(argv[2], argv[3]);
+		look(argv[2]);
 	else
 		sockets(!argv[2]);
 	victim_ok();
