@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 
 #include "images/ns_ids.h"
 
@@ -24,7 +26,7 @@ bool rns_is_own(const struct restore *r, enum ns kind)
 int rns_run(struct restore *r, enum ns kind, int (*run)(void *arg, struct err *e), void *arg,
 	    struct err *e)
 {
-	if (!rns_is_own(r, kind) || r->ns->fd[kind] < 0)
+	if (!r->ns || r->ns->fd[kind] < 0)
 		return run(arg, e);
 	return namespace_run(&r->ns->fd[kind], 1, run, arg, e);
 }
@@ -43,6 +45,8 @@ static uint32_t own_id(const struct restore *r, const struct rtask *t, enum ns k
 	const TaskKobjIdsEntry *dumper = r->inventory->root_ids;
 	uint32_t id = ns_ids_get(t->ids, kind), ours = ns_ids_get(dumper, kind);
 
+	if (r->opt->join_ns[kind] && kind != NS_NET)
+		return 0;
 	/* A kernel without such namespaces: both do not say. */
 	if (id == ours || (ours == 0 && (kind == NS_TIME || kind == NS_CGROUP)))
 		return 0;
@@ -68,20 +72,39 @@ static int check_task(const struct restore *r, const struct rtask *t, struct err
 	return 0;
 }
 
+/* What somebody else has made is none of ours: it is entered, and left as it is. */
+static int join(struct restore *r, enum ns kind, struct err *e)
+{
+	const char *path = r->opt->join_ns[kind];
+
+	if (!path || kind == NS_NET) /* restore/ns/net.c */
+		return 0;
+	r->ns->fd[kind] = open(path, O_RDONLY | O_CLOEXEC);
+	if (r->ns->fd[kind] < 0)
+		return err_sys(e, "open '%s' (--join-ns)", path);
+	if (ioctl(r->ns->fd[kind], NS_GET_NSTYPE) == (int)namespace_kinds[kind].flag)
+		return 0;
+	return err_say(e, "'%s' (--join-ns) is no %s namespace", path, namespace_kinds[kind].name);
+}
+
 int rns_load(struct restore *r, struct err *e)
 {
 	const struct rtask *root = r->tasks[0];
 
 	r->ns = pool_new(&r->pool, struct rnamespaces);
+	r->ns->pid_fd = -1;
 	for (enum ns k = 0; k < NS_COUNT; k++) {
 		r->ns->fd[k] = -1;
 		r->ns->id[k] = root->ids ? own_id(r, root, k) : 0;
 	}
+	for (enum ns k = 0; k < NS_COUNT; k++)
+		if (join(r, k, e) < 0)
+			return e->code;
 	for (size_t i = 0; i < r->task_count; i++)
 		if (check_task(r, r->tasks[i], e) < 0)
 			return e->code;
 	/* Where the tree lived does not matter then. */
-	if (r->opt->join_net && !r->ns->id[NS_NET])
+	if (r->opt->join_ns[NS_NET] && !r->ns->id[NS_NET])
 		r->ns->id[NS_NET] = namespace_kinds[NS_NET].own_id;
 	for (size_t i = 0; i < ns_restore_kind_count; i++) {
 		const struct ns_restore_kind *k = ns_restore_kinds[i];
@@ -180,6 +203,8 @@ void rns_close(struct restore *r)
 {
 	for (int i = 0; r->ns && i < NS_COUNT; i++)
 		own_close(&r->ns->fd[i]);
+	if (r->ns)
+		own_close(&r->ns->pid_fd);
 	for (size_t i = 0; r->ns && i < ns_restore_kind_count; i++)
 		if (ns_restore_kinds[i]->close)
 			ns_restore_kinds[i]->close(r);

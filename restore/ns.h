@@ -11,7 +11,8 @@
 struct rnamespaces {
 	uint32_t id
 		[NS_COUNT]; /* in the images, of those that are the tree's own; 0: it lives in ours */
-	int fd[NS_COUNT];   /* -1: there is none, or it is not made yet */
+	int fd[NS_COUNT]; /* -1: there is none, or it is not made yet; of --join-ns although it is not its own */
+	int pid_fd; /* of the pid namespace, if it is there already; -1 */
 	struct UtsnsEntry *uts;
 	struct IpcVarEntry *ipc;
 	struct ipc_mqueues *mqueues;

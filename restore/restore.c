@@ -446,10 +446,10 @@ int restore_run(const struct options *opt, struct err *e)
 	rcgroups_close(&r);
 	rlazy_close(&r);
 	memory_close(&r, res < 0);
-	rns_close(&r);
 	for (size_t i = 0; i < restore_kind_count; i++)
 		if (restore_kinds[i]->close)
 			restore_kinds[i]->close(&r, res < 0);
+	rns_close(&r);
 	rstream_close(&r);
 	intact_close(&r);
 	packed_files_close(&r.packed_files);

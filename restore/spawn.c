@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "lib/io.h"
+#include "lib/log.h"
 #include "lib/maps.h"
 #include "lib/proc.h"
 #include "lib/ptrace.h"
@@ -140,7 +141,7 @@ static void become_stub(const struct newborn *n)
 }
 
 /* Returns the pid or -errno; the new process does not come back. */
-static long clone_with_pid(pid_t pid, uint64_t flags, int exit_signal, const struct newborn *n)
+static long clone_in_ours(pid_t pid, uint64_t flags, int exit_signal, const struct newborn *n)
 {
 	struct clone_args args = {
 		.flags = flags,
@@ -162,6 +163,23 @@ static long clone_with_pid(pid_t pid, uint64_t flags, int exit_signal, const str
 	}
 	if (got == 0)
 		become_stub(n);
+	return got;
+}
+
+/* Into a pid namespace that is there already, those are born who are born after setns(); we stay where we are. */
+static long clone_with_pid(pid_t pid, uint64_t flags, int exit_signal, const struct newborn *n)
+{
+	int there = n->r->ns ? n->r->ns->pid_fd : -1;
+	own_fd ours = there < 0 ? -1 : open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	long got;
+
+	if (there < 0)
+		return clone_in_ours(pid, flags, exit_signal, n);
+	if (ours < 0 || setns(there, CLONE_NEWPID) < 0)
+		return -errno;
+	got = clone_in_ours(pid, flags, exit_signal, n);
+	if (setns(ours, CLONE_NEWPID) < 0)
+		log_warn("processes of ours will be born into the pid namespace of the tree");
 	return got;
 }
 
@@ -199,7 +217,8 @@ static int clone_root(struct rtask *t, const struct newborn *n, struct err *e)
 {
 	const struct options *opt = t->restore->opt;
 	/* With a new pid namespace the number is the one that it has in there. */
-	uint64_t flags = rns_is_own(t->restore, NS_PID) ? CLONE_NEWPID : 0;
+	const struct restore *r = t->restore;
+	uint64_t flags = rns_is_own(r, NS_PID) && r->ns->pid_fd < 0 ? CLONE_NEWPID : 0;
 	char name[64];
 	long pid;
 
@@ -213,6 +232,9 @@ static int clone_root(struct rtask *t, const struct newborn *n, struct err *e)
 		t->threads[0].here = (int)pid;
 		return 0;
 	}
+	if (pid == -EEXIST && r->ns->pid_fd >= 0)
+		return err_code(e, EEXIST, "pid %d is in use in the pid namespace that is given",
+				t->pid);
 	if (pid == -EEXIST)
 		return err_code(e, EEXIST, "pid %d is in use by %s", t->pid,
 				proc_name(t->pid, name, sizeof(name)));
