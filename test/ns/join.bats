@@ -41,6 +41,7 @@ left()
 	run timeout 60 "$STASIS" restore -d -D "$IMAGES" --join-ns "ipc:$KEEPER" --join-ns "uts:/proc/$KEEPER/ns/uts"
 	[ "$status" = 1 ] || fail "$output"
 	[[ $output = *"the message queue '/named' is gone, with the 10 messages that were in it when it was dumped" ]] || fail "$output"
+	rm -f "$TEST_DIR"/{ready,go,result}*
 	start task/sysvipc
 	dump
 	until_true is_gone
