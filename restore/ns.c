@@ -139,6 +139,46 @@ static int make_in_thread(void *restore, struct err *e)
 	return 0;
 }
 
+static int unshare_one(void *kind)
+{
+	return unshare((int)namespace_kinds[((const struct ns_restore_kind *)kind)->kind].flag) <
+			       0 ?
+		       errno :
+		       0;
+}
+
+struct job {
+	struct restore *r;
+	int (*run)(struct restore *r, struct err *e);
+};
+
+static int run_job(void *arg, struct err *e)
+{
+	const struct job *j = arg;
+
+	return j->run(j->r, e);
+}
+
+/* A thread cannot go into the user namespace of the tree, to which they are to belong. */
+static int make_in_user_ns(struct restore *r, struct err *e)
+{
+	for (size_t i = 0; i < ns_restore_kind_count; i++) {
+		const struct ns_restore_kind *k = ns_restore_kinds[i];
+		struct job j = { r, k->fill };
+		const struct namespace_birth b = { .link = namespace_kinds[k->kind].name,
+						   .user_fd = r->ns->fd[NS_USER],
+						   .make = unshare_one,
+						   .arg = (void *)k };
+
+		if (!r->ns->id[k->kind] || k->make || k->elsewhere)
+			continue;
+		if (namespace_make(&b, &r->ns->fd[k->kind], e) < 0 ||
+		    (k->fill && rns_run(r, k->kind, run_job, &j, e) < 0))
+			return err_on(e, "%s", k->name);
+	}
+	return 0;
+}
+
 int rns_make(struct restore *r, struct err *e)
 {
 	if (r->opt->dry_run)
@@ -149,31 +189,19 @@ int rns_make(struct restore *r, struct err *e)
 		if (r->ns->id[k->kind] && k->make && k->make(r, &r->ns->fd[k->kind], e) < 0)
 			return err_on(e, "%s", k->name);
 	}
-	if (namespace_run(NULL, 0, make_in_thread, r, e) < 0)
+	if ((rns_is_own(r, NS_USER) ? make_in_user_ns(r, e) :
+				      namespace_run(NULL, 0, make_in_thread, r, e)) < 0)
 		return e->code;
 	return rns_tell(r, e);
-}
-
-struct inside_job {
-	struct restore *r;
-	const struct ns_restore_kind *k;
-	int (*run)(struct restore *r, struct err *e);
-};
-
-static int run_inside(void *arg, struct err *e)
-{
-	struct inside_job *j = arg;
-
-	return j->run(j->r, e);
 }
 
 int rns_populate(struct restore *r, struct err *e)
 {
 	for (size_t i = 0; i < ns_restore_kind_count; i++) {
 		const struct ns_restore_kind *k = ns_restore_kinds[i];
-		struct inside_job j = { r, k, k->populate };
+		struct job j = { r, k->populate };
 
-		if (r->ns->id[k->kind] && j.run && rns_run(r, k->kind, run_inside, &j, e) < 0)
+		if (r->ns->id[k->kind] && j.run && rns_run(r, k->kind, run_job, &j, e) < 0)
 			return err_on(e, "%s", k->name);
 	}
 	return 0;
@@ -183,9 +211,9 @@ int rns_done(struct restore *r, struct err *e)
 {
 	for (size_t i = 0; i < ns_restore_kind_count && !r->opt->dry_run; i++) {
 		const struct ns_restore_kind *k = ns_restore_kinds[i];
-		struct inside_job j = { r, k, k->done };
+		struct job j = { r, k->done };
 
-		if (r->ns->id[k->kind] && j.run && rns_run(r, k->kind, run_inside, &j, e) < 0)
+		if (r->ns->id[k->kind] && k->done && rns_run(r, k->kind, run_job, &j, e) < 0)
 			return err_on(e, "%s", k->name);
 	}
 	return 0;
@@ -194,7 +222,8 @@ int rns_done(struct restore *r, struct err *e)
 int rns_enter(const struct restore *r)
 {
 	for (enum ns k = 0; r->ns && k < NS_COUNT; k++)
-		if (r->ns->fd[k] >= 0 && setns(r->ns->fd[k], (int)namespace_kinds[k].flag) < 0)
+		if (r->ns->fd[k] >= 0 && k != NS_USER &&
+		    setns(r->ns->fd[k], (int)namespace_kinds[k].flag) < 0)
 			return -errno;
 	return 0;
 }

@@ -18,6 +18,7 @@ struct rnamespaces {
 	struct ipc_mqueues *mqueues;
 	struct TimensEntry *time;
 	struct rnet *net; /* restore/ns/net.c */
+	struct ruser_ns *user;
 };
 
 struct ns_restore_kind {
@@ -56,7 +57,7 @@ must_check int rns_run(struct restore *r, enum ns kind, int (*run)(void *arg, st
 /* The same by the thread that calls, which is still the tracer then. */
 must_check int rns_visit(struct restore *r, enum ns kind, int (*run)(void *arg, struct err *e),
 			 void *arg, struct err *e);
-/* In the newborn first task, which has one thread. 0 or -errno. */
+/* In the newborn first task, which has one thread. The user namespace is entered apart (user_ns.h). 0 or -errno. */
 int rns_enter(const struct restore *r);
 
 #endif

@@ -30,6 +30,7 @@
 #include "restore/stages.h"
 #include "restore/stream.h"
 #include "restore/track.h"
+#include "restore/user_ns.h"
 
 static int root_pid(const struct restore *r)
 {
@@ -315,6 +316,7 @@ static int step_commit(void *job, struct err *e)
 {
 	if (rlazy_commit(job, e) < 0)
 		return e->code;
+	ruser_lend_end(job);
 	return finish_commit(job, e);
 }
 
