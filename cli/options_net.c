@@ -7,37 +7,12 @@
 #include "cli/options_set.h"
 #include "lib/own.h"
 
-enum { PID_AT_MOST = 65535 }; /* a larger number is the name of a file, as CRIU has it */
-
 int set_empty_ns(struct options *opt, const char *value, struct err *e)
 {
 	if (strcmp(value, "net") != 0)
 		return err_say(e, "'%s' is no namespace that can be left empty: 'net' is", value);
 	opt->empty_net = true;
 	return 0;
-}
-
-int set_join_ns(struct options *opt, const char *value, struct err *e)
-{
-	const char *what = strchr(value, ':');
-	char path[64], *end;
-	unsigned long pid;
-
-	if (!what || what == value || !what[1])
-		return err_say(e, "'%s' has not the form NS:PID or NS:FILE", value);
-	if (strncmp(value, "net:", 4) != 0)
-		return err_code(e, ENOTSUP,
-				"option '--join-ns %s' is not supported yet: a tree can only be "
-				"put into a network namespace (net:...)",
-				value);
-	pid = strtoul(++what, &end, 10);
-	if (!*end && pid && pid <= PID_AT_MOST) {
-		snprintf(path, sizeof(path), "/proc/%lu/ns/net", pid);
-		what = path;
-	}
-	if (access(what, F_OK) < 0)
-		return err_sys(e, "'%s': find '%s'", value, what);
-	return set_text(&opt->join_net, what, e);
 }
 
 /* The old way to say --external veth[IN]:OUT. */

@@ -367,7 +367,7 @@ int set_tcp_rebind(struct options *opt, const char *value, struct err *e)
 int set_external(struct options *opt, const char *value, struct err *e)
 {
 	static const char *const types[] = { "file[", "tty[",  "unix[",	  "dev[",
-					     "net[",  "veth[", "macvlan[" };
+					     "net[",  "pid[",  "veth[",  "macvlan[" };
 	size_t type = strcspn(value, "[:");
 	size_t id = type + strcspn(value + type, "]");
 
@@ -386,7 +386,7 @@ int set_external(struct options *opt, const char *value, struct err *e)
 	return err_code(
 		e, ENOTSUP,
 		"option '--external %s' is not supported yet: external resources can be of "
-		"the types 'file', 'tty', 'unix', 'dev', 'mnt', 'net', 'veth' and 'macvlan'",
+		"the types 'file', 'tty', 'unix', 'dev', 'mnt', 'net', 'pid', 'veth' and 'macvlan'",
 		value);
 }
 

@@ -38,13 +38,16 @@ must_check int namespace_visit(enum ns kind, int fd, int (*run)(void *arg, struc
 
 /* How a namespace is made that only a process with one thread can make, or one at another place. All but make may be NULL. */
 struct namespace_birth {
-	const char *link;				    /* below /proc/PID/ns */
+	const char *link; /* below /proc/PID/ns */
+	int user_fd;	  /* where the child goes first, to be root there; -1: nowhere */
 	int (*before)(void *arg, int child, struct err *e); /* by us */
 	int (*make)(void *arg); /* by a child of ours: 0 or a number of errno */
 	int (*after)(void *arg, int child, struct err *e); /* by us again */
 	void *arg;
 };
 
+/* For a process with one thread: it is root in there afterwards. 0 or -1 and errno. */
+int namespace_enter_user(int fd);
 /* The child is gone afterwards, and the descriptor keeps the namespace. */
 must_check int namespace_make(const struct namespace_birth *b, int *ret_fd, struct err *e);
 

@@ -64,10 +64,11 @@ void options_free(struct options *opt)
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);
+	for (size_t i = 0; i < NS_COUNT; i++)
+		free(opt->join_ns[i]);
 	for (char **word = opt->exec_cmd; word && *word; word++)
 		free(*word);
 	free(opt->exec_cmd);
-	free(opt->join_net);
 	list_free(&opt->external);
 	list_free(&opt->skip_mnts);
 	list_free(&opt->enable_fs);

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "lib/compression.h"
+#include "lib/namespaces.h"
 #include "lib/stats.h"
 
 /* --file-validation: how a file opened at restore is recognised as the dumped one. */
@@ -91,18 +92,18 @@ struct tcp_rebind {
 
 /* migrate and receive. */
 struct migrate_options {
-	const char *host;      /* where to; NULL: not given */
-	char *transport;       /* -e, NULL: ssh */
-	char *remote_program;  /* NULL: stasis */
+	const char *host;     /* where to; NULL: not given */
+	char *transport;      /* -e, NULL: ssh */
+	char *remote_program; /* NULL: stasis */
 	struct string_list remote_options;
-	char *id;	       /* receive: the migration that it is for */
+	char *id;		       /* receive: the migration that it is for */
 	char *status, *resume, *abort; /* one of these names a migration, or "" */
 	bool show_status;
-	bool force;	       /* abort without having asked the other side */
+	bool force; /* abort without having asked the other side */
 	bool with_files;
-	uint64_t bandwidth;    /* bytes a second; 0: no limit */
-	bool plain;	       /* --no-compress, or --compress: not what the link is like decides */
-	char *move_address;    /* DEV/ADDRESS[/PREFIX] */
+	uint64_t bandwidth; /* bytes a second; 0: no limit */
+	bool plain;	    /* --no-compress, or --compress: not what the link is like decides */
+	char *move_address; /* DEV/ADDRESS[/PREFIX] */
 };
 
 struct options {
@@ -177,12 +178,13 @@ struct options {
 	bool dry_run;	 /* restore: print the plans and touch nothing */
 
 	bool empty_net;	/* --empty-ns net: what is in the network namespace is left to others */
-	char *join_net; /* a file: the network namespace that the tree is to live in; NULL: not given */
 	bool mnt_auto;	  /* --external mnt[]: all mounts that come from outside */
 	bool mnt_sharing; /* they may be shared with outside, */
 	bool mnt_masters; /* and follow what is mounted there */
 	struct string_list skip_mnts, enable_fs;
 
+	char *join_ns
+		[NS_COUNT]; /* files: namespaces that the tree is to live in; NULL: not given */
 	struct string_list external; /* TYPE[ID] or TYPE[ID]:VALUE, as typed */
 	bool ext_unix_sk;	     /* datagram sockets may have peers outside of the tree */
 	bool reconnect_logs;	     /* sockets to the machine's log are connected anew */

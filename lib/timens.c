@@ -82,10 +82,10 @@ static int make(void *offsets)
 	return -io_put(AT_FDCWD, "/proc/self/timens_offsets", offsets, &ignored);
 }
 
-int timens_make(const struct timens *offsets, int *ret_fd, struct err *e)
+int timens_make(const struct timens *offsets, int user_fd, int *ret_fd, struct err *e)
 {
 	char text[128];
-	const struct namespace_birth b = { "time_for_children", NULL, make, NULL, text };
+	const struct namespace_birth b = { "time_for_children", user_fd, NULL, make, NULL, text };
 
 	snprintf(text, sizeof(text), "monotonic %ld %ld\nboottime %ld %ld\n",
 		 offsets->monotonic.tv_sec, offsets->monotonic.tv_nsec, offsets->boottime.tv_sec,

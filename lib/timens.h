@@ -18,6 +18,6 @@ void timens_clocks(struct timens *ret);
 void timens_add(struct timens *a, const struct timens *b);
 void timens_subtract(struct timens *a, const struct timens *b);
 /* A new time namespace with these offsets; ret_fd is what holds it. */
-must_check int timens_make(const struct timens *offsets, int *ret_fd, struct err *e);
+must_check int timens_make(const struct timens *offsets, int user_fd, int *ret_fd, struct err *e);
 
 #endif

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 
 #include "images/ns_ids.h"
 
@@ -43,6 +45,8 @@ static uint32_t own_id(const struct restore *r, const struct rtask *t, enum ns k
 	const TaskKobjIdsEntry *dumper = r->inventory->root_ids;
 	uint32_t id = ns_ids_get(t->ids, kind), ours = ns_ids_get(dumper, kind);
 
+	if (r->opt->join_ns[kind] && kind != NS_NET)
+		return 0;
 	/* A kernel without such namespaces: both do not say. */
 	if (id == ours || (ours == 0 && (kind == NS_TIME || kind == NS_CGROUP)))
 		return 0;
@@ -68,20 +72,39 @@ static int check_task(const struct restore *r, const struct rtask *t, struct err
 	return 0;
 }
 
+/* What somebody else has made is none of ours: it is entered, and left as it is. */
+static int join(struct restore *r, enum ns kind, struct err *e)
+{
+	const char *path = r->opt->join_ns[kind];
+
+	if (!path || kind == NS_NET) /* restore/ns/net.c */
+		return 0;
+	r->ns->fd[kind] = open(path, O_RDONLY | O_CLOEXEC);
+	if (r->ns->fd[kind] < 0)
+		return err_sys(e, "open '%s' (--join-ns)", path);
+	if (ioctl(r->ns->fd[kind], NS_GET_NSTYPE) == (int)namespace_kinds[kind].flag)
+		return 0;
+	return err_say(e, "'%s' (--join-ns) is no %s namespace", path, namespace_kinds[kind].name);
+}
+
 int rns_load(struct restore *r, struct err *e)
 {
 	const struct rtask *root = r->tasks[0];
 
 	r->ns = pool_new(&r->pool, struct rnamespaces);
+	r->ns->pid_fd = -1;
 	for (enum ns k = 0; k < NS_COUNT; k++) {
 		r->ns->fd[k] = -1;
 		r->ns->id[k] = root->ids ? own_id(r, root, k) : 0;
 	}
+	for (enum ns k = 0; k < NS_COUNT; k++)
+		if (join(r, k, e) < 0)
+			return e->code;
 	for (size_t i = 0; i < r->task_count; i++)
 		if (check_task(r, r->tasks[i], e) < 0)
 			return e->code;
 	/* Where the tree lived does not matter then. */
-	if (r->opt->join_net && !r->ns->id[NS_NET])
+	if (r->opt->join_ns[NS_NET] && !r->ns->id[NS_NET])
 		r->ns->id[NS_NET] = namespace_kinds[NS_NET].own_id;
 	for (size_t i = 0; i < ns_restore_kind_count; i++) {
 		const struct ns_restore_kind *k = ns_restore_kinds[i];
@@ -116,6 +139,46 @@ static int make_in_thread(void *restore, struct err *e)
 	return 0;
 }
 
+static int unshare_one(void *kind)
+{
+	return unshare((int)namespace_kinds[((const struct ns_restore_kind *)kind)->kind].flag) <
+			       0 ?
+		       errno :
+		       0;
+}
+
+struct job {
+	struct restore *r;
+	int (*run)(struct restore *r, struct err *e);
+};
+
+static int run_job(void *arg, struct err *e)
+{
+	const struct job *j = arg;
+
+	return j->run(j->r, e);
+}
+
+/* A thread cannot go into the user namespace of the tree, to which they are to belong. */
+static int make_in_user_ns(struct restore *r, struct err *e)
+{
+	for (size_t i = 0; i < ns_restore_kind_count; i++) {
+		const struct ns_restore_kind *k = ns_restore_kinds[i];
+		struct job j = { r, k->fill };
+		const struct namespace_birth b = { .link = namespace_kinds[k->kind].name,
+						   .user_fd = r->ns->fd[NS_USER],
+						   .make = unshare_one,
+						   .arg = (void *)k };
+
+		if (!r->ns->id[k->kind] || k->make || k->elsewhere)
+			continue;
+		if (namespace_make(&b, &r->ns->fd[k->kind], e) < 0 ||
+		    (k->fill && rns_run(r, k->kind, run_job, &j, e) < 0))
+			return err_on(e, "%s", k->name);
+	}
+	return 0;
+}
+
 int rns_make(struct restore *r, struct err *e)
 {
 	if (r->opt->dry_run)
@@ -126,31 +189,19 @@ int rns_make(struct restore *r, struct err *e)
 		if (r->ns->id[k->kind] && k->make && k->make(r, &r->ns->fd[k->kind], e) < 0)
 			return err_on(e, "%s", k->name);
 	}
-	if (namespace_run(NULL, 0, make_in_thread, r, e) < 0)
+	if ((rns_is_own(r, NS_USER) ? make_in_user_ns(r, e) :
+				      namespace_run(NULL, 0, make_in_thread, r, e)) < 0)
 		return e->code;
 	return rns_tell(r, e);
-}
-
-struct inside_job {
-	struct restore *r;
-	const struct ns_restore_kind *k;
-	int (*run)(struct restore *r, struct err *e);
-};
-
-static int run_inside(void *arg, struct err *e)
-{
-	struct inside_job *j = arg;
-
-	return j->run(j->r, e);
 }
 
 int rns_populate(struct restore *r, struct err *e)
 {
 	for (size_t i = 0; i < ns_restore_kind_count; i++) {
 		const struct ns_restore_kind *k = ns_restore_kinds[i];
-		struct inside_job j = { r, k, k->populate };
+		struct job j = { r, k->populate };
 
-		if (r->ns->id[k->kind] && j.run && rns_run(r, k->kind, run_inside, &j, e) < 0)
+		if (r->ns->id[k->kind] && j.run && rns_run(r, k->kind, run_job, &j, e) < 0)
 			return err_on(e, "%s", k->name);
 	}
 	return 0;
@@ -160,9 +211,9 @@ int rns_done(struct restore *r, struct err *e)
 {
 	for (size_t i = 0; i < ns_restore_kind_count && !r->opt->dry_run; i++) {
 		const struct ns_restore_kind *k = ns_restore_kinds[i];
-		struct inside_job j = { r, k, k->done };
+		struct job j = { r, k->done };
 
-		if (r->ns->id[k->kind] && j.run && rns_run(r, k->kind, run_inside, &j, e) < 0)
+		if (r->ns->id[k->kind] && k->done && rns_run(r, k->kind, run_job, &j, e) < 0)
 			return err_on(e, "%s", k->name);
 	}
 	return 0;
@@ -171,7 +222,8 @@ int rns_done(struct restore *r, struct err *e)
 int rns_enter(const struct restore *r)
 {
 	for (enum ns k = 0; r->ns && k < NS_COUNT; k++)
-		if (r->ns->fd[k] >= 0 && setns(r->ns->fd[k], (int)namespace_kinds[k].flag) < 0)
+		if (r->ns->fd[k] >= 0 && k != NS_USER &&
+		    setns(r->ns->fd[k], (int)namespace_kinds[k].flag) < 0)
 			return -errno;
 	return 0;
 }
@@ -180,6 +232,8 @@ void rns_close(struct restore *r)
 {
 	for (int i = 0; r->ns && i < NS_COUNT; i++)
 		own_close(&r->ns->fd[i]);
+	if (r->ns)
+		own_close(&r->ns->pid_fd);
 	for (size_t i = 0; r->ns && i < ns_restore_kind_count; i++)
 		if (ns_restore_kinds[i]->close)
 			ns_restore_kinds[i]->close(r);

@@ -11,12 +11,14 @@
 struct rnamespaces {
 	uint32_t id
 		[NS_COUNT]; /* in the images, of those that are the tree's own; 0: it lives in ours */
-	int fd[NS_COUNT];   /* -1: there is none, or it is not made yet */
+	int fd[NS_COUNT]; /* -1: there is none, or it is not made yet; of --join-ns although it is not its own */
+	int pid_fd; /* of the pid namespace, if it is there already; -1 */
 	struct UtsnsEntry *uts;
 	struct IpcVarEntry *ipc;
 	struct ipc_mqueues *mqueues;
 	struct TimensEntry *time;
 	struct rnet *net; /* restore/ns/net.c */
+	struct ruser_ns *user;
 };
 
 struct ns_restore_kind {
@@ -55,7 +57,7 @@ must_check int rns_run(struct restore *r, enum ns kind, int (*run)(void *arg, st
 /* The same by the thread that calls, which is still the tracer then. */
 must_check int rns_visit(struct restore *r, enum ns kind, int (*run)(void *arg, struct err *e),
 			 void *arg, struct err *e);
-/* In the newborn first task, which has one thread. 0 or -errno. */
+/* In the newborn first task, which has one thread. The user namespace is entered apart (user_ns.h). 0 or -errno. */
 int rns_enter(const struct restore *r);
 
 #endif

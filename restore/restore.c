@@ -30,6 +30,7 @@
 #include "restore/stages.h"
 #include "restore/stream.h"
 #include "restore/track.h"
+#include "restore/user_ns.h"
 
 static int root_pid(const struct restore *r)
 {
@@ -326,6 +327,7 @@ static int step_commit(void *job, struct err *e)
 {
 	if (rlazy_commit(job, e) < 0)
 		return e->code;
+	ruser_lend_end(job);
 	return finish_commit(job, e);
 }
 
@@ -457,10 +459,10 @@ int restore_run(const struct options *opt, struct err *e)
 	rcgroups_close(&r);
 	rlazy_close(&r);
 	memory_close(&r, res < 0);
-	rns_close(&r);
 	for (size_t i = 0; i < restore_kind_count; i++)
 		if (restore_kinds[i]->close)
 			restore_kinds[i]->close(&r, res < 0);
+	rns_close(&r);
 	rstream_close(&r);
 	intact_close(&r);
 	packed_files_close(&r.packed_files);

@@ -17,12 +17,14 @@
 #include <unistd.h>
 
 #include "lib/io.h"
+#include "lib/log.h"
 #include "lib/maps.h"
 #include "lib/proc.h"
 #include "lib/ptrace.h"
 #include "restore/files.h"
 #include "restore/ns.h"
 #include "restore/run.h"
+#include "restore/user_ns.h"
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
@@ -114,6 +116,12 @@ struct newborn {
 	int gate[2]; /* a pipe: a word comes when we trace it, or its end if we are no more */
 };
 
+/* A pid namespace belongs to the user namespace that whoever clones its first process is in. */
+static bool is_born_inside(const struct restore *r)
+{
+	return rns_is_own(r, NS_USER) && rns_is_own(r, NS_PID) && r->ns->pid_fd < 0;
+}
+
 /*
  * In the child. Anything that fails ends it; the parent sees that. No randomization: the kernel's own
  * mappings then stay away from the arena.
@@ -128,6 +136,8 @@ static void become_stub(const struct newborn *n)
 		_exit(126);
 	if (rns_enter(n->r) < 0)
 		_exit(124);
+	if (rns_is_own(n->r, NS_USER) && !is_born_inside(n->r) && ruser_enter(n->r) < 0)
+		_exit(123);
 	personality(ADDR_NO_RANDOMIZE);
 	/* Out of the way of each other first: the numbers that they are to have may be taken by one of them. */
 	int stub = fcntl(n->stub, F_DUPFD_CLOEXEC, n->helper_fd + 2);
@@ -140,7 +150,7 @@ static void become_stub(const struct newborn *n)
 }
 
 /* Returns the pid or -errno; the new process does not come back. */
-static long clone_with_pid(pid_t pid, uint64_t flags, int exit_signal, const struct newborn *n)
+static long clone_in_ours(pid_t pid, uint64_t flags, int exit_signal, const struct newborn *n)
 {
 	struct clone_args args = {
 		.flags = flags,
@@ -165,11 +175,28 @@ static long clone_with_pid(pid_t pid, uint64_t flags, int exit_signal, const str
 	return got;
 }
 
+/* Into a pid namespace that is there already, those are born who are born after setns(); we stay where we are. */
+static long clone_with_pid(pid_t pid, uint64_t flags, int exit_signal, const struct newborn *n)
+{
+	int there = n->r->ns ? n->r->ns->pid_fd : -1;
+	own_fd ours = there < 0 ? -1 : open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	long got;
+
+	if (there < 0)
+		return clone_in_ours(pid, flags, exit_signal, n);
+	if (ours < 0 || setns(there, CLONE_NEWPID) < 0)
+		return -errno;
+	got = clone_in_ours(pid, flags, exit_signal, n);
+	if (setns(ours, CLONE_NEWPID) < 0)
+		log_warn("processes of ours will be born into the pid namespace of the tree");
+	return got;
+}
+
 /*
  * By a process that ends at once, so that nobody's end can be taken for that of the parent later on: ours, when the
  * tree runs by itself, would send the parent-death signal.
  */
-static long clone_orphan(pid_t pid, uint64_t flags, const struct newborn *n)
+static long clone_orphan(pid_t pid, uint64_t flags, int signal, const struct newborn *n)
 {
 	enum { IN_THE_WAY = 255 };
 	volatile long here = -1;
@@ -179,8 +206,11 @@ static long clone_orphan(pid_t pid, uint64_t flags, const struct newborn *n)
 	do {
 		middle = vfork();
 		if (middle == 0) {
-			long got = getpid() == pid ? -IN_THE_WAY :
-						     clone_with_pid(pid, flags, SIGCHLD, n);
+			long got = is_born_inside(n->r) ? ruser_enter(n->r) : 0;
+
+			if (got == 0)
+				got = getpid() == pid ? -IN_THE_WAY :
+							clone_with_pid(pid, flags, signal, n);
 
 			here = got; /* vfork(): this is their memory, too */
 			_exit(got < 0 ? (int)-got : 0);
@@ -199,20 +229,27 @@ static int clone_root(struct rtask *t, const struct newborn *n, struct err *e)
 {
 	const struct options *opt = t->restore->opt;
 	/* With a new pid namespace the number is the one that it has in there. */
-	uint64_t flags = rns_is_own(t->restore, NS_PID) ? CLONE_NEWPID : 0;
+	const struct restore *r = t->restore;
+	uint64_t flags = rns_is_own(r, NS_PID) && r->ns->pid_fd < 0 ? CLONE_NEWPID : 0;
 	char name[64];
 	long pid;
 
 	if (opt->restore_sibling)
 		pid = clone_with_pid(t->pid, flags | CLONE_PARENT, 0, n);
 	else if (opt->detached)
-		pid = clone_orphan(t->pid, flags, n);
+		pid = clone_orphan(t->pid, flags, SIGCHLD, n);
+	else if (is_born_inside(r)) /* our child, although another one makes it */
+		pid = clone_orphan(t->pid, flags | CLONE_PARENT, 0, n);
 	else
 		pid = clone_with_pid(t->pid, flags, SIGCHLD, n);
+	ruser_mend(r);
 	if (pid >= 0) {
 		t->threads[0].here = (int)pid;
 		return 0;
 	}
+	if (pid == -EEXIST && r->ns->pid_fd >= 0)
+		return err_code(e, EEXIST, "pid %d is in use in the pid namespace that is given",
+				t->pid);
 	if (pid == -EEXIST)
 		return err_code(e, EEXIST, "pid %d is in use by %s", t->pid,
 				proc_name(t->pid, name, sizeof(name)));
@@ -318,14 +355,25 @@ static int clear_out(struct rtask *t, struct err *e)
 	return run_one(r, rtask_here(t), &p, "empty the first process", e);
 }
 
+/* Whom tasks take descriptors from. */
+static int open_lender(struct restore *r, int *ret, struct err *e)
+{
+	if (rns_is_own(r, NS_USER) && !r->opt->dry_run)
+		return ruser_lend(r, ret, e);
+	*ret = syscall(SYS_pidfd_open, getpid(), 0);
+	return *ret < 0 ? err_sys(e, "pidfd_open of ourselves") : 0;
+}
+
 int spawn_root(struct rtask *t, struct err *e)
 {
 	struct restore *r = t->restore;
 	unsigned long options = RUN_OPTIONS | PTRACE_O_SUSPEND_SECCOMP;
 	int gate[2] = { -1, -1 }, here;
 	own_fd stub = -1;
-	own_fd self = syscall(SYS_pidfd_open, getpid(), 0);
+	own_fd self = -1;
 
+	if (open_lender(r, &self, e) < 0)
+		return e->code;
 	if (self < 0 || pipe2(gate, O_CLOEXEC) < 0)
 		return err_sys(e, "prepare the first process");
 	own_fd wait = gate[0];

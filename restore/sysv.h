@@ -42,7 +42,6 @@ struct rsysv_ipc {
 	size_t set_count;
 	struct rmsg_queue *queues;
 	size_t queue_count;
-	bool own; /* the namespace is the tree's, and all is gone with it */
 };
 
 must_check int rsem_load(struct rsysv_ipc *all, int images, uint32_t ns, struct err *e);

@@ -181,7 +181,7 @@ static int get(int fd, const struct option_name *o, char ret[VALUE_SIZE + 1])
 	return size;
 }
 
-static uint64_t namespace_of(int fd)
+static uint64_t socket_namespace(int fd)
 {
 	uint64_t cookie = 0;
 	socklen_t size = sizeof(cookie);
@@ -212,7 +212,7 @@ static int usual_of(struct inetsk *s, const struct inet_usual **ret, struct err 
 	u->family = sk->family;
 	u->type = sk->type;
 	u->protocol = protocol;
-	u->namespace = namespace_of(fresh);
+	u->namespace = socket_namespace(fresh);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		u->size[i] = get(fresh, &names[i], u->value[i]);
 	u->next = files->inet_usual;
@@ -226,7 +226,7 @@ static int check_namespace(int fd, const struct inet_usual *usual, struct err *e
 {
 	struct stat a, b;
 
-	if (usual->namespace && usual->namespace == namespace_of(fd))
+	if (usual->namespace && usual->namespace == socket_namespace(fd))
 		return 0;
 	own_fd its = ioctl(fd, SIOCGSKNS);
 	own_fd ours = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);

@@ -11,6 +11,8 @@
 
 #include "dump/files.h"
 #include "dump/ns.h"
+#include "images/image.h"
+#include "images/ns/pid.pb-c.h"
 #include "lib/io.h"
 #include "lib/proc.h"
 
@@ -117,16 +119,40 @@ static int check_strangers(struct dump *d, struct err *e)
 	return proc ? 0 : err_sys(e, "open '/proc'");
 }
 
+/* NULL: it is the tree's. */
+static const char *external_key(const struct dump *d)
+{
+	const char *name = NULL;
+	char key[48];
+
+	snprintf(key, sizeof(key), "pid[%lu]", (unsigned long)d->ns->ino[NS_PID]);
+	return options_external(d->opt, key, &name) ? name : NULL;
+}
+
+/* Of one that is the tree's there is nothing to be said. */
+static int pid_save(struct dump *d, uint32_t id, struct err *e)
+{
+	PidnsEntry m = PIDNS_ENTRY__INIT;
+
+	m.ext_key = (char *)external_key(d);
+	return m.ext_key ? image_save(d->images, IMG_PIDNS, id, &m, e) : 0;
+}
+
 static int pid_check(struct dump *d, struct err *e)
 {
 	const struct task *root = d->tasks[0];
 
+	if (external_key(d))
+		return *external_key(d) ? 0 : err_say(e, "--external pid[INODE] lacks ':NAME'");
 	if (root->inner != 1) {
 		err_code(e, ENOTSUP, "it is not the first process there, but number %d",
 			 root->inner);
-		return err_hint(e, "dump the tree of that one");
+		return err_hint(e, "dump the tree of that one, or use --external pid[%lu]:NAME",
+				(unsigned long)d->ns->ino[NS_PID]);
 	}
 	return d->opt->leave_running ? 0 : check_strangers(d, e);
 }
 
-const struct ns_kind pid_ns_kind = { .name = "ns/pid", .kind = NS_PID, .check = pid_check };
+const struct ns_kind pid_ns_kind = {
+	.name = "ns/pid", .kind = NS_PID, .check = pid_check, .save = pid_save
+};

@@ -294,20 +294,28 @@ static void mqueue_done(struct restore *r)
 		r->files->mqueues->done = true;
 }
 
-static void mqueue_close(struct restore *r)
+static int close_all(void *arg, struct err *)
 {
-	struct rmqueues *all = r->files->mqueues;
+	struct rmqueues *all = arg;
 
-	for (size_t i = 0; all && i < all->count; i++) {
-		if (all->at[i].made && all->at[i].fd >= 0 && !all->done && !rns_is_own(r, NS_IPC))
+	for (size_t i = 0; i < all->count; i++) {
+		if (all->at[i].made && all->at[i].fd >= 0 && !all->done)
 			mq_unlink(all->at[i].made);
 		own_close(&all->at[i].fd);
 		for (size_t k = 0; k < all->at[i].opened_count; k++)
 			own_close(&all->at[i].opened[k].fd);
 		free(all->at[i].opened);
 	}
-	if (all)
-		free(all->at);
+	free(all->at);
+	return 0;
+}
+
+static void mqueue_close(struct restore *r)
+{
+	struct err ignored = { 0 };
+
+	if (r->files->mqueues)
+		(void)!rns_run(r, NS_IPC, close_all, r->files->mqueues, &ignored);
 	r->files->mqueues = NULL;
 }
 

@@ -19,6 +19,7 @@
 #include "lib/netlink.h"
 #include "restore/fd/unixsk.h"
 #include "restore/ns.h"
+#include "restore/user_ns.h"
 
 enum { MANY = 4096 };
 
@@ -244,10 +245,15 @@ static void waiting_actor(const struct rsocket *c, UnixCred *ret)
 	ret->pid = t ? t->pid : 0;
 	if (!creds)
 		return;
-	ret->uid = creds->euid;
-	ret->gid = creds->egid;
-	ret->groups = creds->groups;
-	ret->n_groups = creds->n_groups;
+	ret->uid = ruser_outside(c->r, creds->euid, false);
+	ret->gid = ruser_outside(c->r, creds->egid, true);
+	ret->groups = pool_array(&c->r->pool, uint32_t, creds->n_groups + 1);
+	for (size_t i = 0; i < creds->n_groups; i++) {
+		uint32_t group = ruser_outside(c->r, creds->groups[i], true);
+
+		if (group != UINT32_MAX)
+			ret->groups[ret->n_groups++] = group;
+	}
 }
 
 static int connect_waiting(struct rsocket *s, struct rsocket *c, struct err *e)

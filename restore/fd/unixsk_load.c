@@ -7,6 +7,7 @@
 #include "images/task/creds.pb-c.h"
 #include "lib/io.h"
 #include "restore/fd/unixsk.h"
+#include "restore/user_ns.h"
 
 enum { NAME_MAX_SIZE = 110 };
 
@@ -292,8 +293,8 @@ static void add_cred(struct rsocket *s, const struct rsocket *owner)
 	s->extra->id = s->entry->id;
 	s->extra->peer = cred;
 	cred->pid = t->pid;
-	cred->uid = creds->euid;
-	cred->gid = creds->egid;
+	cred->uid = ruser_outside(t->restore, creds->euid, false);
+	cred->gid = ruser_outside(t->restore, creds->egid, true);
 }
 
 /* CRIU's images do not say who has made a connection. Most likely those who have it. */

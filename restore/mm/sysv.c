@@ -254,14 +254,30 @@ static int sysv_map(struct rtask *t, const VmaEntry *v, bool, struct plan *p, st
 	return 0;
 }
 
+struct closing {
+	struct rsysv *all;
+	bool failed;
+};
+
+static int close_all(void *arg, struct err *)
+{
+	const struct closing *c = arg;
+
+	for (size_t i = 0; i < c->all->count; i++) {
+		rsegment_close(&c->all->segments[i], c->failed);
+		image_message_free(&c->all->segments[i].entry);
+	}
+	free(c->all->segments);
+	return 0;
+}
+
 static void sysv_close(struct restore *r, bool failed)
 {
-	for (size_t i = 0; r->sysv && i < r->sysv->count; i++) {
-		rsegment_close(&r->sysv->segments[i], failed && !rns_is_own(r, NS_IPC));
-		image_message_free(&r->sysv->segments[i].entry);
-	}
+	struct closing c = { r->sysv, failed };
+	struct err ignored = { 0 };
+
 	if (r->sysv)
-		free(r->sysv->segments);
+		(void)!rns_run(r, NS_IPC, close_all, &c, &ignored);
 	r->sysv = NULL;
 }
 

@@ -69,7 +69,7 @@ static int begin(void *)
 
 int rcgroups_make_namespace(struct restore *r, struct err *e)
 {
-	const struct namespace_birth b = { "cgroup", go_there, begin, NULL, r };
+	const struct namespace_birth b = { "cgroup", r->ns->fd[NS_USER], go_there, begin, NULL, r };
 
 	if (!rns_is_own(r, NS_CGROUP) || r->opt->dry_run)
 		return 0;

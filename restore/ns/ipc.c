@@ -12,6 +12,7 @@
 #include "lib/io.h"
 #include "restore/mqueues.h"
 #include "restore/ns.h"
+#include "restore/user_ns.h"
 
 enum { SEM_VALUES = 4 };
 
@@ -79,7 +80,9 @@ static void make_room(void)
 
 static int ipc_fill(struct restore *r, struct err *e)
 {
+	ruser_act_as_root(r, true);
 	make_room();
+	ruser_act_as_root(r, false);
 	return ipc_mqueues_make(r, e);
 }
 
@@ -91,9 +94,11 @@ static int ipc_done(struct restore *r, struct err *e)
 
 	snprintf(text, sizeof(text), "%u %u %u %u", m->sem_ctls[0], m->sem_ctls[1], m->sem_ctls[2],
 		 m->sem_ctls[3]);
-	if (io_put(AT_FDCWD, "/proc/sys/kernel/sem", text, e) < 0)
-		return e->code;
-	return put_all(m, e);
+	ruser_act_as_root(r, true);
+	if (io_put(AT_FDCWD, "/proc/sys/kernel/sem", text, e) == 0)
+		(void)!put_all(m, e);
+	ruser_act_as_root(r, false);
+	return e->code;
 }
 
 static void ipc_close(struct restore *r)

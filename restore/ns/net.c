@@ -24,7 +24,7 @@ static int net_load(struct restore *r, uint32_t id, struct err *e)
 	struct rnet *net = r->ns->net = pool_new(&r->pool, struct rnet);
 
 	net->id = id;
-	if (r->opt->join_net)
+	if (r->opt->join_ns[NS_NET])
 		return 0;
 	if (image_load(r->images, IMG_NETNS, id, &net->entry, e) < 0)
 		return e->code;
@@ -88,8 +88,8 @@ static int make_new(void *ret_fd, struct err *e)
 
 static int net_make(struct restore *r, int *ret_fd, struct err *e)
 {
-	if (r->opt->join_net)
-		return join(r->opt->join_net, ret_fd, e);
+	if (r->opt->join_ns[NS_NET])
+		return join(r->opt->join_ns[NS_NET], ret_fd, e);
 	if (r->ns->net->key)
 		return take_inherited(r, r->ns->net->key, ret_fd, e);
 	return namespace_run(NULL, 0, make_new, ret_fd, e);
@@ -99,7 +99,7 @@ static int net_populate(struct restore *r, struct err *e)
 {
 	struct rnet *net = r->ns->net;
 
-	return r->opt->join_net || net->key ? 0 : rnet_populate(r, net, e);
+	return r->opt->join_ns[NS_NET] || net->key ? 0 : rnet_populate(r, net, e);
 }
 
 static void net_close(struct restore *r)

@@ -39,7 +39,7 @@ static int time_make(struct restore *r, int *ret_fd, struct err *e)
 	timens_clocks(&clocks);
 	timens_subtract(&offsets, &clocks);
 	timens_add(&offsets, &ours);
-	return timens_make(&offsets, ret_fd, e);
+	return timens_make(&offsets, r->ns->fd[NS_USER], ret_fd, e);
 }
 
 static void time_close(struct restore *r)

@@ -14,6 +14,7 @@
 #include "lib/caps.h"
 #include "lib/log.h"
 #include "restore/restore.h"
+#include "restore/user_ns.h"
 
 enum { CAPS_MAX = 64 };
 
@@ -82,6 +83,23 @@ static int check(const struct rthread *th, uint64_t known, uint64_t own, struct 
 	return 0;
 }
 
+/* Those that are not mapped look like one that is none, and cannot be had again. */
+static int check_maps(const struct restore *r, const struct rthread *th, struct err *e)
+{
+	const CredsEntry *c = th->core->thread_core->creds;
+	const uint32_t users[] = { c->uid, c->euid, c->suid, c->fsuid };
+	const uint32_t groups[] = { c->gid, c->egid, c->sgid, c->fsgid };
+
+	for (size_t i = 0; i < ARRAY_SIZE(users); i++)
+		if (!ruser_maps(r, users[i], false) || !ruser_maps(r, groups[i], true))
+			return err_code(
+				e, ENOTSUP,
+				"thread %d was user %u, group %u, of which its user namespace "
+				"has none",
+				th->tid, users[i], groups[i]);
+	return 0;
+}
+
 /* Ours, as the stub has them after exec: root gets all that is in the bounding set. */
 static int read_born(struct restore *r, struct err *e)
 {
@@ -118,18 +136,22 @@ static bool as_born(const struct restore *r, const CredsEntry *c)
 
 static int creds_load(struct restore *r, struct err *e)
 {
-	uint64_t known = known_caps(), own = r->bounding = own_bounding(), lost = 0;
+	/* Whoever comes into a user namespace has all that there are. */
+	bool own_user = rns_is_own(r, NS_USER);
+	uint64_t known = known_caps(), own = own_user ? known : own_bounding(), lost = 0;
 	char name[64];
 
+	r->bounding = own;
 	if (read_born(r, e) < 0)
 		return e->code;
+	r->born.plain_creds &= !own_user;
 	for (size_t i = 0; i < r->task_count; i++)
 		for (size_t k = 0; k < r->tasks[i]->thread_count; k++) {
 			struct rthread *th = &r->tasks[i]->threads[k];
 
 			if (!th->core || !th->core->thread_core)
 				continue;
-			if (check(th, known, own, e) < 0)
+			if (check(th, known, own, e) < 0 || check_maps(r, th, e) < 0)
 				return e->code;
 			th->keeps_creds = as_born(r, th->core->thread_core->creds);
 			lost |= SET(th->core->thread_core->creds, bnd) & known & ~own;
@@ -156,13 +178,14 @@ static void set_caps(struct plan *p, uint64_t effective, uint64_t permitted, uin
 	plan_call(p, "set the capabilities", SYS_capset, DATA(p, head), DATA(p, caps));
 }
 
-static void set_ids(const CredsEntry *c, struct plan *p)
+static void set_ids(const CredsEntry *c, bool groups_stay, struct plan *p)
 {
 	uint32_t *groups = plan_data(p, (c->n_groups + 1) * sizeof(*groups));
 
 	if (c->n_groups)
 		memcpy(groups, c->groups, c->n_groups * sizeof(*groups));
-	plan_call(p, "set the groups", SYS_setgroups, ARG(c->n_groups), DATA(p, groups));
+	if (!groups_stay)
+		plan_call(p, "set the groups", SYS_setgroups, ARG(c->n_groups), DATA(p, groups));
 	plan_call(p, "keep capabilities when the user changes", SYS_prctl, ARG(PR_SET_SECUREBITS),
 		  ARG(SECBIT_NO_SETUID_FIXUP));
 	plan_call(p, "set the group ids", SYS_setresgid, ARG(c->gid), ARG(c->egid), ARG(c->sgid));
@@ -201,7 +224,7 @@ static int creds_last(struct rthread *th, struct plan *p, struct err *e)
 	(void)e;
 	if (th->keeps_creds)
 		return 0;
-	set_ids(c, p);
+	set_ids(c, ruser_keeps_groups(th->task->restore), p);
 	limit_caps(c, th->task->restore->bounding, p);
 	plan_call(p, "set the securebits", SYS_prctl, ARG(PR_SET_SECUREBITS), ARG(c->secbits));
 	set_caps(p, SET(c, eff), SET(c, prm), SET(c, inh));

@@ -113,7 +113,6 @@ static int sysvipc_load(struct restore *r, struct err *e)
 	uint32_t ns = first->ids ? first->ids->ipc_ns_id : 0;
 
 	r->sysv_ipc = pool_new(&r->pool, struct rsysv_ipc);
-	r->sysv_ipc->own = rns_is_own(r, NS_IPC);
 	if (forgive(rsem_load(r->sysv_ipc, r->images, ns, e), e) < 0 ||
 	    forgive(rmsg_load(r->sysv_ipc, r->images, ns, e), e) < 0 ||
 	    forgive(load_extra(r, ns, e), e) < 0)
@@ -140,23 +139,36 @@ static int make_all(void *restore, struct err *e)
 
 static int sysvipc_make(struct restore *r, struct err *e)
 {
-	if (r->sysv_ipc->own && r->opt->dry_run)
+	if (rns_is_own(r, NS_IPC) && r->opt->dry_run)
 		return 0;
 	return rns_run(r, NS_IPC, make_all, r, e);
 }
 
+struct closing {
+	struct rsysv_ipc *all;
+	bool failed;
+};
+
+static int close_all(void *arg, struct err *)
+{
+	const struct closing *c = arg;
+
+	for (size_t i = 0; i < c->all->set_count; i++)
+		rsem_close(&c->all->sets[i], c->failed);
+	for (size_t i = 0; i < c->all->queue_count; i++)
+		rmsg_close(&c->all->queues[i], c->failed);
+	free(c->all->sets);
+	free(c->all->queues);
+	return 0;
+}
+
 static void sysvipc_close(struct restore *r, bool failed)
 {
-	struct rsysv_ipc *all = r->sysv_ipc;
+	struct closing c = { r->sysv_ipc, failed };
+	struct err ignored = { 0 };
 
-	if (!all)
-		return;
-	for (size_t i = 0; i < all->set_count; i++)
-		rsem_close(&all->sets[i], failed && !all->own);
-	for (size_t i = 0; i < all->queue_count; i++)
-		rmsg_close(&all->queues[i], failed && !all->own);
-	free(all->sets);
-	free(all->queues);
+	if (r->sysv_ipc)
+		(void)!rns_run(r, NS_IPC, close_all, &c, &ignored);
 	r->sysv_ipc = NULL;
 }
 

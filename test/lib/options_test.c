@@ -285,6 +285,9 @@ static void refusals_in_one_sentence(void)
 		  "option '--freeze': 'later' is no way to freeze: auto, stop, cow or precopy" },
 		{ "stasis dump -t 1 --max-rounds 0",
 		  "option '--max-rounds': '0' is no number of rounds: 1 to 32" },
+		{ "stasis restore -Jmnt:1",
+		  "option '--join-ns mnt:1' is not supported yet: a tree can be put into namespaces "
+		  "of the kinds net, uts, ipc and time" },
 		{ "stasis check --ms", "option '--ms' is gone from CRIU; see --help for 'check'" },
 		{ "stasis dump", "option '--tree' is missing: the pid whose tree is to be saved" },
 		{ "stasis restore -S", "option '--restore-sibling' needs '--restore-detached'" },
@@ -297,7 +300,7 @@ static void refusals_in_one_sentence(void)
 		  "option '--exec-cmd' needs the program to become, after '--'" },
 		{ "stasis dump -t 1 --external ib[1]:m",
 		  "option '--external ib[1]:m' is not supported yet: external resources can be of "
-		  "the types 'file', 'tty', 'unix', 'dev', 'mnt', 'net', 'veth' and 'macvlan'" },
+		  "the types 'file', 'tty', 'unix', 'dev', 'mnt', 'net', 'pid', 'veth' and 'macvlan'" },
 		{ "stasis dump -t 1 --ext-unix-sk=0",
 		  "option '--ext-unix-sk': '0' is no list of inode numbers" },
 		{ "stasis dump -t 1 -x12,x",

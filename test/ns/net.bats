@@ -33,7 +33,7 @@ says_of()
 
 @test "net: options that are wrong" {
 	says_of "option '--join-ns': 'net:/none': find '/none': No such file or directory" restore -Jnet:/none
-	says_of "option '--join-ns uts:1' is not supported yet: a tree can only be put into a network namespace (net:...)" restore -Juts:1
+	says_of "option '--join-ns mnt:1' is not supported yet: a tree can be put into namespaces of the kinds net, uts, ipc and time" restore -Jmnt:1
 	for words in "restore -Jnet" "dump -t 1 --empty-ns uts" "dump -t 1 --external net[5]" "restore --veth-pair eth0" \
 		"restore --external macvlan[x]:none"; do
 		# shellcheck disable=SC2086

@@ -53,7 +53,7 @@ dump_and_restore_inside()
 	begin
 	child=$(awk '{ print $1 }' "/proc/$PID/task/$PID/children")
 	said=$("$STASIS" dump -t "$child" -D "$IMAGES" 2>&1) && fail "dumped"
-	[[ $said = *"the pid namespace of pid $child: it is not the first process there, but number "*"; dump the tree of that one" ]] || fail "$said"
+	[[ $said = *"the pid namespace of pid $child: it is not the first process there, but number "*"; dump the tree of that one, or use --external pid["*"]:NAME" ]] || fail "$said"
 	nsenter -t "$PID" --pid sleep 600 &
 	until_true pgrep -P $! >/dev/null
 	stranger=$(pgrep -P $!)
