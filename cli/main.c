@@ -15,6 +15,7 @@
 #include "cli/jobs.h"
 #include "cli/move.h"
 #include "cli/options.h"
+#include "cli/server.h"
 #include "cli/service.h"
 #include "cli/setup.h"
 #include "cli/show.h"
@@ -145,6 +146,15 @@ static int cmd_service(const struct invocation *inv, struct err *e)
 	return 1;
 }
 
+static int cmd_page_server(const struct invocation *inv, struct err *e)
+{
+	if (page_server_run(&inv->opt, e) == 0)
+		return 0;
+	err_on(e, "cannot serve pages");
+	print_error(e);
+	return 1;
+}
+
 static int cmd_swrk(const struct invocation *inv, struct err *e)
 {
 	if (swrk_run(inv, e) < 0)
@@ -244,7 +254,7 @@ static int (*const runs[COMMAND_COUNT])(const struct invocation *inv, struct err
 	[COMMAND_PROTECT] = cmd_protect, [COMMAND_VERIFY] = cmd_verify,
 	[COMMAND_CONVERT] = cmd_convert, [COMMAND_SERVICE] = cmd_service,
 	[COMMAND_SWRK] = cmd_swrk,	 [COMMAND_MIGRATE] = cmd_migrate,
-	[COMMAND_RECEIVE] = cmd_receive,
+	[COMMAND_RECEIVE] = cmd_receive, [COMMAND_PAGE_SERVER] = cmd_page_server,
 };
 
 /* Images are read and converted without privilege, and the paths are the caller's; 'swrk' asks when a request comes. */

@@ -24,6 +24,7 @@
 #include "dump/mm/shmem_held.h"
 #include "dump/network.h"
 #include "dump/ns.h"
+#include "dump/page_server.h"
 #include "dump/precopy.h"
 #include "dump/track.h"
 #include "dump/robust_list.h"
@@ -273,6 +274,11 @@ static int step_stream(void *job, struct err *e)
 	return dstream_send(job, e);
 }
 
+static int step_server(void *job, struct err *e)
+{
+	return dserver_finish(job, e);
+}
+
 static int step_run_on(void *job, struct err *e)
 {
 	return cow_run_on(job, e);
@@ -316,6 +322,7 @@ static int step_complete(void *job, struct err *e)
 		return 0; /* the end mark comes as late as it can */
 	if (increment_name(d, &d->name, e) < 0 || core_inventory(d, &inv, e) < 0)
 		return e->code;
+	d->manifest.sent = d->outlet;
 	return image_set_finish(d->images, inv, &d->manifest, e);
 }
 
@@ -434,6 +441,7 @@ static const struct step steps[] = {
 	{ .name = "shared", .run = step_shared },
 	{ .name = "images", .run = step_images },
 	{ .name = "stream", .run = step_stream },
+	{ .name = "page server", .run = step_server },
 	{ .name = "run on", .run = step_run_on },
 	{ .name = "early", .run = step_early },
 	{ .name = "complete", .run = step_complete, .undo = undo_complete },
@@ -476,11 +484,14 @@ int dump_run(const struct options *opt, struct err *e)
 	if (opt->tree <= 0)
 		return err_say(e, "no process was named; use -t PID");
 	if (cow_check_options(opt, e) < 0 || dstream_check_options(opt, e) < 0 ||
-	    serving_await(opt->tree, opt->timeout, e) < 0)
+	    dserver_check_options(opt, e) < 0 || serving_await(opt->tree, opt->timeout, e) < 0)
 		return e->code;
 	if (dstream_begin(&d, e) < 0)
 		return e->code;
-	r = guard_run(opt, work, &d, e);
+	r = dserver_begin(&d, e);
+	if (r == 0)
+		r = guard_run(opt, work, &d, e);
+	dserver_close(&d);
 	dstream_close(&d);
 	manifest_free(&d.manifest);
 	pool_free(&d.pool);

@@ -23,25 +23,6 @@ enum {
 	RUNS_AT_ONCE = 1 << 17,
 };
 
-int memory_folder(struct dump *d, int dir_fd, struct err *e)
-{
-	seen_end(&d->seen);
-	return d->opt->compress.once ? seen_begin(&d->seen, dir_fd, e) : 0;
-}
-
-struct compression memory_how(const struct dump *d)
-{
-	struct compression none = { 0 }, how = d->opt->compress;
-
-	how.seen = d->seen;
-	return d->stream ? none : how;
-}
-
-uint32_t memory_pages_id(struct dump *d)
-{
-	return ++d->pages_id;
-}
-
 /* The runs of one task on their way: into its page map and into the list of what is to be copied. */
 struct saving {
 	const struct task *t;
@@ -324,6 +305,8 @@ static int begin(struct saving *s, int proc_fd, struct err *e)
 		r = pagemap_writer_begin(&s->w, e);
 	if (r == 0)
 		r = find_runs(s, e);
+	if (r == 0 && s->w.outlet)
+		r = pagemap_writer_settle(&s->w, e);
 	protected_free(&s->pages);
 	pagemap_close(&s->pm);
 	return r;
@@ -385,6 +368,7 @@ static int add_task(struct batch *b, struct task *t, struct err *e)
 				     .id = t->inner,
 				     .pages_id = memory_pages_id(t->dump),
 				     .how = memory_how(t->dump),
+				     .outlet = t->dump->outlet,
 				     .manifest = &t->dump->manifest } };
 	r = track_settle(t, counts_on(t->dump), &s->track, e);
 	if (r == 0)
@@ -486,6 +470,7 @@ int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct man
 				   .id = k->inner,
 				   .pages_id = pages_id,
 				   .how = memory_how(k->task->dump),
+				   .outlet = k->task->dump->outlet,
 				   .manifest = m } };
 	int r = save_round(&s, k->proc_fd, &lost, e);
 

@@ -1,0 +1,70 @@
+/* 'page-server'; see server.h. */
+#include "cli/server.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "images/dedup.h"
+#include "lib/log.h"
+#include "lib/own.h"
+#include "lib/pidfile.h"
+#include "lib/status.h"
+#include "pages/store.h"
+#include "pages/tls.h"
+
+enum { PATIENCE = 60 }; /* seconds in the middle of a message */
+
+/* A link that is there already is kept, as by a dump. */
+static int link_parent(const struct options *opt, struct err *e)
+{
+	if (!opt->prev_images_dir)
+		return 0;
+	if (symlinkat(opt->prev_images_dir, opt->images_fd, "parent") < 0 && errno != EEXIST)
+		return err_sys(e, "create the link 'parent'");
+	if (faccessat(opt->images_fd, "parent/.", R_OK, 0) < 0) {
+		err_sys(e, "open the folder before, '%s'", opt->prev_images_dir);
+		return err_hint(e, "--prev-images-dir is relative to the folder of images");
+	}
+	return 0;
+}
+
+static int store(const struct options *opt, struct page_link *l, struct err *e)
+{
+	if (page_store_run(opt->images_fd, l, e) < 0)
+		return e->code;
+	return opt->auto_dedup && faccessat(opt->images_fd, "parent", F_OK, 0) == 0 ?
+		       dedup_run(opt->images_fd, e) :
+		       0;
+}
+
+static int serve(const struct options *opt, int *listener, struct err *e)
+{
+	struct page_link l = { .fd = -1, .patience = PATIENCE };
+	int r = link_accept(&l, *listener, opt, e);
+
+	/* It is for one connection. */
+	own_close(listener);
+	*listener = -1;
+	if (r == 0)
+		r = store(opt, &l, e);
+	if (r == 0)
+		link_close(&l);
+	else
+		link_drop(&l);
+	return r;
+}
+
+int page_server_run(const struct options *opt, struct err *e)
+{
+	own_fd listener = -1;
+	int port;
+
+	if (tls_check(opt, e) < 0 || link_parent(opt, e) < 0 ||
+	    link_listen(opt, &listener, &port, e) < 0)
+		return e->code;
+	if (opt->detached && (server_to_background(e) < 0 || pidfile_write(opt, getpid(), e) < 0))
+		return e->code;
+	if (status_ready(opt, e) < 0)
+		return e->code;
+	return serve(opt, &listener, e);
+}

@@ -1,0 +1,15 @@
+/* What servers have in common: 'service', 'page-server', 'lazy-pages'. */
+#ifndef STASIS_CLI_SERVER_H
+#define STASIS_CLI_SERVER_H
+
+#include "cli/options.h"
+
+/* The process that was started ends; the rest is done by a child in a session of its own. */
+must_check int server_to_background(struct err *e);
+/* --pidfile and --status-fd: requests are taken from now on. */
+must_check int server_tell_ready(const struct options *opt, struct err *e);
+
+/* 'page-server': stores the pages of one connection, or with --lazy-pages gives those of the images directory. */
+must_check int page_server_run(const struct options *opt, struct err *e);
+
+#endif
