@@ -24,7 +24,6 @@
 #define ON_DUMPS (ON_DUMP | ON_PROTECT | ON_MIGRATE)
 
 /* Why an option is refused. */
-#define NO_LAZY "there is no page server; restore --lazy does it alone"
 #define NO_LABELS "security labels cannot be changed"
 
 const struct option_entry option_table[] = {
@@ -176,6 +175,8 @@ const struct option_entry option_table[] = {
 
 	{ "page-server", 0, NO, FLAG(pages.server), .on = ON_SAVE | ON_LAZY_PAGES, IN(PAGES),
 	  .help = "pages go to a page server, or come from one, instead of files" },
+	{ "lazy-pages", 0, FLAG(pages.lazy), .on = ON_DUMP | ON_RESTORE | ON_PAGE_SERVER, IN(PAGES),
+	  .help = "dump, page-server: give pages to whoever asks; restore: leave them to 'lazy-pages'" },
 	{ "address", 0, TEXT(address, "ADDRESS"), .on = ON_SERVICE | ON_PAGES, IN(PAGES),
 	  .help = "of the page server (default of a server: 127.0.0.1); service: the path of its socket" },
 	{ "port", 0, NEEDS("N"), .set = set_port, .on = ON_PAGES, IN(PAGES),
@@ -238,7 +239,6 @@ const struct option_entry option_table[] = {
 	{ "log-pid", 0, NO, FLAG(log_pid), .on = ON_RESTORES, IN(LOG),
 	  .help = "lines about a restored task go to FILE.PID" },
 
-	{ "lazy-pages", 0, .missing = NO_LAZY },
 	{ "libdir", 'L', NEEDS("DIR"), .missing = "there are no plugins" },
 	{ "unprivileged", 0, NO, .missing = "stasis has to be started by root" },
 	{ "deprecated", 0, NO, .missing = "image layouts that CRIU has given up cannot be read" },

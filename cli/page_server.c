@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "images/dedup.h"
+#include "lazy/folder.h"
+#include "lazy/give.h"
 #include "lib/log.h"
 #include "lib/own.h"
 #include "lib/pidfile.h"
@@ -37,6 +39,24 @@ static int store(const struct options *opt, struct page_link *l, struct err *e)
 		       0;
 }
 
+/* Of images, to a 'lazy-pages' elsewhere. */
+static int give(const struct options *opt, struct page_link *l, struct err *e)
+{
+	struct source_folder *f;
+	struct giving g = { 0 };
+	int r = source_folder_begin(&f, opt->images_fd, e);
+
+	if (r < 0)
+		return r;
+	g.source = source_folder_source(f);
+	r = give_pages(&g, l, e);
+	g.source->close(g.source);
+	log_info("%lu pages were given", g.given);
+	if (r == 0)
+		return err_code(e, EPIPE, "%s has left before it said that it has all", l->name);
+	return r < 0 ? r : 0;
+}
+
 static int serve(const struct options *opt, int *listener, struct err *e)
 {
 	struct page_link l = { .fd = -1, .patience = PATIENCE };
@@ -46,7 +66,7 @@ static int serve(const struct options *opt, int *listener, struct err *e)
 	own_close(listener);
 	*listener = -1;
 	if (r == 0)
-		r = store(opt, &l, e);
+		r = opt->pages.lazy ? give(opt, &l, e) : store(opt, &l, e);
 	if (r == 0)
 		link_close(&l);
 	else

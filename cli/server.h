@@ -11,5 +11,7 @@ must_check int server_tell_ready(const struct options *opt, struct err *e);
 
 /* 'page-server': stores the pages of one connection, or with --lazy-pages gives those of the images directory. */
 must_check int page_server_run(const struct options *opt, struct err *e);
+/* 'lazy-pages': ends by itself when all pages are there; comes back if that cannot be. */
+must_check int lazy_pages_run(const struct options *opt, struct err *e);
 
 #endif

@@ -21,6 +21,7 @@
 #include "dump/ids.h"
 #include "dump/increment.h"
 #include "dump/memory.h"
+#include "dump/lazy.h"
 #include "dump/mm/shmem_held.h"
 #include "dump/network.h"
 #include "dump/ns.h"
@@ -28,6 +29,7 @@
 #include "dump/precopy.h"
 #include "dump/track.h"
 #include "dump/robust_list.h"
+#include "dump/sessions.h"
 #include "dump/stream.h"
 #include "images/cpuinfo.h"
 #include "images/dedup.h"
@@ -122,43 +124,11 @@ static int step_query(void *job, struct err *e)
 	return scripts_tell(d->opt, &(struct event){ "query-ext-files", d->opt->tree, -1 }, e);
 }
 
-static bool lives(int pid)
-{
-	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
-}
-
-static bool in_tree(const struct dump *d, int pid)
-{
-	for (size_t i = 0; i < d->task_count; i++)
-		if (d->tasks[i]->pid == pid)
-			return true;
-	return false;
-}
-
-/* A leader outside that is gone can be stood in for at restore; one that lives cannot. */
-static int check_leader(const struct task *t, int leader, const char *what, struct err *e)
-{
-	if (t->dump->opt->shell_job || in_tree(t->dump, leader) || (leader && !lives(leader)))
-		return 0;
-	err_say(e, "pid %d belongs to the %s of pid %d, which is outside of the tree", t->pid, what,
-		leader);
-	return err_hint(e,
-			"dump the tree of that process, or use --shell-job for a job started from "
-			"a shell");
-}
-
-static int check_task(struct task *t, struct err *e)
-{
-	if (check_leader(t, t->stat.session, "session", e) < 0)
-		return e->code;
-	return check_leader(t, t->stat.pgrp, "process group", e);
-}
-
 static int step_sessions(void *job, struct err *e)
 {
 	struct dump *d = job;
 
-	if (for_living(d, check_task, e) < 0)
+	if (for_living(d, sessions_check, e) < 0)
 		return e->code;
 	return ids_read(d, e);
 }
@@ -355,6 +325,11 @@ static void undo_hand_over(void *job)
 	give_undo(job);
 }
 
+static int step_give(void *job, struct err *e)
+{
+	return dlazy_give(job, e);
+}
+
 static int step_go(void *job, struct err *e)
 {
 	struct dump *d = job;
@@ -452,6 +427,7 @@ static const struct step steps[] = {
 	{ .name = "network", .run = step_network, .undo = undo_network },
 	{ .name = "end mark", .run = step_end_mark },
 	{ .name = "hand over", .run = step_hand_over, .undo = undo_hand_over },
+	{ .name = "lazy pages", .run = step_give },
 	{ .name = "go", .run = step_go, .final = 1 },
 };
 
@@ -465,7 +441,7 @@ static int work(struct guard *g, void *arg, struct err *e)
 	io_allow_descriptors();
 	r = steps_run(steps, ARRAY_SIZE(steps), d, d->opt->inject_fault, e);
 	if (r == 0 && d->in_doubt)
-		r = give_doubt(e);
+		r = d->lazy ? (give_doubt(e), dlazy_doubt(d, e)) : give_doubt(e);
 	cow_free(d);
 	track_drop(d);
 	shmem_held_drop(d);
@@ -484,13 +460,17 @@ int dump_run(const struct options *opt, struct err *e)
 	if (opt->tree <= 0)
 		return err_say(e, "no process was named; use -t PID");
 	if (cow_check_options(opt, e) < 0 || dstream_check_options(opt, e) < 0 ||
-	    dserver_check_options(opt, e) < 0 || serving_await(opt->tree, opt->timeout, e) < 0)
+	    dserver_check_options(opt, e) < 0 || dlazy_check_options(opt, e) < 0 ||
+	    serving_await(opt->tree, opt->timeout, e) < 0)
 		return e->code;
 	if (dstream_begin(&d, e) < 0)
 		return e->code;
 	r = dserver_begin(&d, e);
 	if (r == 0)
+		r = dlazy_begin(&d, e);
+	if (r == 0)
 		r = guard_run(opt, work, &d, e);
+	dlazy_close(&d);
 	dserver_close(&d);
 	dstream_close(&d);
 	manifest_free(&d.manifest);

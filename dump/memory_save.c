@@ -7,6 +7,7 @@
 
 #include "dump/cow.h"
 #include "dump/guard.h"
+#include "dump/lazy.h"
 #include "dump/stream.h"
 #include "dump/track.h"
 #include "images/vma.h"
@@ -46,6 +47,7 @@ struct saving {
 	uint32_t flags; /* PE_* */
 	bool forced;	/* see struct page_run */
 	bool early;
+	bool stays; /* dump/lazy.h */
 	int owned; /* its protection is ours: -1 not asked yet */
 };
 
@@ -77,6 +79,12 @@ static int add_run(struct saving *s, uint64_t start, uint64_t end, bool parent, 
 	if (s->runs_on && ranges_append(&s->kept, start, end, e) < 0)
 		return e->code;
 	s->parent_pages += parent ? pages : 0;
+	if (!parent && s->stays)
+		return dlazy_add(s->t,
+				 &(struct page_run){ .vaddr = start,
+						     .bytes = end - start,
+						     .forced = s->forced },
+				 e);
 	return parent ? 0 : add_copy(s, start, end, offset, e);
 }
 
@@ -254,7 +262,8 @@ static int add_vma(struct saving *s, size_t number, struct err *e)
 {
 	const struct vma *v = &s->maps.vmas[number];
 
-	s->flags = PE_PRESENT | (may_be_lazy(v) ? PE_LAZY : 0);
+	s->stays = may_be_lazy(v) && dlazy_keeps(s->t->dump, v);
+	s->flags = (s->stays ? 0 : PE_PRESENT) | (may_be_lazy(v) ? PE_LAZY : 0);
 	s->forced = !(v->flags & VMA_RD);
 	s->early = v->status && memory_pages_of(s->t, v) == VMA_PAGES_ALL;
 	s->owned = -1;

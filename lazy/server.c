@@ -141,9 +141,10 @@ static void hear_all(struct lazy_server *s, unsigned int space, struct err *e)
 /* The tree is let go, or there will be none. */
 static void hear_go(struct lazy_server *s)
 {
-	char c;
+	uint32_t word = 0;
+	ssize_t got = read(s->go, &word, s->go_word ? sizeof(word) : 1);
 
-	if (read(s->go, &c, 1) != 1) {
+	if (got < 1 || (s->go_word && word != s->go_word)) {
 		log_debug("lazy: the restore has ended before the tree was let go");
 		s->shared->over = true;
 		return;
@@ -279,7 +280,10 @@ void lazy_server_run(struct lazy_server *s)
 	tether_cut(&s->tether, 0);
 	if (s->mark >= 0)
 		serving_end(s->mark);
-	if (left_of(s) == 0)
+	if (s->shared->goes && left_of(s) == 0) {
 		log_info("lazy: all pages are there");
-	_exit(0);
+		if (s->source->done)
+			s->source->done(s->source);
+	}
+	_exit(s->shared->goes ? 0 : 1);
 }

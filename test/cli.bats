@@ -62,8 +62,6 @@ as_criu()
 @test "cli: an option that we lack is refused by name" {
 	says 1 "option '--libdir' is not supported yet: there are no plugins" \
 		"$STASIS" dump -t 1 --libdir x
-	says 1 "option '--lazy-pages' is not supported yet: there is no page server; restore --lazy does it alone" \
-		"$STASIS" restore --lazy-pages
 	says 1 "option '--unprivileged' is not supported yet: stasis has to be started by root" \
 		"$STASIS" dump -t 1 --unprivileged
 }

@@ -65,3 +65,31 @@ chained()
 	chained "$OTHER" "$OTHER"
 	chained "$OURS" "$OTHER"
 }
+
+# lazily BY TO: pages of images, brought by the daemon of the one to what the other restores.
+lazily()
+{
+	local pids status=0 server
+
+	start mm/lazy 16
+	# shellcheck disable=SC2046
+	pids=$(tree "$PID")
+	dump
+	# shellcheck disable=SC2086
+	until_true are_gone $pids || fail "they still run: $pids"
+	"$1" lazy-pages -D "$IMAGES" -v4 -o lazy.log </dev/null >"$TEST_DIR/lazy.out" 2>&1 3>&- &
+	server=$!
+	until_true test -S "$IMAGES/lazy-pages.socket"
+	STASIS=$2 restore --lazy-pages
+	check
+	wait "$server" || status=$?
+	[ "$status" = 0 ] || fail "the daemon ended with $status: $(cat "$TEST_DIR/lazy.out")"
+	afresh
+}
+
+@test "criu: lazy pages of images" {
+	[ -z "${PLAIN:-}" ] || skip "nothing is saved"
+	lazily "$OURS" "$OTHER"
+	lazily "$OTHER" "$OURS"
+	lazily "$OURS" "$OURS"
+}

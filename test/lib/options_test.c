@@ -278,9 +278,8 @@ static void refusals_in_one_sentence(void)
 	static const struct refusal refusals[] = {
 		{ "stasis dump -t 1 --network-lock=iptables",
 		  "option '--network-lock': 'iptables' is not supported; nftables does the same" },
-		{ "stasis dump -t 1 --no-tcp-close --lazy-p",
-		  "option '--lazy-pages' is not supported yet: there is no page server; restore "
-		  "--lazy does it alone" },
+		{ "stasis pre-dump -t 1 --lazy-pages",
+		  "option '--lazy-pages' is for 'dump', 'restore' and 'page-server' only" },
 		{ "stasis restore --tcp-rebind 1.2.3.4=::1",
 		  "option '--tcp-rebind': '1.2.3.4=::1' has not the form OLD=NEW, two addresses of one kind" },
 		{ "stasis pre-dump",

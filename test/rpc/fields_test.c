@@ -145,11 +145,6 @@ static void refusals(void)
 	CriuOpts opts = of_pid();
 	CriuPageServerInfo ps = CRIU_PAGE_SERVER_INFO__INIT;
 
-	opts.has_lazy_pages = opts.lazy_pages = true;
-	refuses(COMMAND_DUMP, &opts,
-		"option '--lazy-pages' is not supported yet: there is no page server; restore --lazy "
-		"does it alone");
-	opts = of_pid();
 	ps.has_port = true;
 	ps.port = 70000;
 	opts.ps = &ps;
