@@ -57,7 +57,7 @@ static int give(const struct options *opt, struct page_link *l, struct err *e)
 	return r < 0 ? r : 0;
 }
 
-static int serve(const struct options *opt, int *listener, struct err *e)
+int page_server_serve(const struct options *opt, int *listener, struct err *e)
 {
 	struct page_link l = { .fd = -1, .patience = PATIENCE };
 	int r = link_accept(&l, *listener, opt, e);
@@ -74,17 +74,23 @@ static int serve(const struct options *opt, int *listener, struct err *e)
 	return r;
 }
 
+int page_server_listen(const struct options *opt, int *ret_fd, int *ret_port, struct err *e)
+{
+	if (tls_check(opt, e) < 0 || link_parent(opt, e) < 0)
+		return e->code;
+	return link_listen(opt, ret_fd, ret_port, e);
+}
+
 int page_server_run(const struct options *opt, struct err *e)
 {
 	own_fd listener = -1;
 	int port;
 
-	if (tls_check(opt, e) < 0 || link_parent(opt, e) < 0 ||
-	    link_listen(opt, &listener, &port, e) < 0)
+	if (page_server_listen(opt, &listener, &port, e) < 0)
 		return e->code;
 	if (opt->detached && (server_to_background(e) < 0 || pidfile_write(opt, getpid(), e) < 0))
 		return e->code;
 	if (status_ready(opt, e) < 0)
 		return e->code;
-	return serve(opt, &listener, e);
+	return page_server_serve(opt, &listener, e);
 }
