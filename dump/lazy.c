@@ -38,6 +38,8 @@ int dlazy_check_options(const struct options *opt, struct err *e)
 		return 0;
 	if (opt->leave_running)
 		with = "--leave-running";
+	else if (opt->leave_stopped)
+		with = "--leave-stopped";
 	else if (opt->stream)
 		with = "--stream";
 	else if (opt->freeze == FREEZE_COW || opt->freeze == FREEZE_PRECOPY)

@@ -20,6 +20,22 @@
 
 enum { OUT = 256 << 10, LOOK_MS = 100 };
 
+/* A machine that is gone says nothing. */
+static void watch_over(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} all[] = {
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },    { SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, 30 },  { IPPROTO_TCP, TCP_KEEPINTVL, 10 },
+		{ IPPROTO_TCP, TCP_KEEPCNT, 6 },
+	};
+
+	/* A socket that was passed may be of another kind. */
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		setsockopt(fd, all[i].level, all[i].name, &all[i].value, sizeof(all[i].value));
+}
+
 /* Numbers only, unless names are looked up for somebody who connects. */
 static int find_address(const struct options *opt, bool passive, struct addrinfo **ret,
 			struct err *e)
@@ -101,16 +117,12 @@ int link_listen(const struct options *opt, int *ret_fd, int *ret_port, struct er
 static int begin(struct page_link *l, int *fd, const struct options *opt, bool serves,
 		 struct err *e)
 {
-	int one = 1;
-
 	l->fd = take_fd(fd);
 	l->tls = NULL;
 	l->out_count = 0;
 	l->out = malloc(OUT);
 	fcntl(l->fd, F_SETFL, fcntl(l->fd, F_GETFL) | O_NONBLOCK);
-	/* A socket that was passed may be of another kind. */
-	setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	setsockopt(l->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	watch_over(l->fd);
 	if (!l->out)
 		err_sys(e, "memory for a connection");
 	/* Whoever has passed it has made it safe; a server takes TLS there as well. */

@@ -3,6 +3,7 @@
 load ../lib
 load hosts
 load ../postcopy
+load ../certificates
 
 # shellcheck disable=SC2034 # for postcopy.bash
 EXTRA=(--insecure)
@@ -92,4 +93,22 @@ is_stopped_on()
 	ended "$BRINGS" lazy
 	ended "$DUMP" dump
 	is_not_on a || fail "it is still there"
+}
+
+@test "post-copy: under TLS" {
+	type -P openssl >/dev/null || skip "there is no openssl to make certificates with"
+	authority ca
+	certificate ca source IP:10.98.0.1
+	certificate ca client
+	hosts_begin
+	start_on a mm/lazy 16
+	by source
+	EXTRA=("${TLS[@]}")
+	lazy_dump
+	by client
+	bring "${TLS[@]}"
+	restore_lazily
+	check_on b
+	ended "$BRINGS" lazy
+	ended "$DUMP" dump
 }

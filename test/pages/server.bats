@@ -139,14 +139,14 @@ sent()
 
 	[ "$ROUND" = 1 ] || parent=(--prev-images-dir "../images.$((ROUND - 1))")
 	[ "$ROUND" = 1 ] || with=(--prev-images-dir "../server.$((ROUND - 1))")
-	serve "server.$ROUND" page-server "${with[@]}"
+	serve "server.$ROUND" page-server "${with[@]}" "${ALSO[@]}"
 	to_server
 	quietly "$STASIS" "$1" -t "$PID" -D "$IMAGES" -v4 -o dump.log --timeout 60 --track-mem "${parent[@]}" "${TO[@]}"
 	served "server.$ROUND"
 }
 
 @test "page server: a chain of folders" {
-	local with=()
+	local with=() ALSO=()
 
 	skip_unless uffd_wp_async
 	skip_unless pagemap_scan
@@ -155,7 +155,7 @@ sent()
 	go
 	sent pre-dump
 	go
-	with=()
+	ALSO=(--auto-dedup)
 	sent pre-dump
 	go
 	sent dump
@@ -181,5 +181,20 @@ sent()
 	together server.2
 	until_true is_gone
 	restore
+	check
+}
+
+@test "page server: it gives the pages of images" {
+	start mm/lazy 16 idle
+	dump --leave-running
+	mkdir "$TEST_DIR/server"
+	cp "$IMAGES"/*.img "$TEST_DIR/server"
+	serve server page-server --lazy-pages
+	python3 test/pages/ask.py "$PORT" "$PID" "$TEST_DIR/server" <("$STASIS" show "$TEST_DIR/server/pagemap-$PID.img")
+	served server
+	serve server page-server --lazy-pages
+	to_server
+	refuses "cannot dump $PID: *the page server: *" "$STASIS" dump -t "$PID" -D "$IMAGES" "${TO[@]}"
+	served server "cannot serve pages: it wants to store pages, and here are pages to be taken; a page server takes pages without --lazy-pages"
 	check
 }
