@@ -52,7 +52,7 @@ struct lazy_server {
 	struct tether tether;
 	struct lazy_stuck stuck[LAZY_STOPPED];
 	size_t stuck_count;
-	uint64_t retry_at, fault_at, noted_at; /* io_now_us() */
+	uint64_t retry_at, fault_at, noted_at, filled_at; /* io_now_us() */
 	uint64_t look_at;		       /* for children that were born since; 0: none were */
 	int work_fd;			       /* for a log, if there is none */
 	bool detached;			       /* so is standard error */

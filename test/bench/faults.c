@@ -59,7 +59,8 @@ static void touch(const volatile char *at, size_t size, FILE *out)
 			took[count++] = from;
 	}
 	qsort(took, count, sizeof(*took), by_size);
-	fprintf(out, "%lld %lld %zu\n", count ? took[count / 2] : 0, count ? took[count * 99 / 100] : 0, count);
+	fprintf(out, "%lld %lld %zu\n", count ? took[count / 2] : 0,
+		count ? took[count * 99 / 100] : 0, count);
 }
 
 static void handle(int uffd)
@@ -84,9 +85,11 @@ static void bare(size_t size)
 	char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register r = { .range = { (unsigned long)at, size }, .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_register r = { .range = { (unsigned long)at, size },
+				     .mode = UFFDIO_REGISTER_MODE_MISSING };
 
-	if (at == MAP_FAILED || uffd < 0 || ioctl(uffd, UFFDIO_API, &api) < 0 || ioctl(uffd, UFFDIO_REGISTER, &r) < 0)
+	if (at == MAP_FAILED || uffd < 0 || ioctl(uffd, UFFDIO_API, &api) < 0 ||
+	    ioctl(uffd, UFFDIO_REGISTER, &r) < 0)
 		die("userfaultfd");
 	if (fork() == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
