@@ -103,6 +103,7 @@ is_stopped_on()
 	hosts_begin
 	start_on a mm/lazy 16
 	by source
+	# shellcheck disable=SC2034 # for postcopy.bash
 	EXTRA=("${TLS[@]}")
 	lazy_dump
 	by client
