@@ -238,8 +238,9 @@ int rlazy_decide(struct restore *r, struct err *e)
 		return 0;
 	/* The kernel names who waits for a page by numbers inside, of which the other side knows nothing. */
 	if (r->opt->pages.lazy && rns_is_own(r, NS_PID)) {
-		err_code(e, ENOTSUP, "the tree has a pid namespace of its own, which cannot be "
-				     "restored with --lazy-pages yet");
+		err_code(e, ENOTSUP,
+			 "the tree has a pid namespace of its own, which cannot be "
+			 "restored with --lazy-pages yet");
 		return err_hint(e, "restore it without, or with --lazy");
 	}
 
