@@ -23,7 +23,7 @@ B := build
 STASIS := stasis
 endif
 
-PACKAGES := libprotobuf-c libnl-3.0 libcap libzstd liblz4 libxxhash libbpf libnftables libarchive
+PACKAGES := libprotobuf-c libnl-3.0 libcap libzstd liblz4 libxxhash libbpf libnftables libarchive gnutls
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
 
@@ -33,7 +33,7 @@ DEP_FLAGS = -MMD -MP
 
 # --- what there is ------------------------------------------------------------------------------
 
-SRC_DIRS := lib cli dump restore parasite images lazy migrate
+SRC_DIRS := lib cli dump restore parasite images pages lazy migrate
 SRC_DIRS += $(foreach d,dump restore images,$(addprefix $(d)/,fd task mm ns))
 FREESTANDING := parasite/runner.c restore/stub.c
 SRCS := $(filter-out $(FREESTANDING),$(wildcard $(addsuffix /*.c,$(SRC_DIRS))))

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#define LATER "it comes with a later version of stasis"
 #define DEPRECATED "it is deprecated and does nothing"
 
 const struct command commands[COMMAND_COUNT] = {
@@ -25,8 +24,11 @@ const struct command commands[COMMAND_COUNT] = {
 	{ COMMAND_CONVERT, "convert", "[--compress[=CODEC[:N]]] [--dedup-pages] [DIR [TO]]",
 	  "compress the pages of an image directory, or expand them without an option",
 	  .max_words = 2 },
-	{ COMMAND_PAGE_SERVER, "page-server", .missing = LATER, .missing_status = 1 },
-	{ COMMAND_LAZY_PAGES, "lazy-pages", .missing = LATER, .missing_status = 1 },
+	{ COMMAND_PAGE_SERVER, "page-server", "[options]",
+	  "take pages from a dump on another machine, or give some to it", .max_words = 0 },
+	{ COMMAND_LAZY_PAGES, "lazy-pages", "[options]",
+	  "bring pages to a tree of 'restore --lazy-pages', from images or a page server",
+	  .max_words = 0 },
 	{ COMMAND_SERVICE, "service", "[options]",
 	  "take requests of container runtimes and others from a socket", .max_words = 0 },
 	{ COMMAND_SWRK, "swrk", "FD", "take requests from a socket that is connected already",

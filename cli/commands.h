@@ -42,6 +42,8 @@ enum command_id {
 #define ON_VERIFY (1u << COMMAND_VERIFY)
 #define ON_MIGRATE (1u << COMMAND_MIGRATE)
 #define ON_RECEIVE (1u << COMMAND_RECEIVE)
+#define ON_PAGE_SERVER (1u << COMMAND_PAGE_SERVER)
+#define ON_LAZY_PAGES (1u << COMMAND_LAZY_PAGES)
 #define ON_ALL ((1u << COMMAND_COUNT) - 1)
 
 struct command {

@@ -112,7 +112,7 @@ void print_help(const char *argv0)
 		[GROUP_GENERAL] = "For every command",
 		[GROUP_DUMP] = "What is saved",
 		[GROUP_RESTORE] = "Restoring",
-		[GROUP_SERVICE] = "The service",
+		[GROUP_PAGES] = "Page servers, and the service",
 		[GROUP_MOVE] = "Moving",
 		[GROUP_CHECK] = "Checking the kernel",
 		[GROUP_LOG] = "The log",

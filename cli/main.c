@@ -15,6 +15,7 @@
 #include "cli/jobs.h"
 #include "cli/move.h"
 #include "cli/options.h"
+#include "cli/server.h"
 #include "cli/service.h"
 #include "cli/setup.h"
 #include "cli/show.h"
@@ -145,6 +146,24 @@ static int cmd_service(const struct invocation *inv, struct err *e)
 	return 1;
 }
 
+static int cmd_page_server(const struct invocation *inv, struct err *e)
+{
+	if (page_server_run(&inv->opt, e) == 0)
+		return 0;
+	err_on(e, "cannot serve pages");
+	print_error(e);
+	return 1;
+}
+
+static int cmd_lazy_pages(const struct invocation *inv, struct err *e)
+{
+	if (lazy_pages_run(&inv->opt, e) == 0)
+		return 0;
+	err_on(e, "cannot bring pages");
+	print_error(e);
+	return 1;
+}
+
 static int cmd_swrk(const struct invocation *inv, struct err *e)
 {
 	if (swrk_run(inv, e) < 0)
@@ -237,14 +256,23 @@ static int cmd_receive(const struct invocation *inv, struct err *e)
 
 /* Returns the exit status; a failure has been printed. */
 static int (*const runs[COMMAND_COUNT])(const struct invocation *inv, struct err *e) = {
-	[COMMAND_DUMP] = cmd_dump,	 [COMMAND_RESTORE] = cmd_restore,
-	[COMMAND_SHOW] = cmd_show,	 [COMMAND_CHECK] = cmd_check,
-	[COMMAND_CPUINFO] = cmd_cpuinfo, [COMMAND_PRE_DUMP] = cmd_pre_dump,
-	[COMMAND_DEDUP] = cmd_dedup,	 [COMMAND_UNTRACK] = cmd_untrack,
-	[COMMAND_PROTECT] = cmd_protect, [COMMAND_VERIFY] = cmd_verify,
-	[COMMAND_CONVERT] = cmd_convert, [COMMAND_SERVICE] = cmd_service,
-	[COMMAND_SWRK] = cmd_swrk,	 [COMMAND_MIGRATE] = cmd_migrate,
+	[COMMAND_DUMP] = cmd_dump,
+	[COMMAND_RESTORE] = cmd_restore,
+	[COMMAND_SHOW] = cmd_show,
+	[COMMAND_CHECK] = cmd_check,
+	[COMMAND_CPUINFO] = cmd_cpuinfo,
+	[COMMAND_PRE_DUMP] = cmd_pre_dump,
+	[COMMAND_DEDUP] = cmd_dedup,
+	[COMMAND_UNTRACK] = cmd_untrack,
+	[COMMAND_PROTECT] = cmd_protect,
+	[COMMAND_VERIFY] = cmd_verify,
+	[COMMAND_CONVERT] = cmd_convert,
+	[COMMAND_SERVICE] = cmd_service,
+	[COMMAND_SWRK] = cmd_swrk,
+	[COMMAND_MIGRATE] = cmd_migrate,
 	[COMMAND_RECEIVE] = cmd_receive,
+	[COMMAND_PAGE_SERVER] = cmd_page_server,
+	[COMMAND_LAZY_PAGES] = cmd_lazy_pages,
 };
 
 /* Images are read and converted without privilege, and the paths are the caller's; 'swrk' asks when a request comes. */

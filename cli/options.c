@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/config.h"
 #include "cli/options_set.h"
@@ -255,10 +256,6 @@ static int refuse_combinations(const struct invocation *inv, struct err *e)
 	if ((opt->every_us != EVERY_DEFAULT_US || opt->keep != KEEP_DEFAULT) &&
 	    inv->command->id != COMMAND_PROTECT)
 		return err_say(e, "options '--every' and '--keep' are for 'protect' only");
-	if ((opt->address || opt->status_fd >= 0) && inv->command->id != COMMAND_SERVICE)
-		return err_code(e, ENOTSUP,
-				"options '--address' and '--status-fd' are for 'service' only so "
-				"far: there is no page server");
 	if (opt->restore_sibling && !opt->detached)
 		return err_say(e, "option '--restore-sibling' needs '--restore-detached'");
 	if (opt->inherit_count && !restores)
@@ -281,6 +278,41 @@ static int refuse_combinations(const struct invocation *inv, struct err *e)
 				  "other");
 	if (opt->exec_cmd && !opt->exec_cmd[0])
 		return err_say(e, "option '--exec-cmd' needs the program to become, after '--'");
+	return 0;
+}
+
+/* What is about page servers, where there is none. */
+static int check_pages(const struct invocation *inv, const bool *given, struct err *e)
+{
+	const struct options *opt = &inv->opt;
+	const struct page_options *p = &opt->pages;
+	unsigned this = 1u << inv->command->id;
+	bool serves = this & (ON_PAGE_SERVER | ON_LAZY_PAGES) || (this & ON_DUMP && p->lazy);
+	bool speaks = this & ON_PAGE_SERVER || p->server || serves;
+
+	if (p->server && !(this & (ON_DUMP | ON_PRE_DUMP | ON_LAZY_PAGES)))
+		return err_say(e, "option '--page-server' is for 'dump', 'pre-dump' and "
+				  "'lazy-pages' only");
+	if (p->lazy && !(this & (ON_DUMP | ON_RESTORE | ON_PAGE_SERVER)))
+		return err_say(e, "option '--lazy-pages' is for 'dump', 'restore' and "
+				  "'page-server' only");
+	if (opt->status_fd >= 0 && !serves && !(this & ON_SERVICE))
+		return err_say(e, "option '--status-fd' is for servers only: 'service', "
+				  "'page-server', 'lazy-pages', and 'dump --lazy-pages'");
+	if (opt->address && !speaks && !(this & ON_SERVICE))
+		return err_say(e, "option '--address' is for 'service' and page servers only; is "
+				  "'--page-server' missing?");
+	/* Files may ask for TLS whatever the command is. */
+	if ((p->port || p->socket >= 0 || (given[option_find("tls") - option_table] && p->tls)) &&
+	    !speaks)
+		return err_say(e, "options '--port', '--ps-socket' and '--tls' are for page "
+				  "servers only; is '--page-server' missing?");
+	if (p->socket >= 0 && p->socket <= STDERR_FILENO && opt->detached &&
+	    this & (ON_PAGE_SERVER | ON_LAZY_PAGES))
+		return err_say(e,
+			       "option '--ps-socket %d' and '--daemon' exclude each other: what "
+			       "goes on in the background has no standard descriptors",
+			       p->socket);
 	return 0;
 }
 
@@ -368,7 +400,7 @@ int options_check(struct invocation *inv, const struct parse *p, struct err *e)
 	if (take_pid(inv, e) < 0 || check_migrate(inv, e) < 0 ||
 	    refuse_foreign(inv, p->given, e) < 0)
 		return e->code;
-	return refuse_combinations(inv, e);
+	return check_pages(inv, p->given, e) < 0 ? e->code : refuse_combinations(inv, e);
 }
 
 int options_parse(struct invocation *inv, int argc, char **argv, struct err *e)

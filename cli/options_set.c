@@ -308,14 +308,6 @@ int set_cgroup_controller(struct options *opt, const char *value, struct err *e)
 	return list_add(&opt->cgroup_controllers, value, e);
 }
 
-int set_status_fd(struct options *opt, const char *value, struct err *e)
-{
-	opt->status_fd = atoi(value);
-	if (value[0] >= '0' && value[0] <= '9' && fcntl(opt->status_fd, F_GETFD) >= 0)
-		return 0;
-	return err_say(e, "'%s' names a descriptor that is not open", value);
-}
-
 /* fd[N]:KEY makes an entry, debug[N]:TEXT writes TEXT to N here and now. */
 int set_inherit_fd(struct options *opt, const char *value, struct err *e)
 {

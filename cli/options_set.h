@@ -28,6 +28,8 @@ int set_manage_cgroups(struct options *opt, const char *value, struct err *e);
 int set_cgroup_root(struct options *opt, const char *value, struct err *e);
 int set_cgroup_controller(struct options *opt, const char *value, struct err *e);
 int set_status_fd(struct options *opt, const char *value, struct err *e);
+int set_port(struct options *opt, const char *value, struct err *e);
+int set_ps_socket(struct options *opt, const char *value, struct err *e);
 int set_inherit_fd(struct options *opt, const char *value, struct err *e);
 int set_irmap_scan_path(struct options *opt, const char *value, struct err *e);
 int set_tcp_rebind(struct options *opt, const char *value, struct err *e);

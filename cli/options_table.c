@@ -19,12 +19,11 @@
 #define ON_BOTH (ON_DUMP | ON_RESTORE | ON_MOVE)
 #define ON_RESTORES (ON_RESTORE | ON_RECEIVE)
 #define ON_SAVE (ON_DUMP | ON_PRE_DUMP)
+#define ON_PAGES (ON_SAVE | ON_PAGE_SERVER | ON_LAZY_PAGES)
+#define ON_SERVERS (ON_SERVICE | ON_DUMP | ON_PAGE_SERVER | ON_LAZY_PAGES)
 #define ON_DUMPS (ON_DUMP | ON_PROTECT | ON_MIGRATE)
 
 /* Why an option is refused. */
-#define NO_PAGE_SERVER "there is no page server"
-#define NO_TLS "there is no page server, and so no TLS"
-#define NO_LAZY "there is no page server; restore --lazy does it alone"
 #define NO_LABELS "security labels cannot be changed"
 
 const struct option_entry option_table[] = {
@@ -63,7 +62,7 @@ const struct option_entry option_table[] = {
 	  .help = "print what was counted as JSON: times, stops, rounds, bytes; migrate: what happens, as it happens" },
 	{ "track-mem", 0, NO, FLAG(track_mem), .on = ON_SAVE | ON_RESTORE, IN(DUMP),
 	  .help = "store only what was written since the dump, or the restore, before, and count on" },
-	{ "prev-images-dir", 0, TEXT(prev_images_dir, "DIR"), .on = ON_SAVE, IN(DUMP),
+	{ "prev-images-dir", 0, TEXT(prev_images_dir, "DIR"), .on = ON_SAVE | ON_PAGE_SERVER, IN(DUMP),
 	  .help = "the dump before, relative to the images directory" },
 	{ "auto-dedup", 0, NO, FLAG(auto_dedup), .on = ON_SAVE, IN(DUMP),
 	  .help = "free the room of pages that are stored anew in the dumps before" },
@@ -138,16 +137,16 @@ const struct option_entry option_table[] = {
 
 	{ "restore-detached", 'd', NO, FLAG(detached), .on = ON_RESTORE, IN(RESTORE),
 	  .help = "leave when the tasks run, instead of waiting for their end" },
-	{ "daemon", 'd', NO, FLAG(detached), .on = ON_RESTORE | ON_SERVICE, IN(RESTORE),
-	  .help = "another name of --restore-detached; 'service' goes on in the background" },
+	{ "daemon", 'd', NO, FLAG(detached), .on = ON_RESTORE | ON_SERVICE | ON_PAGE_SERVER | ON_LAZY_PAGES, IN(RESTORE),
+	  .help = "another name of --restore-detached; servers go on in the background" },
 	{ "lazy", 0, NO, FLAG(lazy), .on = ON_RESTORE, IN(RESTORE),
 	  .help = "let the tasks run at once; their pages come when they are touched, the rest behind that" },
 	{ "restore-sibling", 'S', NO, FLAG(restore_sibling), .on = ON_RESTORE, IN(RESTORE),
 	  .help = "the root task becomes a child of our parent; needs -d" },
 	{ "exec-cmd", 0, .set = set_exec_cmd, .on = ON_RESTORE, IN(RESTORE),
 	  .help = "become the program given after -- when the tasks run" },
-	{ "pidfile", 0, TEXT(pidfile, "FILE"), .on = ON_RESTORES | ON_SERVICE, IN(RESTORE),
-	  .help = "write the pid of the root task, or the service, to this new file" },
+	{ "pidfile", 0, TEXT(pidfile, "FILE"), .on = ON_RESTORES | ON_SERVICE | ON_PAGE_SERVER | ON_LAZY_PAGES, IN(RESTORE),
+	  .help = "write the pid of the root task, or of the server, to this new file" },
 	{ "root", 'r', TEXT(root, "DIR"), .on = ON_BOTH, IN(RESTORE),
 	  .help = "the root of the restored tasks" },
 	{ "inherit-fd", 0, NEEDS("fd[N]:KEY"), .set = set_inherit_fd, .on = ON_RESTORES, IN(RESTORE),
@@ -174,10 +173,32 @@ const struct option_entry option_table[] = {
 	{ "inject-fault", 0, TEXT(inject_fault, "STEP"), .on = ON_BOTH, IN(RESTORE),
 	  .help = "for tests: fail after the step of this name" },
 
-	{ "address", 0, TEXT(address, "PATH"), .on = ON_SERVICE, IN(SERVICE),
-	  .help = "the socket of the service (default: criu_service.socket)" },
-	{ "status-fd", 0, NEEDS("FD"), .set = set_status_fd, .on = ON_SERVICE, IN(SERVICE),
+	{ "page-server", 0, NO, FLAG(pages.server), .on = ON_SAVE | ON_LAZY_PAGES, IN(PAGES),
+	  .help = "pages go to a page server, or come from one, instead of files" },
+	{ "lazy-pages", 0, FLAG(pages.lazy), .on = ON_DUMP | ON_RESTORE | ON_PAGE_SERVER, IN(PAGES),
+	  .help = "dump, page-server: give pages to whoever asks; restore: leave them to 'lazy-pages'" },
+	{ "address", 0, TEXT(address, "ADDRESS"), .on = ON_SERVICE | ON_PAGES, IN(PAGES),
+	  .help = "of the page server (default of a server: 127.0.0.1); service: the path of its socket" },
+	{ "port", 0, NEEDS("N"), .set = set_port, .on = ON_PAGES, IN(PAGES),
+	  .help = "of the page server; a server chooses and logs one without" },
+	{ "ps-socket", 0, NEEDS("FD"), .set = set_ps_socket, .on = ON_PAGES, IN(PAGES),
+	  .help = "this connected socket, instead of an address" },
+	{ "insecure", 0, NO, FLAG(pages.insecure), .on = ON_PAGES, IN(PAGES),
+	  .help = "serve pages without TLS at an address that others can reach" },
+	{ "status-fd", 0, NEEDS("FD"), .set = set_status_fd, .on = ON_SERVERS, IN(PAGES),
 	  .help = "write a zero byte there and close it when requests are taken" },
+	{ "tls", 0, NO, FLAG(pages.tls), .on = ON_PAGES, IN(PAGES),
+	  .help = "pages go under TLS, with certificates on both sides" },
+	{ "tls-cacert", 0, TEXT(pages.tls_cacert, "FILE"), .on = ON_PAGES, IN(PAGES),
+	  .help = "who is trusted (default: /etc/pki/CA/cacert.pem and the system's)" },
+	{ "tls-cacrl", 0, TEXT(pages.tls_cacrl, "FILE"), .on = ON_PAGES, IN(PAGES),
+	  .help = "certificates that were taken back (default: /etc/pki/CA/cacrl.pem)" },
+	{ "tls-cert", 0, TEXT(pages.tls_cert, "FILE"), .on = ON_PAGES, IN(PAGES),
+	  .help = "our certificate (default: /etc/pki/criu/cert.pem)" },
+	{ "tls-key", 0, TEXT(pages.tls_key, "FILE"), .on = ON_PAGES, IN(PAGES),
+	  .help = "its key (default: /etc/pki/criu/private/key.pem)" },
+	{ "tls-no-cn-verify", 0, FLAG(pages.tls_no_cn_verify), .on = ON_PAGES, IN(PAGES),
+	  .help = "do not compare the name in the certificate with --address" },
 	{ "rsh", 'e', TEXT(migrate.transport, "COMMAND"), .on = ON_MIGRATE, IN(MOVE),
 	  .help = "start the other side by this instead of ssh: COMMAND HOST stasis receive" },
 	{ "remote-program", 0, TEXT(migrate.remote_program, "PATH"), .on = ON_MIGRATE, IN(MOVE),
@@ -218,16 +239,6 @@ const struct option_entry option_table[] = {
 	{ "log-pid", 0, NO, FLAG(log_pid), .on = ON_RESTORES, IN(LOG),
 	  .help = "lines about a restored task go to FILE.PID" },
 
-	{ "lazy-pages", 0, .missing = NO_LAZY },
-	{ "page-server", 0, NO, .missing = NO_PAGE_SERVER },
-	{ "port", 0, NEEDS("N"), .missing = NO_PAGE_SERVER },
-	{ "ps-socket", 0, NEEDS("FD"), .missing = NO_PAGE_SERVER },
-	{ "tls", 0, NO, .missing = NO_TLS },
-	{ "tls-cacert", 0, NEEDS("FILE"), .missing = NO_TLS },
-	{ "tls-cacrl", 0, NEEDS("FILE"), .missing = NO_TLS },
-	{ "tls-cert", 0, NEEDS("FILE"), .missing = NO_TLS },
-	{ "tls-key", 0, NEEDS("FILE"), .missing = NO_TLS },
-	{ "tls-no-cn-verify", 0, .missing = NO_TLS },
 	{ "libdir", 'L', NEEDS("DIR"), .missing = "there are no plugins" },
 	{ "unprivileged", 0, NO, .missing = "stasis has to be started by root" },
 	{ "deprecated", 0, NO, .missing = "image layouts that CRIU has given up cannot be read" },

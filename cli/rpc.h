@@ -39,6 +39,8 @@ struct rpc_kind {
 	bool here; /* of swrk: by the process itself, whose parent is to be that of the tasks */
 	int (*run)(struct rpc_job *job, struct err *e);
 	const char *failed; /* the last line of the log after a failure */
+	/* What its process does when the client has the answer; nobody waits for its end. */
+	int (*after)(struct rpc_job *job, struct err *e);
 };
 
 /* One request being worked on. */
@@ -58,6 +60,8 @@ struct rpc_job {
 	CriuRestoreResp restore;
 	CriuFeatures features;
 	CriuVersion version;
+	CriuPageServerInfo ps;
+	int listener; /* of a page server, -1: none */
 	struct dump_stats dump_stats;
 	struct restore_stats restore_stats;
 };

@@ -396,6 +396,9 @@ int rpc_options(struct rpc_job *job, struct err *e)
 		if (r < 0)
 			return r;
 	}
+	/* What it is about is said by the type of the request. */
+	if (job->inv.command->id == COMMAND_PAGE_SERVER)
+		opt->pages.server = false;
 	/* A restore that is not to become another program is always detached. */
 	opt->detached = job->inv.command->id == COMMAND_RESTORE && !opt->exec_cmd;
 	r = options_check(&job->inv, &job->parse, e);

@@ -1,15 +1,19 @@
 /* What requests ask for: one row of a table for each type. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "cli/check.h"
 #include "cli/jobs.h"
 #include "cli/rpc.h"
+#include "cli/server.h"
 #include "cli/version.h"
 #include "images/cpuinfo.h"
 #include "lib/kernel.h"
 #include "lib/own.h"
+#include "lib/status.h"
 
 static int do_dump(struct rpc_job *job, struct err *e)
 {
@@ -96,11 +100,33 @@ static int do_wait_pid(struct rpc_job *job, struct err *e)
 	return 0;
 }
 
+/* Answered when it listens; then this process is the page server. */
 static int do_page_server(struct rpc_job *job, struct err *e)
 {
-	(void)job;
-	return err_code(e, ENOTSUP, "there is no page server: %s",
-			commands[COMMAND_PAGE_SERVER].missing);
+	int port;
+
+	if (page_server_listen(&job->inv.opt, &job->listener, &port, e) < 0 ||
+	    status_ready(&job->inv.opt, e) < 0)
+		return e->code;
+	job->ps = (CriuPageServerInfo)CRIU_PAGE_SERVER_INFO__INIT;
+	job->ps.has_pid = job->ps.has_port = true;
+	job->ps.pid = getpid();
+	job->ps.port = port;
+	job->resp.ps = &job->ps;
+	return 0;
+}
+
+static int page_server_after(struct rpc_job *job, struct err *e)
+{
+	own_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid();
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fd != log_fd() && dup2(null, fd) < 0)
+			return err_sys(e, "let go of standard input and output");
+	/* There is nobody any more who would be told. */
+	job->client.tell = NULL;
+	return page_server_serve(&job->inv.opt, &job->listener, e);
 }
 
 #define KIND(type) [CRIU_REQ_TYPE__##type]
@@ -113,8 +139,8 @@ static const struct rpc_kind kinds[] = {
 	KIND(CHECK) = { "check", COMMAND_CHECK, .run = do_check },
 	KIND(PRE_DUMP) = { "pre-dump", COMMAND_PRE_DUMP, .more = true, .run = do_pre_dump,
 			   .failed = JOB_PRE_DUMP_FAILED },
-	KIND(PAGE_SERVER) = { "start a page server", NO_OPTIONS, .keep_open = true,
-			      .run = do_page_server },
+	KIND(PAGE_SERVER) = { "start a page server", COMMAND_PAGE_SERVER, .keep_open = true,
+			      .run = do_page_server, .after = page_server_after },
 	KIND(CPUINFO_DUMP) = { "dump what the processor can do", COMMAND_CPUINFO, .keep_open = true,
 			       .run = do_cpuinfo_dump },
 	KIND(CPUINFO_CHECK) = { "compare processors", COMMAND_CPUINFO, .keep_open = true,
@@ -123,8 +149,8 @@ static const struct rpc_kind kinds[] = {
 				.run = do_features },
 	KIND(VERSION) = { "tell the version", NO_OPTIONS, .keep_open = true, .run = do_version },
 	KIND(WAIT_PID) = { "wait for a process", NO_OPTIONS, .here = true, .run = do_wait_pid },
-	KIND(PAGE_SERVER_CHLD) = { "start a page server", NO_OPTIONS, .keep_open = true,
-				   .run = do_page_server },
+	KIND(PAGE_SERVER_CHLD) = { "start a page server", COMMAND_PAGE_SERVER, .keep_open = true,
+				   .run = do_page_server, .after = page_server_after },
 	KIND(SINGLE_PRE_DUMP) = { "pre-dump", COMMAND_PRE_DUMP, .run = do_pre_dump,
 				  .failed = JOB_PRE_DUMP_FAILED },
 };

@@ -4,6 +4,7 @@
  * that are to be children of the client are born by its child, which is us.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -147,14 +148,46 @@ static bool answer_for_the_dead(struct rpc_job *job, int status)
 	return answer_failure(job, true, &e);
 }
 
+/* The client has its answer, and the process that has given it goes on. */
+static _Noreturn void go_on(struct rpc_job *job, int done)
+{
+	char text[sizeof(((struct err *)0)->text) + sizeof(((struct err *)0)->hint) + 4];
+	struct err e = {};
+	int r;
+
+	prctl(PR_SET_PDEATHSIG, 0);
+	(void)!write(done, "", 1);
+	close(done);
+	close(job->rpc->sock);
+	r = job->kind->after(job, &e);
+	if (r < 0)
+		log_error("%s", err_text(&e, text, sizeof(text)));
+	_exit(r < 0);
+}
+
+/* Until it has answered. False: it ends, or has ended. */
+static bool await_answer(int heard)
+{
+	char c;
+	ssize_t n;
+
+	while ((n = read(heard, &c, 1)) < 0 && errno == EINTR)
+		;
+	return n == 1;
+}
+
 /* By a process of its own, which ends when we do. */
 static bool work_apart(struct rpc_job *job)
 {
-	int parent = getpid(), status = 0;
+	int parent = getpid(), status = 0, ends[2];
 	struct err e = {};
 	pid_t child;
 
 	fflush(NULL);
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_sys(&e, "pipe"), answer_failure(job, true, &e);
+	own_fd heard = ends[0];
+	own_fd done = ends[1];
 	child = fork();
 	if (child < 0) {
 		err_sys(&e, "fork");
@@ -166,8 +199,14 @@ static bool work_apart(struct rpc_job *job)
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		good = getppid() == parent && work(job);
 		fflush(NULL);
+		if (good && job->kind->after)
+			go_on(job, done);
 		_exit(good ? 0 : 1);
 	}
+	own_close(&done);
+	done = -1;
+	if (job->kind->after && await_answer(heard))
+		return true;
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	if (!job->shared->answered)
@@ -177,9 +216,12 @@ static bool work_apart(struct rpc_job *job)
 
 static bool handle(struct rpc *rpc, const CriuReq *req, struct rpc_shared *shared)
 {
-	struct rpc_job job = {
-		.rpc = rpc, .req = req, .shared = shared, .images_at = -1, .work_at = -1
-	};
+	struct rpc_job job = { .rpc = rpc,
+			       .req = req,
+			       .shared = shared,
+			       .images_at = -1,
+			       .work_at = -1,
+			       .listener = -1 };
 	struct err e = {};
 	bool here;
 

@@ -196,6 +196,9 @@ static int restrict_options(struct rpc_job *job, struct err *e)
 				 job->req->opts->orphan_pts_master;
 	if (job->peer.owner)
 		return 0;
+	if (opt->pages.server || opt->pages.lazy)
+		return err_code(e, EPERM, "fields 'ps' and 'lazy_pages' are not for user %d",
+				(int)job->peer.uid);
 	opt->freeze = FREEZE_STOP;
 	return opt->track_mem ? err_code(e, EPERM, "field 'track_mem' is not for user %d",
 					 (int)job->peer.uid) :

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "cli/rpc.h"
+#include "cli/server.h"
 #include "lib/own.h"
 #include "lib/pidfile.h"
 
@@ -61,38 +62,6 @@ static int listen_at(const char *path, int *ret_fd, struct err *e)
 	    listen(fd, BACKLOG) < 0)
 		return err_sys(e, "listen at '%s'", path);
 	*ret_fd = take_fd(&fd);
-	return 0;
-}
-
-/* The process that was started ends; the rest is done by a child in a session of its own. */
-static int go_to_background(struct err *e)
-{
-	own_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	pid_t child = null < 0 ? -1 : fork();
-
-	if (child < 0)
-		return err_sys(e, "go to the background");
-	if (child > 0)
-		_exit(0);
-	if (setsid() < 0)
-		return err_sys(e, "begin a session");
-	if (log_fd() <= STDERR_FILENO)
-		log_setup(open("/dev/null", O_WRONLY | O_CLOEXEC), log_level());
-	for (int fd = 0; fd <= STDERR_FILENO; fd++)
-		if (dup2(null, fd) < 0)
-			return err_sys(e, "let go of standard input and output");
-	return 0;
-}
-
-static int tell_ready(const struct options *opt, struct err *e)
-{
-	if (pidfile_write(opt, getpid(), e) < 0)
-		return e->code;
-	if (opt->status_fd < 0)
-		return 0;
-	if (write(opt->status_fd, "", 1) != 1)
-		return err_sys(e, "write to descriptor %d of --status-fd", opt->status_fd);
-	close(opt->status_fd);
 	return 0;
 }
 
@@ -188,9 +157,9 @@ int service_run(const struct options *opt, struct err *e)
 
 	if (listen_at(path, &listener, e) < 0)
 		return e->code;
-	if (opt->detached && go_to_background(e) < 0)
+	if (opt->detached && server_to_background(e) < 0)
 		return e->code;
-	if (tell_ready(opt, e) < 0)
+	if (server_tell_ready(opt, e) < 0)
 		return e->code;
 	log_info("requests are taken at '%s'", path);
 	return take_connections(listener, e);

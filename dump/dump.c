@@ -21,12 +21,15 @@
 #include "dump/ids.h"
 #include "dump/increment.h"
 #include "dump/memory.h"
+#include "dump/lazy.h"
 #include "dump/mm/shmem_held.h"
 #include "dump/network.h"
 #include "dump/ns.h"
+#include "dump/page_server.h"
 #include "dump/precopy.h"
 #include "dump/track.h"
 #include "dump/robust_list.h"
+#include "dump/sessions.h"
 #include "dump/stream.h"
 #include "images/cpuinfo.h"
 #include "images/dedup.h"
@@ -121,43 +124,11 @@ static int step_query(void *job, struct err *e)
 	return scripts_tell(d->opt, &(struct event){ "query-ext-files", d->opt->tree, -1 }, e);
 }
 
-static bool lives(int pid)
-{
-	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
-}
-
-static bool in_tree(const struct dump *d, int pid)
-{
-	for (size_t i = 0; i < d->task_count; i++)
-		if (d->tasks[i]->pid == pid)
-			return true;
-	return false;
-}
-
-/* A leader outside that is gone can be stood in for at restore; one that lives cannot. */
-static int check_leader(const struct task *t, int leader, const char *what, struct err *e)
-{
-	if (t->dump->opt->shell_job || in_tree(t->dump, leader) || (leader && !lives(leader)))
-		return 0;
-	err_say(e, "pid %d belongs to the %s of pid %d, which is outside of the tree", t->pid, what,
-		leader);
-	return err_hint(e,
-			"dump the tree of that process, or use --shell-job for a job started from "
-			"a shell");
-}
-
-static int check_task(struct task *t, struct err *e)
-{
-	if (check_leader(t, t->stat.session, "session", e) < 0)
-		return e->code;
-	return check_leader(t, t->stat.pgrp, "process group", e);
-}
-
 static int step_sessions(void *job, struct err *e)
 {
 	struct dump *d = job;
 
-	if (for_living(d, check_task, e) < 0)
+	if (for_living(d, sessions_check, e) < 0)
 		return e->code;
 	return ids_read(d, e);
 }
@@ -273,6 +244,11 @@ static int step_stream(void *job, struct err *e)
 	return dstream_send(job, e);
 }
 
+static int step_server(void *job, struct err *e)
+{
+	return dserver_finish(job, e);
+}
+
 static int step_run_on(void *job, struct err *e)
 {
 	return cow_run_on(job, e);
@@ -316,6 +292,7 @@ static int step_complete(void *job, struct err *e)
 		return 0; /* the end mark comes as late as it can */
 	if (increment_name(d, &d->name, e) < 0 || core_inventory(d, &inv, e) < 0)
 		return e->code;
+	d->manifest.sent = d->outlet;
 	return image_set_finish(d->images, inv, &d->manifest, e);
 }
 
@@ -346,6 +323,11 @@ static int step_hand_over(void *job, struct err *e)
 static void undo_hand_over(void *job)
 {
 	give_undo(job);
+}
+
+static int step_give(void *job, struct err *e)
+{
+	return dlazy_give(job, e);
 }
 
 static int step_go(void *job, struct err *e)
@@ -435,6 +417,7 @@ static const struct step steps[] = {
 	{ .name = "shared", .run = step_shared },
 	{ .name = "images", .run = step_images },
 	{ .name = "stream", .run = step_stream },
+	{ .name = "page server", .run = step_server },
 	{ .name = "run on", .run = step_run_on },
 	{ .name = "early", .run = step_early },
 	{ .name = "complete", .run = step_complete, .undo = undo_complete },
@@ -445,6 +428,7 @@ static const struct step steps[] = {
 	{ .name = "network", .run = step_network, .undo = undo_network },
 	{ .name = "end mark", .run = step_end_mark },
 	{ .name = "hand over", .run = step_hand_over, .undo = undo_hand_over },
+	{ .name = "lazy pages", .run = step_give },
 	{ .name = "go", .run = step_go, .final = 1 },
 };
 
@@ -458,7 +442,7 @@ static int work(struct guard *g, void *arg, struct err *e)
 	io_allow_descriptors();
 	r = steps_run(steps, ARRAY_SIZE(steps), d, d->opt->inject_fault, e);
 	if (r == 0 && d->in_doubt)
-		r = give_doubt(e);
+		r = d->lazy ? (give_doubt(e), dlazy_doubt(d, e)) : give_doubt(e);
 	cow_free(d);
 	track_drop(d);
 	shmem_held_drop(d);
@@ -477,11 +461,18 @@ int dump_run(const struct options *opt, struct err *e)
 	if (opt->tree <= 0)
 		return err_say(e, "no process was named; use -t PID");
 	if (cow_check_options(opt, e) < 0 || dstream_check_options(opt, e) < 0 ||
+	    dserver_check_options(opt, e) < 0 || dlazy_check_options(opt, e) < 0 ||
 	    serving_await(opt->tree, opt->timeout, e) < 0)
 		return e->code;
 	if (dstream_begin(&d, e) < 0)
 		return e->code;
-	r = guard_run(opt, work, &d, e);
+	r = dserver_begin(&d, e);
+	if (r == 0)
+		r = dlazy_begin(&d, e);
+	if (r == 0)
+		r = guard_run(opt, work, &d, e);
+	dlazy_close(&d);
+	dserver_close(&d);
 	dstream_close(&d);
 	manifest_free(&d.manifest);
 	pool_free(&d.pool);

@@ -35,6 +35,8 @@ struct tracks;
 struct cow;
 struct cow_task;
 struct dump_stream;
+struct page_outlet;
+struct dump_lazy;
 struct seen_pages;
 struct network;
 struct cgroups;
@@ -119,6 +121,8 @@ struct dump {
 	struct tracks *tracks; /* dump/track.h; NULL: nothing is tracked */
 	struct cow *cow;       /* dump/cow.h; NULL: memory is saved in the stop */
 	struct dump_stream *stream;    /* dump/stream.h; NULL: into the folder */
+	struct page_outlet *outlet;    /* dump/page_server.h; NULL: pages go into the folder */
+	struct dump_lazy *lazy;	       /* dump/lazy.h; NULL: all pages are saved */
 	struct cgroups *cgroups;       /* dump/cgroups.h; NULL: nobody has looked yet */
 	struct freezer *freezer;       /* dump/freezer.h; NULL: without a control group */
 	struct sysv *sysv;	       /* dump/sysv.h; NULL: nobody has looked yet */

@@ -48,6 +48,15 @@ static const struct handover_tree *describe(struct dump *d)
 	return tree;
 }
 
+void give_hold(struct dump *d)
+{
+	if (d->is_stopping)
+		return;
+	guard_give(d->guard);
+	signal_all(d, SIGSTOP);
+	d->is_stopping = true;
+}
+
 int give_tree(struct dump *d, struct err *e)
 {
 	const struct handover *h = d->opt->handover;
@@ -59,9 +68,7 @@ int give_tree(struct dump *d, struct err *e)
 		return e->code;
 	if (h->give(h->arg, describe(d), e) < 0)
 		return e->code;
-	guard_give(d->guard);
-	signal_all(d, SIGSTOP);
-	d->is_stopping = true;
+	give_hold(d);
 	if (h->commit(h->arg, &owner, e) < 0 || owner == OWNER_HERE) {
 		guard_keep(d->guard);
 		return e->code ? e->code : err_say(e, "the other side did not take it");

@@ -9,6 +9,8 @@
 
 /* Gives the tree away, if it is to be given: what comes back is that it is theirs, or d->in_doubt. */
 must_check int give_tree(struct dump *d, struct err *e);
+/* Pages of it are being taken (dump/lazy.h): from here on it does not run again by itself. */
+void give_hold(struct dump *d);
 /* It stays here. */
 void give_undo(struct dump *d);
 /* The error that says that nobody knows: -EINPROGRESS. */

@@ -424,6 +424,20 @@ static int heal(struct guard *g, int status, struct err *e)
 	return err_hint(e, "what it had changed was put back, the target goes on");
 }
 
+/* A signal that comes before it is known whom to hand it on to would be heard by nobody: it waits. */
+static void fork_worker(void)
+{
+	sigset_t stop, before;
+
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGHUP);
+	sigprocmask(SIG_BLOCK, &stop, &before);
+	worker = fork();
+	sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 int guard_run(const struct options *opt, int (*work)(struct guard *g, void *arg, struct err *e),
 	      void *arg, struct err *e)
 {
@@ -439,7 +453,7 @@ int guard_run(const struct options *opt, int (*work)(struct guard *g, void *arg,
 	current = g;
 	catch_signals();
 	fflush(NULL); /* or the worker would write it once more */
-	worker = fork();
+	fork_worker();
 	if (worker == 0)
 		do_work(g, opt, work, arg);
 	if (worker < 0)

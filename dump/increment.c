@@ -9,6 +9,7 @@
 
 #include "dump/keeper.h"
 #include "dump/mm/shmem_held.h"
+#include "dump/page_server.h"
 #include "images/image.h"
 #include "images/inventory.pb-c.h"
 #include "images/pages.h"
@@ -29,10 +30,21 @@ static int open_parent(struct dump *d, int *ret, struct err *e)
 	return 0;
 }
 
-static int load_known(int parent, struct track *k, struct err *e)
+/* What went to a page server is known by what was sent. */
+static int load_pages(const struct dump *d, int parent, int pid, struct stored_pages *ret,
+		      struct err *e)
+{
+	char name[IMAGE_NAME_MAX];
+
+	if (d->outlet && faccessat(parent, image_name(name, IMG_SENT, pid), F_OK, 0) == 0)
+		return stored_pages_load_sent(ret, parent, pid, e);
+	return stored_pages_load(ret, parent, IMG_PAGEMAP, pid, e);
+}
+
+static int load_known(struct dump *d, int parent, struct track *k, struct err *e)
 {
 	own_stored_pages pages = { 0 };
-	int r = stored_pages_load(&pages, parent, IMG_PAGEMAP, k->inner, e);
+	int r = load_pages(d, parent, k->inner, &pages, e);
 
 	if (r == -ENOENT && faccessat(parent, "inventory.img", F_OK, 0) == 0) {
 		char name[IMAGE_NAME_MAX];
@@ -51,7 +63,7 @@ static int load_known(int parent, struct track *k, struct err *e)
 				  e) < 0)
 			return e->code;
 	}
-	return 0;
+	return dserver_ask(d, k, e);
 }
 
 int increment_begin(struct dump *d, struct err *e)
@@ -72,10 +84,13 @@ int increment_begin(struct dump *d, struct err *e)
 		return err_on(e, "the folder before, '%s'", d->opt->prev_images_dir);
 	if (!d->track_mem)
 		return 0;
-	if (keeper_fetch(d, inv->dump_criu_run_id, e) < 0 || shmem_held_load(d, parent, e) < 0)
+	if (keeper_fetch(d, inv->dump_criu_run_id, e) < 0)
+		return e->code;
+	/* A page server gets shared memory whole. */
+	if (!d->outlet && shmem_held_load(d, parent, e) < 0)
 		return e->code;
 	for (size_t i = 0; d->tracks && i < d->tracks->count; i++)
-		if (load_known(parent, &d->tracks->all[i], e) < 0)
+		if (load_known(d, parent, &d->tracks->all[i], e) < 0)
 			return e->code;
 	return 0;
 }

@@ -158,3 +158,22 @@ int memory_entries(struct task *t, struct err *e)
 			return err_on(e, "%s of pid %d", vma_kinds[i]->name, t->pid);
 	return 0;
 }
+
+int memory_folder(struct dump *d, int dir_fd, struct err *e)
+{
+	seen_end(&d->seen);
+	return d->opt->compress.once ? seen_begin(&d->seen, dir_fd, e) : 0;
+}
+
+struct compression memory_how(const struct dump *d)
+{
+	struct compression none = { 0 }, how = d->opt->compress;
+
+	how.seen = d->seen;
+	return d->stream ? none : how;
+}
+
+uint32_t memory_pages_id(struct dump *d)
+{
+	return ++d->pages_id;
+}

@@ -7,6 +7,7 @@
 
 #include "dump/cow.h"
 #include "dump/guard.h"
+#include "dump/lazy.h"
 #include "dump/stream.h"
 #include "dump/track.h"
 #include "images/vma.h"
@@ -22,25 +23,6 @@ enum {
 	TASKS_AT_ONCE = 16,
 	RUNS_AT_ONCE = 1 << 17,
 };
-
-int memory_folder(struct dump *d, int dir_fd, struct err *e)
-{
-	seen_end(&d->seen);
-	return d->opt->compress.once ? seen_begin(&d->seen, dir_fd, e) : 0;
-}
-
-struct compression memory_how(const struct dump *d)
-{
-	struct compression none = { 0 }, how = d->opt->compress;
-
-	how.seen = d->seen;
-	return d->stream ? none : how;
-}
-
-uint32_t memory_pages_id(struct dump *d)
-{
-	return ++d->pages_id;
-}
 
 /* The runs of one task on their way: into its page map and into the list of what is to be copied. */
 struct saving {
@@ -65,6 +47,7 @@ struct saving {
 	uint32_t flags; /* PE_* */
 	bool forced;	/* see struct page_run */
 	bool early;
+	bool stays; /* dump/lazy.h */
 	int owned; /* its protection is ours: -1 not asked yet */
 };
 
@@ -96,6 +79,12 @@ static int add_run(struct saving *s, uint64_t start, uint64_t end, bool parent, 
 	if (s->runs_on && ranges_append(&s->kept, start, end, e) < 0)
 		return e->code;
 	s->parent_pages += parent ? pages : 0;
+	if (!parent && s->stays)
+		return dlazy_add(s->t,
+				 &(struct page_run){ .vaddr = start,
+						     .bytes = end - start,
+						     .forced = s->forced },
+				 e);
 	return parent ? 0 : add_copy(s, start, end, offset, e);
 }
 
@@ -273,7 +262,8 @@ static int add_vma(struct saving *s, size_t number, struct err *e)
 {
 	const struct vma *v = &s->maps.vmas[number];
 
-	s->flags = PE_PRESENT | (may_be_lazy(v) ? PE_LAZY : 0);
+	s->stays = may_be_lazy(v) && dlazy_keeps(s->t->dump, v);
+	s->flags = (s->stays ? 0 : PE_PRESENT) | (may_be_lazy(v) ? PE_LAZY : 0);
 	s->forced = !(v->flags & VMA_RD);
 	s->early = v->status && memory_pages_of(s->t, v) == VMA_PAGES_ALL;
 	s->owned = -1;
@@ -324,6 +314,8 @@ static int begin(struct saving *s, int proc_fd, struct err *e)
 		r = pagemap_writer_begin(&s->w, e);
 	if (r == 0)
 		r = find_runs(s, e);
+	if (r == 0 && s->w.outlet)
+		r = pagemap_writer_settle(&s->w, e);
 	protected_free(&s->pages);
 	pagemap_close(&s->pm);
 	return r;
@@ -385,6 +377,7 @@ static int add_task(struct batch *b, struct task *t, struct err *e)
 				     .id = t->inner,
 				     .pages_id = memory_pages_id(t->dump),
 				     .how = memory_how(t->dump),
+				     .outlet = t->dump->outlet,
 				     .manifest = &t->dump->manifest } };
 	r = track_settle(t, counts_on(t->dump), &s->track, e);
 	if (r == 0)
@@ -486,6 +479,7 @@ int memory_save_round(struct track *k, int dir_fd, uint32_t pages_id, struct man
 				   .id = k->inner,
 				   .pages_id = pages_id,
 				   .how = memory_how(k->task->dump),
+				   .outlet = k->task->dump->outlet,
 				   .manifest = m } };
 	int r = save_round(&s, k->proc_fd, &lost, e);
 

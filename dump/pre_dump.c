@@ -9,6 +9,7 @@
 #include "dump/increment.h"
 #include "dump/mm/shmem_held.h"
 #include "dump/ns.h"
+#include "dump/page_server.h"
 #include "dump/rounds.h"
 #include "dump/track.h"
 #include "images/dedup.h"
@@ -111,9 +112,12 @@ int pre_dump_run(const struct options *opt, struct err *e)
 
 	if (opt->tree <= 0)
 		return err_say(e, "no process was named; use -t PID");
-	if (serving_await(opt->tree, opt->timeout, e) < 0)
+	if (dserver_check_options(opt, e) < 0 || serving_await(opt->tree, opt->timeout, e) < 0)
 		return e->code;
-	r = guard_run(opt, work, &d, e);
+	r = dserver_begin(&d, e);
+	if (r == 0)
+		r = guard_run(opt, work, &d, e);
+	dserver_close(&d);
 	pool_free(&d.pool);
 	return r;
 }

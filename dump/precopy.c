@@ -20,6 +20,7 @@
 #include "dump/cow.h"
 #include "dump/freeze.h"
 #include "dump/ns.h"
+#include "dump/page_server.h"
 #include "dump/increment.h"
 #include "dump/mm/shmem_held.h"
 #include "dump/rounds.h"
@@ -341,7 +342,8 @@ static int run_and_stop(struct dump *d, struct err *e)
 
 	if (track_refresh(d, e) < 0 || count_left(d, &p, e) < 0)
 		return e->code;
-	if (d->opt->freeze != FREEZE_STOP && is_wanted(d, p.left) && run_rounds(d, e) < 0)
+	if (d->opt->freeze != FREEZE_STOP && !dserver_takes(d) && is_wanted(d, p.left) &&
+	    run_rounds(d, e) < 0)
 		return e->code;
 	if (d->runs_on) /* it is stopped when its memory has been protected */
 		return prepare_to_run_on(d, e);
@@ -364,7 +366,7 @@ int precopy_run(struct dump *d, struct err *e)
 		return e->code;
 	if (d->runs_on)
 		return prepare_to_run_on(d, e);
-	if ((d->opt->stream && !d->opt->handover) ||
+	if ((d->opt->stream && !d->opt->handover) || (dserver_takes(d) && !d->track_mem) ||
 	    (d->opt->freeze == FREEZE_STOP && !d->track_mem))
 		return 0;
 	r = begin(d, e);

@@ -10,6 +10,7 @@
 #include "dump/ids.h"
 #include "dump/memory.h"
 #include "dump/mm/shmem.h"
+#include "dump/page_server.h"
 #include "dump/stream.h"
 #include "dump/track.h"
 #include "images/image.h"
@@ -60,6 +61,7 @@ static int save_all(struct dump *d, int dir_fd, struct manifest *m, struct err *
 	if (memory_folder(d, dir_fd, e) < 0)
 		return e->code;
 	/* Their files are not what the other side has, so nothing can be said of them. */
+	m->sent = d->outlet;
 	if (d->stream)
 		m = shared.manifest = NULL;
 	for (size_t i = 0; i < d->tracks->count; i++) {
@@ -69,7 +71,8 @@ static int save_all(struct dump *d, int dir_fd, struct manifest *m, struct err *
 		    (memory_save_round(k, dir_fd, i + 1, m, e) < 0 && !track_lost(k, e)))
 			return e->code;
 	}
-	return shmem_save_round(d, &users, &shared, e);
+	/* A page server gets it whole, in the last stop. */
+	return d->outlet ? 0 : shmem_save_round(d, &users, &shared, e);
 }
 
 int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e)
@@ -96,6 +99,8 @@ int rounds_save(struct dump *d, int dir_fd, const char *images, struct err *e)
 			stats->pages_written + stats->shpages_written - before;
 	if (d->stream)
 		return dstream_round_end(d, dir_fd, e);
+	if (dserver_finish(d, e) < 0)
+		return e->code;
 	return image_set_finish(dir_fd, core_inventory_round(d, images), &m, e);
 }
 

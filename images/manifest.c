@@ -178,7 +178,8 @@ int manifest_write(struct manifest *m, int dir_fd, struct err *e)
 
 	if (!m->keeps_id && getrandom(m->id, MANIFEST_ID, 0) != MANIFEST_ID)
 		return err_sys(e, "make an id for the folder");
-	if (note_parent(m, dir_fd, e) < 0 || create(dir_fd, MANIFEST_NAME, &fd, e) < 0)
+	if ((!m->sent && note_parent(m, dir_fd, e) < 0) ||
+	    create(dir_fd, MANIFEST_NAME, &fd, e) < 0)
 		return e->code;
 	return write_all(m, fd, e);
 }

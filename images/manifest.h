@@ -31,6 +31,7 @@ struct manifest {
 	uint8_t id[MANIFEST_ID], parent_id[MANIFEST_ID];
 	bool has_parent;
 	bool lent; /* dedup has taken pages out of the folder, which is of use only below a later one */
+	bool sent; /* pages went to a page server: whatever lies before there is not known here */
 	bool keeps_id; /* manifest_write: id is set, of a folder with the same contents */
 	struct listed_file *files; /* sorted by name once it is loaded */
 	size_t count;

@@ -186,7 +186,9 @@ static uint64_t begin(struct pump *p, const struct page_transfer *all)
 		p->all[i].what = &all[i];
 		bytes += all[i].bytes;
 		/* Without memory for them they are made later, by reading the file again. */
-		if (!s->packer && !s->stream && !s->sums && all[i].bytes)
+		if (s->remote)
+			s->remote_bytes = all[i].bytes;
+		else if (!s->packer && !s->stream && !s->sums && all[i].bytes)
 			s->sums = malloc(manifest_chunks(all[i].bytes) * sizeof(*s->sums));
 	}
 	return bytes;

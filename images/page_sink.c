@@ -69,19 +69,32 @@ void page_sink_to_stream(struct page_sink *s, struct stream_out *stream, uint32_
 	*s = (struct page_sink){ .fd = -1, .stream = stream, .stream_id = id, .how = how };
 }
 
+int page_sink_to_outlet(struct page_sink *s, struct page_outlet *o, enum image_kind kind,
+			uint64_t id, struct err *e)
+{
+	*s = (struct page_sink){ .fd = -1, .remote = calloc(1, sizeof(*s->remote)) };
+	if (!s->remote)
+		return err_sys(e, "memory for a page map");
+	*s->remote = (struct page_remote){ .outlet = o, .kind = kind, .id = id };
+	return 0;
+}
+
 size_t page_sink_piece(const struct page_sink *s)
 {
-	return s->packer || s->stream ? PACKED_CHUNK : PLAIN_PIECE;
+	return s->packer || s->stream || s->remote ? PACKED_CHUNK : PLAIN_PIECE;
 }
 
 unsigned int page_sink_most(const struct page_sink *s)
 {
+	/* They go one behind the other. */
+	if (s->remote)
+		return 1;
 	return s->packer || s->how.codec ? THREADS : PLAIN_THREADS;
 }
 
 unsigned int page_sink_threads(const struct page_sink *s, uint64_t bytes, uint64_t files)
 {
-	bool plain = page_sink_most(s) == PLAIN_THREADS;
+	bool plain = !s->remote && page_sink_most(s) == PLAIN_THREADS;
 	uint64_t worth = bytes / (plain ? WORTH_THREAD : PACKED_WORTH_THREAD);
 	uint64_t most = thread_processors();
 
@@ -92,6 +105,8 @@ unsigned int page_sink_threads(const struct page_sink *s, uint64_t bytes, uint64
 		most = files * PLAIN_THREADS;
 	if (most > THREADS)
 		most = THREADS;
+	if (s->remote)
+		most = 1;
 	return worth < 1 ? 1 : worth < most ? worth : most;
 }
 
@@ -171,10 +186,21 @@ static int put_stream(struct page_sink *s, struct page_hand *h, struct page_piec
 	return stream_write(s->stream, &f, from, e);
 }
 
+static int put_remote(struct page_sink *s, const struct page_piece *p, const char *data,
+		      struct err *e)
+{
+	bool last = s->taken + p->size == s->remote_bytes;
+
+	if (p->at != s->taken)
+		return err_say(e, "pages for a page server came out of their order");
+	return page_remote_put(s->remote, data, p->size, last, e);
+}
+
 int page_sink_put(struct page_sink *s, struct page_hand *h, struct page_piece *p, char *data,
 		  struct err *e)
 {
 	int r = s->stream ? put_stream(s, h, p, data, e) :
+		s->remote ? put_remote(s, p, data, e) :
 		s->packer ? put_packed(s, h, p, data, e) :
 			    put_plain(s, p, data, e);
 
@@ -197,6 +223,8 @@ int page_sink_finish(struct page_sink *s, uint64_t bytes, const char *name, stru
 	if ((uint64_t)st.st_size != bytes)
 		return err_say(e, "the pages of '%s' have %lu bytes where %lu belong", name,
 			       (unsigned long)st.st_size, bytes);
+	if (s->remote)
+		return page_remote_finish(s->remote, e);
 	s->twin_pages = s->packer ? s->packer->ref_pages : 0;
 	return s->packer ? packer_finish(s->packer, bytes, e) : 0;
 }
@@ -205,6 +233,9 @@ void page_sink_drop(struct page_sink *s)
 {
 	if (s->packer)
 		packer_drop(s->packer);
+	if (s->remote)
+		free(s->remote->runs);
+	free(s->remote);
 	free(s->packer);
 	free(s->sums);
 	if (s->open)

@@ -1,12 +1,14 @@
 /*
  * Where the contents of pages go: into pages-N.img as they are, or compressed into stasis-pages-N.img (packed.h).
  * Pages that are all zero are stored in neither: pages-N.img has holes in their place, so that everybody else reads
- * zeros there. Or into a stream (stream.h), as frames of pages-N.img, which is nowhere then but in page maps.
+ * zeros there. Or into a stream (stream.h), as frames of pages-N.img, which is nowhere then but in page maps. Or to a page
+ * server (page_outlet.h).
  */
 #ifndef STASIS_IMAGES_PAGE_SINK_H
 #define STASIS_IMAGES_PAGE_SINK_H
 
 #include "images/packed.h"
+#include "images/page_outlet.h"
 
 struct stream_out;
 
@@ -16,6 +18,8 @@ struct page_sink {
 	struct packer *packer; /* NULL: as they are, and as often as they come */
 	struct stream_out *stream;
 	uint32_t stream_id;
+	struct page_remote *remote; /* NULL: into files */
+	uint64_t remote_bytes;	    /* that are going to be put there */
 	struct compression how; /* of a stream */
 	bool later; /* pages come some other way: there is but a file of the right size */
 	uint64_t *
@@ -55,6 +59,9 @@ must_check int page_sink_begin(struct page_sink *s, int dir_fd, uint64_t id, str
 /* Into a stream, which has to outlive the sink. */
 void page_sink_to_stream(struct page_sink *s, struct stream_out *stream, uint32_t id,
 			 struct compression how);
+/* To a page server: all that is going to be put there is known. */
+must_check int page_sink_to_outlet(struct page_sink *s, struct page_outlet *o, enum image_kind kind,
+				   uint64_t id, struct err *e);
 /* How many bytes are put at once, at a multiple of that; only the last ones may be fewer. */
 size_t page_sink_piece(const struct page_sink *s);
 /* How many threads can put pages at once, to some purpose. */

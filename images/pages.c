@@ -414,6 +414,17 @@ int stored_pages_load(struct stored_pages *ret, int dir_fd, enum image_kind kind
 	return stored_pages_load_upon(ret, &(struct stored_map){ dir_fd, kind, id, NULL, NULL }, e);
 }
 
+int stored_pages_load_sent(struct stored_pages *ret, int dir_fd, uint64_t id, struct err *e)
+{
+	own_stored_pages p = {};
+	own_image i = {};
+	uint64_t size;
+
+	if (image_open(&i, dir_fd, IMG_SENT, id, e) < 0 || read_runs(&i, &p, &size, e) < 0)
+		return e->code;
+	return hand_over(ret, &p);
+}
+
 int stored_pages_load_folder(struct stored_pages *ret, int dir_fd, enum image_kind kind,
 			     uint64_t id, struct err *e)
 {

@@ -57,6 +57,9 @@ must_check int stored_pages_load_upon(struct stored_pages *ret, const struct sto
 /* The same of this folder alone: what is the parent's stays that, without a file. */
 must_check int stored_pages_load_folder(struct stored_pages *ret, int dir_fd, enum image_kind kind,
 					uint64_t id, struct err *e);
+/* What has gone to a page server: the runs of stasis-sent-ID, without files. */
+must_check int stored_pages_load_sent(struct stored_pages *ret, int dir_fd, uint64_t id,
+				      struct err *e);
 void stored_pages_free(struct stored_pages *p);
 #define own_stored_pages __attribute__((cleanup(stored_pages_free))) struct stored_pages
 
@@ -77,7 +80,7 @@ struct manifest;
 
 /*
  * Writes a page map next to its pages. Whoever writes it puts the contents into the sink, in the order in
- * which present runs are added. Fill the first six, then begin.
+ * which present runs are added. Fill the first seven, then begin.
  */
 struct pagemap_writer {
 	int dir_fd;
@@ -86,6 +89,8 @@ struct pagemap_writer {
 	uint32_t pages_id;
 	struct compression how;
 	struct manifest *manifest; /* gets both files when they are complete; may be NULL */
+	/* Where both go instead; then stasis-sent-ID says what did. NULL: into files. */
+	struct page_outlet *outlet;
 
 	struct page_sink sink;
 	int pages_fd;  /* pages-N.img, open for writing; -1: it is compressed */
@@ -98,6 +103,8 @@ must_check int pagemap_writer_begin(struct pagemap_writer *w, struct err *e);
 /* Runs come in ascending order; a run that continues the last one becomes part of it. */
 must_check int pagemap_writer_add(struct pagemap_writer *w, uint64_t vaddr, uint64_t nr_pages,
 				  uint32_t flags, struct err *e);
+/* No more runs follow, and pages can be put. */
+must_check int pagemap_writer_settle(struct pagemap_writer *w, struct err *e);
 /* Completes both files; says so when the pages file does not hold what was added. */
 must_check int pagemap_writer_finish(struct pagemap_writer *w, struct err *e);
 /* Lets go of a writer that was begun, finished or not. */

@@ -224,7 +224,7 @@ int source_images_begin(struct source_images **ret, const struct manifest_chain 
 
 	if (!s)
 		return err_sys(e, "memory for a source of pages");
-	s->source = (struct lazy_source){ images_read, images_descriptors, images_close };
+	s->source = (struct lazy_source){ images_read, images_descriptors, images_close, NULL };
 	s->chain = chain;
 	s->buffer = malloc(BUFFER);
 	if (!s->buffer || unpacker_begin(&s->unpacker, e) < 0) {

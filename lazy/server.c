@@ -22,6 +22,9 @@ enum {
 	MESSAGES = 16, /* of one space before others are looked at */
 	BUSY = 8,      /* rounds without any of the background */
 	REST_MS = 100,
+	QUIET_US = 500,	  /* so long behind a fault nothing else is done: another one is likely */
+	QUIET_MS = 1,
+	FILL_US = 5000,	  /* but so often something is */
 	NOTE_US = 100000,
 };
 /* What an event of epoll is about, where it is no space. */
@@ -141,9 +144,10 @@ static void hear_all(struct lazy_server *s, unsigned int space, struct err *e)
 /* The tree is let go, or there will be none. */
 static void hear_go(struct lazy_server *s)
 {
-	char c;
+	uint32_t word = 0;
+	ssize_t got = read(s->go, &word, s->go_word ? sizeof(word) : 1);
 
-	if (read(s->go, &c, 1) != 1) {
+	if (got < 1 || (s->go_word && word != s->go_word)) {
 		log_debug("lazy: the restore has ended before the tree was let go");
 		s->shared->over = true;
 		return;
@@ -192,11 +196,21 @@ static uint64_t left_of(const struct lazy_server *s)
 	return left;
 }
 
+/* Whoever sleeps gets a processor sooner than who is at work. */
+static bool is_quiet(const struct lazy_server *s)
+{
+	uint64_t now = io_now_us();
+
+	return now - s->fault_at < QUIET_US && now - s->filled_at < FILL_US;
+}
+
 static int timeout_of(const struct lazy_server *s, bool busy)
 {
 	if (!s->shared->goes)
 		return -1;
-	return busy ? 0 : REST_MS;
+	if (busy)
+		return is_quiet(s) ? QUIET_MS : 0;
+	return REST_MS;
 }
 
 static void note_progress(struct lazy_server *s)
@@ -223,9 +237,10 @@ static void serve(struct lazy_server *s, struct err *e)
 		rounds = n > 0 ? rounds + 1 : BUSY;
 		if (!s->shared->goes)
 			continue;
-		if (rounds >= BUSY) {
+		if (rounds >= BUSY && !is_quiet(s)) {
 			rounds = 0;
 			busy = fill_some(s);
+			s->filled_at = io_now_us();
 		}
 		if (s->stuck_count && io_now_us() > s->retry_at)
 			fill_retry(s);
@@ -279,7 +294,10 @@ void lazy_server_run(struct lazy_server *s)
 	tether_cut(&s->tether, 0);
 	if (s->mark >= 0)
 		serving_end(s->mark);
-	if (left_of(s) == 0)
+	if (s->shared->goes && left_of(s) == 0) {
 		log_info("lazy: all pages are there");
-	_exit(0);
+		if (s->source->done)
+			s->source->done(s->source);
+	}
+	_exit(s->shared->goes ? 0 : 1);
 }

@@ -46,12 +46,13 @@ struct lazy_server {
 	size_t used; /* records */
 	int epoll;
 	int go; /* a byte: the tree runs; its end before: the restore has failed; -1: it is over */
+	uint32_t go_word; /* this instead of any byte; 0: any */
 	int self, second; /* pidfds: of this process, and of the one that takes over */
 	int mark;	  /* lazy/serving.h; -1: there is none */
 	struct tether tether;
 	struct lazy_stuck stuck[LAZY_STOPPED];
 	size_t stuck_count;
-	uint64_t retry_at, fault_at, noted_at; /* io_now_us() */
+	uint64_t retry_at, fault_at, noted_at, filled_at; /* io_now_us() */
 	uint64_t look_at;		       /* for children that were born since; 0: none were */
 	int work_fd;			       /* for a log, if there is none */
 	bool detached;			       /* so is standard error */
@@ -69,6 +70,8 @@ must_check int lazy_server_begin(struct lazy_server *s, struct err *e);
 must_check int lazy_server_add(struct lazy_server *s, const struct lazy_space *of, struct err *e);
 /* Makes the two processes, and returns when they serve. What is open for them is the caller's to close. */
 must_check int lazy_server_start(struct lazy_server *s, struct err *e);
+/* The same, by the process that calls, which returns only if it cannot. */
+must_check int lazy_server_here(struct lazy_server *s, struct err *e);
 
 /* --- between the files of the server -------------------------------------------------------------- */
 

@@ -26,10 +26,20 @@ static void chain_close(struct lazy_source *s)
 	(void)s;
 }
 
+static void chain_done(struct lazy_source *s)
+{
+	struct source_chain *c = (struct source_chain *)s;
+
+	if (c->first->done)
+		c->first->done(c->first);
+	if (c->second->done)
+		c->second->done(c->second);
+}
+
 void source_chain_begin(struct source_chain *c, struct lazy_source *first,
 			struct lazy_source *second)
 {
-	c->source = (struct lazy_source){ chain_read, chain_descriptors, chain_close };
+	c->source = (struct lazy_source){ chain_read, chain_descriptors, chain_close, chain_done };
 	c->first = first;
 	c->second = second;
 }

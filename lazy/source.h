@@ -28,6 +28,8 @@ struct lazy_source {
 	/* Adds the descriptors that it needs, for whoever closes all others. */
 	void (*descriptors)(const struct lazy_source *s, void (*add)(void *arg, int fd), void *arg);
 	void (*close)(struct lazy_source *s);
+	/* All that is wanted was had, and put into place; NULL: nobody has to know. */
+	void (*done)(struct lazy_source *s);
 };
 
 /* Of several the first that has it. Both stay the caller's. */

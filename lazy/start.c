@@ -41,6 +41,13 @@ static int prepare(struct lazy_server *s, struct err *e)
 	return 0;
 }
 
+int lazy_server_here(struct lazy_server *s, struct err *e)
+{
+	if (prepare(s, e) < 0)
+		return e->code;
+	lazy_server_run(s);
+}
+
 /* Nobody's child: neither the tree nor the command is to wait for it. */
 static _Noreturn void first(struct lazy_server *s)
 {

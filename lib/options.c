@@ -25,6 +25,7 @@ void options_init(struct options *opt)
 		.images_fd = -1,
 		.work_fd = -1,
 		.status_fd = -1,
+		.pages = { .socket = -1 },
 		.verbosity = LOG_LEVEL_WARN,
 		.timeout = TIMEOUT_DEFAULT,
 		.max_rounds = MAX_ROUNDS_DEFAULT,
@@ -60,7 +61,8 @@ void options_free(struct options *opt)
 			  opt->log_file,     opt->pidfile,	     opt->root,
 			  opt->inject_fault, opt->check_feature,     opt->cgroup_props,
 			  opt->cgroup_yard,  opt->cgroup_props_file, opt->freeze_cgroup,
-			  opt->address };
+			  opt->address,	     opt->pages.tls_cacert,  opt->pages.tls_cacrl,
+			  opt->pages.tls_cert, opt->pages.tls_key };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);

@@ -106,8 +106,21 @@ struct migrate_options {
 	char *move_address; /* DEV/ADDRESS[/PREFIX] */
 };
 
+/* page-server, lazy-pages, and what goes to one or comes from one. */
+struct page_options {
+	bool server;	  /* --page-server: pages go there, or come from there */
+	bool lazy;	  /* --lazy-pages */
+	bool insecure;	  /* without TLS at an address that others can reach */
+	int port;	  /* 0: the kernel chooses */
+	int socket;	  /* --ps-socket, -1: address and port; not ours to close */
+	bool tls;
+	bool tls_no_cn_verify;
+	char *tls_cacert, *tls_cacrl, *tls_cert, *tls_key; /* NULL: where CRIU has them */
+};
+
 struct options {
 	struct migrate_options migrate;
+	struct page_options pages;
 	pid_t tree;	  /* -t, 0: not given */
 	char *images_dir; /* -D */
 	int images_fd;	  /* the images directory, -1 until it is open */
@@ -208,7 +221,7 @@ struct options {
 	/* show */
 	bool show_tree;
 
-	/* service */
+	/* service and page servers */
 	char *address;
 	int status_fd; /* gets a byte when connections are taken, -1: none */
 

@@ -12,6 +12,7 @@
 #include "images/vma.h"
 #include "lazy/images.h"
 #include "lazy/server.h"
+#include "lazy/socket.h"
 #include "lib/io.h"
 #include "lib/kernel.h"
 #include "lib/log.h"
@@ -36,24 +37,36 @@ struct rlazy {
 	int go; /* the end that we write to, -1: nobody serves */
 };
 
+bool rlazy_wanted(const struct options *opt)
+{
+	return opt->lazy || opt->pages.lazy;
+}
+
 int rlazy_check_options(const struct options *opt, struct err *e)
 {
-	if (!opt->lazy)
+	const char *word = opt->lazy ? "--lazy" : "--lazy-pages";
+
+	if (!rlazy_wanted(opt))
 		return 0;
+	if (opt->lazy && opt->pages.lazy)
+		return err_say(e, "--lazy and --lazy-pages exclude each other: pages come from a "
+				  "process of ours, or from 'lazy-pages'");
 	if (opt->stream) {
-		err_say(e, "--lazy needs images that can be read later, and a stream cannot");
+		err_say(e, "%s needs images that can be read later, and a stream cannot", word);
 		return err_hint(e, "write the stream to a folder first");
 	}
 	if (opt->track_mem) {
 		err_say(e,
-			"--lazy and --track-mem exclude each other: memory can be watched for one "
-			"purpose only");
+			"%s and --track-mem exclude each other: memory can be watched for one "
+			"purpose only",
+			word);
 		return err_hint(e, "the first dump with --track-mem begins to count");
 	}
 	if (!kernel_has(KERNEL_UFFD_NONCOOP))
 		return err_code(e, ENOTSUP,
-				"--lazy needs userfaultfd with its events, which this kernel has "
-				"not (uffd-noncoop)");
+				"%s needs userfaultfd with its events, which this kernel has "
+				"not (uffd-noncoop)",
+				word);
 	return 0;
 }
 
@@ -79,6 +92,11 @@ bool rlazy_covers(const struct rtask *t, const VmaEntry *v)
 	int n = t->lazy && !(v->status & VMA_AREA_GUARD) ? find(t->mm, v->start) : -1;
 
 	return n >= 0 && t->lazy[n];
+}
+
+bool rlazy_covers_run(const struct rtask *t, const VmaEntry *v, const struct stored_run *run)
+{
+	return rlazy_covers(t, v) && (t->restore->opt->lazy || run->flags & PE_LAZY);
 }
 
 static bool can_be_lazy(const VmaEntry *v)
@@ -134,7 +152,8 @@ static uint64_t decide_task(struct rtask *t)
 		const VmaEntry *v = t->mm->vmas[i];
 		uint64_t has = can_be_lazy(v) ? pages_in(t, v) : 0;
 
-		if (has < WORTH_IT || memory_inherited(t, v) || is_inherited(t, v))
+		if (has < (t->restore->opt->lazy ? WORTH_IT : 1) || memory_inherited(t, v) ||
+		    is_inherited(t, v))
 			continue;
 		t->lazy[i] = true;
 		pages += has;
@@ -154,7 +173,7 @@ static int look_at_others(const struct rtask *t, struct err *e)
 		const VmaEntry *v = t->mm->vmas[i];
 		uint64_t at = v->start;
 
-		while (!t->lazy[i] && at < v->end && res == 0) {
+		while (at < v->end && res == 0) {
 			const struct stored_run *run = stored_pages_find(t->pages, at);
 			struct stored_run part;
 
@@ -166,6 +185,8 @@ static int look_at_others(const struct rtask *t, struct err *e)
 			at = at < v->end ? at : v->end;
 			part.nr_pages = (at - part.vaddr) / PAGE_SIZE;
 			part.offset += part.vaddr - run->vaddr;
+			if (rlazy_covers_run(t, v, run))
+				continue;
 			res = io_grow(&some.runs, some.count, sizeof(part), e);
 			if (res == 0)
 				some.runs[some.count++] = part;
@@ -177,12 +198,52 @@ static int look_at_others(const struct rtask *t, struct err *e)
 	return res;
 }
 
+static const VmaEntry *vma_at(const struct rtask *t, uint64_t at)
+{
+	for (size_t i = 0; i < t->mm->n_vmas; i++)
+		if (t->mm->vmas[i]->start <= at && at < t->mm->vmas[i]->end)
+			return t->mm->vmas[i];
+	return NULL;
+}
+
+/* What is not in the images has to be able to come later. */
+static int check_absent(const struct rtask *t, struct err *e)
+{
+	for (size_t i = 0; i < t->pages->count; i++) {
+		const struct stored_run *run = &t->pages->runs[i];
+		uint64_t at = run->vaddr, end = run->vaddr + run->nr_pages * PAGE_SIZE;
+
+		while (!(run->flags & PE_PRESENT) && at < end) {
+			const VmaEntry *v = vma_at(t, at);
+
+			if (!v || !rlazy_covers(t, v))
+				return err_code(
+					e, ENODATA,
+					"pages at %lx of pid %d are not in the images (a "
+					"lazy dump), and cannot come later: %s",
+					at, t->pid,
+					v ? "their mapping is of a kind that has them at once" :
+					    "there is no mapping");
+			at = v->end;
+		}
+	}
+	return 0;
+}
+
 int rlazy_decide(struct restore *r, struct err *e)
 {
 	uint64_t pages = 0;
 
-	if (!r->opt->lazy)
+	if (!rlazy_wanted(r->opt))
 		return 0;
+	/* The kernel names who waits for a page by numbers inside, of which the other side knows nothing. */
+	if (r->opt->pages.lazy && rns_is_own(r, NS_PID)) {
+		err_code(e, ENOTSUP,
+			 "the tree has a pid namespace of its own, which cannot be "
+			 "restored with --lazy-pages yet");
+		return err_hint(e, "restore it without, or with --lazy");
+	}
+
 	births_choose_heirs(r);
 	for (size_t i = 0; i < r->task_count; i++)
 		if (r->tasks[i]->mm)
@@ -190,6 +251,11 @@ int rlazy_decide(struct restore *r, struct err *e)
 	for (size_t i = 0; i < r->task_count; i++)
 		if (r->tasks[i]->mm && look_at_others(r->tasks[i], e) < 0)
 			return e->code;
+	for (size_t i = 0; i < r->task_count; i++)
+		if (r->tasks[i]->mm && check_absent(r->tasks[i], e) < 0)
+			return e->code;
+	if (r->opt->pages.lazy && !r->opt->dry_run && lazy_socket_connect(&r->lazy_sock, e) < 0)
+		return e->code;
 	if (!pages)
 		log_info("nothing can be lazy: all pages are restored at once");
 	r->lazy_pages = pages;
@@ -265,8 +331,30 @@ static int add_task(struct rlazy *l, const struct task_uffd *u, struct err *e)
 	return lazy_server_add(&l->server, &sp, e);
 }
 
+static int pass_task(struct restore *r, const struct task_uffd *u, struct err *e)
+{
+	if (u->fd < 0)
+		return err_res(e, u->there, "make a userfaultfd");
+	return register_all(u, e) < 0 ? e->code :
+					lazy_socket_send(r->lazy_sock, u->t->pid, u->fd, e);
+}
+
+/* The other side wants to know of all. */
+static int pass_zombies(struct restore *r, struct err *e)
+{
+	for (size_t i = 0; i < r->task_count; i++) {
+		const struct rtask *t = r->tasks[i];
+
+		if (!t->mm && !t->helper && lazy_socket_send(r->lazy_sock, t->pid, -1, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
 static bool is_lazy(const struct rtask *t)
 {
+	if (t->restore->opt->pages.lazy && t->mm)
+		return true;
 	for (size_t i = 0; t->lazy && i < t->mm->n_vmas; i++)
 		if (t->lazy[i])
 			return true;
@@ -345,12 +433,12 @@ static int begin(struct restore *r, struct rlazy *l, struct err *e)
 			all[count++].t = r->tasks[i];
 	res = ruffd_make(r, all, count, uffd_missing_flags(), e);
 	for (size_t i = 0; i < count && res == 0 && !r->opt->dry_run; i++) {
-		res = add_task(l, &all[i], e);
+		res = l ? add_task(l, &all[i], e) : pass_task(r, &all[i], e);
 		if (res < 0)
 			err_on(e, "memory of pid %d", all[i].t->pid);
 	}
 	if (res == 0 && !r->opt->dry_run)
-		res = start(r, l, e);
+		res = l ? start(r, l, e) : pass_zombies(r, e);
 	/* Of those that serve no descriptor may be here: it would outlive them. */
 	for (size_t i = 0; i < count; i++)
 		own_close(&all[i].fd);
@@ -363,6 +451,8 @@ static int begin(struct restore *r, struct rlazy *l, struct err *e)
 
 int rlazy_begin(struct restore *r, struct err *e)
 {
+	if (r->opt->pages.lazy)
+		return begin(r, NULL, e);
 	if (!r->lazy_pages)
 		return 0;
 	r->lazy = pool_new(&r->pool, struct rlazy);
@@ -376,6 +466,8 @@ int rlazy_begin(struct restore *r, struct err *e)
 
 int rlazy_commit(struct restore *r, struct err *e)
 {
+	if (r->lazy_sock >= 0)
+		return lazy_socket_finish(r->lazy_sock, e);
 	if (!r->lazy || r->lazy->go < 0)
 		return 0;
 	if (io_write(r->lazy->go, "", 1, "the process that brings pages", e) < 0)
@@ -387,6 +479,7 @@ int rlazy_commit(struct restore *r, struct err *e)
 
 void rlazy_close(struct restore *r)
 {
+	own_close(&r->lazy_sock);
 	if (!r->lazy)
 		return;
 	own_close(&r->lazy->go);

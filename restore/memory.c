@@ -18,6 +18,7 @@
 #include "lib/log.h"
 #include "restore/extra.h"
 #include "restore/intact.h"
+#include "restore/lazy.h"
 #include "restore/mempolicy.h"
 #include "restore/run.h"
 #include "restore/stream.h"
@@ -95,12 +96,14 @@ static int check_vmas(const struct rtask *t, struct err *e)
 /* A lazy dump leaves the pages themselves with whoever serves them. */
 static int check_pages(const struct rtask *t, struct err *e)
 {
-	for (size_t i = 0; i < t->pages->count; i++)
-		if (!(t->pages->runs[i].flags & PE_PRESENT))
-			return err_code(e, ENOTSUP,
-					"pages at %lx of pid %d are not in the images (a lazy "
-					"dump), which is not supported yet",
-					t->pages->runs[i].vaddr, t->pid);
+	for (size_t i = 0; i < t->pages->count && !t->restore->opt->pages.lazy; i++)
+		if (!(t->pages->runs[i].flags & PE_PRESENT)) {
+			err_code(e, ENODATA,
+				 "pages at %lx of pid %d are not in the images (a lazy dump)",
+				 t->pages->runs[i].vaddr, t->pid);
+			return err_hint(e, "start 'stasis lazy-pages', and restore with "
+					   "--lazy-pages");
+		}
 	return 0;
 }
 
@@ -109,8 +112,8 @@ static int load_pages(struct rtask *t, struct err *e)
 {
 	struct restore *r = t->restore;
 
-	return r->opt->lazy ? intact_load_only(r, t->pages, IMG_PAGEMAP, t->pid, e) :
-			      intact_load(r, t->pages, IMG_PAGEMAP, t->pid, e);
+	return rlazy_wanted(r->opt) ? intact_load_only(r, t->pages, IMG_PAGEMAP, t->pid, e) :
+				      intact_load(r, t->pages, IMG_PAGEMAP, t->pid, e);
 }
 
 int memory_load(struct restore *r, struct err *e)
@@ -199,6 +202,9 @@ bool memory_inherits(const struct rtask *t)
 	bool shares = false;
 
 	if (t->restore->stream && !rstream_in_order(t->restore))
+		return false;
+	/* Its memory may not be there yet. */
+	if (t->restore->opt->pages.lazy)
 		return false;
 	if (!p || !p->mm || !t->mm || t->creator != p || t->before_setsid ||
 	    p->mm->exe_file_id != t->mm->exe_file_id || has_guards(p->mm) || has_guards(t->mm))

@@ -369,6 +369,10 @@ static int fill_vma(struct gather *g, const VmaEntry *v, struct err *e)
 		uint64_t from = run->vaddr > at ? run->vaddr : at;
 
 		end = end < v->end ? end : v->end;
+		if (rlazy_covers_run(g->t, v, run)) {
+			at = end;
+			continue;
+		}
 		/* They would be written into the file, or into what other processes have. */
 		if (v->status & (VMA_FILE_SHARED | VMA_ANON_SHARED))
 			return err_say(
@@ -408,7 +412,7 @@ int memory_fill(struct rtask *t, struct plan *p, struct expectations *x, struct 
 	int r = 0;
 
 	for (size_t i = 0; i < t->mm->n_vmas && r == 0; i++)
-		if (!filled_by_kind(t->mm->vmas[i]) && !rlazy_covers(t, t->mm->vmas[i]))
+		if (!filled_by_kind(t->mm->vmas[i]))
 			r = fill_vma(&g, t->mm->vmas[i], e);
 	window_close(&g.ours);
 	window_close(&g.theirs);

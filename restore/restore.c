@@ -449,7 +449,9 @@ static int run(struct restore *r, struct err *e)
 
 int restore_run(const struct options *opt, struct err *e)
 {
-	struct restore r = { .opt = opt, .images = opt->images_fd, .arena_fd = -1 };
+	struct restore r = {
+		.opt = opt, .images = opt->images_fd, .arena_fd = -1, .lazy_sock = -1
+	};
 	int res = rlazy_check_options(opt, e) < 0 ? e->code : run(&r, e);
 
 	spawn_close(&r);

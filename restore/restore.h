@@ -116,6 +116,7 @@ struct restore {
 	struct rtracks *tracks;		  /* restore/track.h; NULL: nothing is tracked */
 	struct rlazy *lazy;		  /* restore/lazy.h; NULL: all pages are restored at once */
 	uint64_t lazy_pages;		  /* that come later */
+	int lazy_sock;			  /* of --lazy-pages, -1: there is none (yet) */
 	struct packed_files packed_files; /* with compressed pages, or those that are stored once */
 	struct rcgroups *cgroups;	  /* restore/cgroups.h; NULL: they are left alone */
 	struct restore_stream *stream;	  /* restore/stream.h; NULL: images come from a folder */

@@ -7,7 +7,7 @@ set -eu
 
 packages=(
 	gcc make libc6-dev pkg-config protobuf-c-compiler libprotobuf-c-dev libnl-3-dev libcap-dev libzstd-dev liblz4-dev libxxhash-dev libbpf-dev
-	libnftables-dev libarchive-dev
+	libnftables-dev libarchive-dev libgnutls28-dev
 	bats procps util-linux python3 perl sqlite3 xz-utils iproute2 nftables
 )
 case ${1:-} in
@@ -16,7 +16,7 @@ check)
 	command -v node >/dev/null || packages+=(nodejs)
 	command -v javac >/dev/null || packages+=(default-jdk-headless)
 	command -v redis-server >/dev/null || packages+=(redis-server)
-	packages+=(nginx postgresql memcached openssh-server openssh-client tmux vim)
+	packages+=(nginx postgresql memcached openssh-server openssh-client tmux vim openssl)
 	packages+=(runc podman containerd docker.io busybox-static)
 	;;
 vm)

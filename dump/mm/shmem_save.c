@@ -210,6 +210,8 @@ static int save(struct saving *s, struct err *e)
 		return e->code;
 	if (s->d->stream)
 		return save_streamed(s, e);
+	if (s->w.outlet && pagemap_writer_settle(&s->w, e) < 0)
+		return e->code;
 	if (page_pump(&s->source, s->w.size, &s->w.sink, e) < 0)
 		return e->code;
 	return pagemap_writer_finish(&s->w, e);
@@ -224,6 +226,7 @@ static int save_and_count(struct saving *s, struct err *e)
 	s->w.kind = IMG_PAGEMAP_SHMEM;
 	s->w.id = s->c->shmid;
 	s->w.how = memory_how(s->d);
+	s->w.outlet = s->d->outlet;
 	r = save(s, e);
 	stats->shpages_scanned += page_up(s->c->size) / PAGE_SIZE;
 	stats->shpages_written +=
@@ -248,7 +251,7 @@ static int find_held(struct dump *d, const struct shmem_contents *c, struct shme
 		     struct err *e)
 {
 	*ret = NULL;
-	if (c->huge_page)
+	if (c->huge_page || d->outlet)
 		return 0;
 	if (!counts_on(d)) {
 		*ret = shmem_held_find(d, c->shmid);

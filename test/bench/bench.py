@@ -7,7 +7,7 @@ wrong is one. All numbers go into build/bench.json.
 
     test/bench/bench.py [--runs N] [--json FILE] [FIGURE...]
 
-Figures: small threads tasks mappings descriptors sockets connections registrations watches memory lazy crowd disk compress dedup cow precopy shared increment protect container
+Figures: small threads tasks mappings descriptors sockets connections registrations watches memory lazy faults crowd disk compress dedup cow precopy shared increment protect container
 """
 import argparse
 import os
@@ -18,7 +18,7 @@ import tempfile
 import time
 
 from parts import (BENCH, BUILD, STASIS, Broken, Report, Subject, Writer, microseconds, once, pick, ratios, run,
-                   several, tool)
+                   several, tool, wait_until)
 
 
 def memory(report, folder, runs):
@@ -145,6 +145,33 @@ def lazy(report, folder, runs):
     report.add("lazy, 4 GiB: runs / 16 MiB", ratios(took, "all", "16 MiB"), "x", 1.5, pick(took, "all", "16 MiB"))
     report.add("lazy, 4 GiB: all there / plain restore", ratios(took, "filled", "plain"), "x", 1 / 0.7,
                pick(took, "filled", "plain"))
+
+
+def faults(report, folder, runs):
+    """How long whoever touches a page that is missing waits for it, with all others coming behind."""
+    def measure(mib):
+        floor = [int(word) / 1000 for word in tool("faults", "floor", mib).split()]
+        names = [os.path.join(folder, "ready" + what) for what in (".go", ".took")]
+        subject = Subject(folder, mib, program="faults")
+        try:
+            subject.dump()
+            with open(names[0], "w", encoding="ascii"):
+                pass
+            subject.restore("--lazy", "-v3")
+            wait_until(lambda: os.path.exists(names[1]) and os.stat(names[1]).st_size, "touches")
+            with open(names[1], encoding="ascii") as file:
+                took = [int(word) / 1000 for word in file.read().split()]
+            subject.await_pages()
+        finally:
+            subject.end()
+            for name in filter(os.path.exists, names):
+                os.unlink(name)
+        return {"p50": took[0], "p99": took[1], "floor p50": floor[0], "floor p99": floor[1]}
+
+    took = several(runs, lambda: measure(1024))
+    for what in "p50", "p99":
+        report.add(f"lazy, a fault: {what} / bare userfaultfd", ratios(took, what, "floor " + what), "x", 3,
+                   pick(took, what, "floor " + what))
 
 
 def small(report, folder, runs):
@@ -378,7 +405,7 @@ def container(report, folder, runs):
 
 FIGURES = {function.__name__: function for function in (small, threads, tasks, mappings, descriptors, sockets,
                                                     connections, registrations,
-                                                    watches, memory, lazy, crowd, disk, compress, dedup, cow, precopy,
+                                                    watches, memory, lazy, faults, crowd, disk, compress, dedup, cow, precopy,
                                                     shared, increment, protect, container)}
 
 

@@ -66,20 +66,20 @@ def below(pid):
 class Subject:
     """A process to be saved and restored once."""
 
-    def __init__(self, folder, *having):
+    def __init__(self, folder, *having, program="subject"):
         self.images = os.path.join(folder, "images")
         ready = os.path.join(folder, "ready")
         shutil.rmtree(self.images, ignore_errors=True)
         os.mkdir(self.images)
         if os.path.exists(ready):
             os.unlink(ready)
-        self.child = subprocess.Popen([os.path.join(BENCH, "subject"), ready, *map(str, having)],
+        self.child = subprocess.Popen([os.path.join(BENCH, program), ready, *map(str, having)],
                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                       stderr=subprocess.DEVNULL, start_new_session=True)
         self.pid = self.child.pid
         wait_until(lambda: os.path.exists(ready) or self.child.poll() is not None, "a program")
         if self.child.poll() is not None:
-            raise Broken(f"'subject {' '.join(map(str, having))}' has ended")
+            raise Broken(f"'{program} {' '.join(map(str, having))}' has ended")
 
     def dump(self, *options):
         """(microseconds of the whole command, microseconds frozen)"""

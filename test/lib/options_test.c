@@ -253,8 +253,14 @@ static void services_and_cgroups(void)
 		{ "stasis service --status-fd 999",
 		  "option '--status-fd': '999' names a descriptor that is not open" },
 		{ "stasis dump -t 1 --address x",
-		  "options '--address' and '--status-fd' are for 'service' only so far: there is "
-		  "no page server" },
+		  "option '--address' is for 'service' and page servers only; is '--page-server' "
+		  "missing?" },
+		{ "stasis restore --page-server",
+		  "option '--page-server' is for 'dump', 'pre-dump' and 'lazy-pages' only" },
+		{ "stasis dump -t 1 --tls",
+		  "options '--port', '--ps-socket' and '--tls' are for page "
+		  "servers only; is '--page-server' missing?" },
+		{ "stasis page-server --port 65536", "option '--port': '65536' is no port" },
 		{ "stasis swrk", "'swrk' is followed by the number of a connected socket" },
 	};
 
@@ -270,13 +276,10 @@ static void services_and_cgroups(void)
 static void refusals_in_one_sentence(void)
 {
 	static const struct refusal refusals[] = {
-		{ "stasis dump -t 1 --tls", "option '--tls' is not supported yet: there is no page "
-					    "server, and so no TLS" },
 		{ "stasis dump -t 1 --network-lock=iptables",
 		  "option '--network-lock': 'iptables' is not supported; nftables does the same" },
-		{ "stasis dump -t 1 --no-tcp-close --lazy-p",
-		  "option '--lazy-pages' is not supported yet: there is no page server; restore "
-		  "--lazy does it alone" },
+		{ "stasis pre-dump -t 1 --lazy-pages",
+		  "option '--lazy-pages' is for 'dump', 'restore' and 'page-server' only" },
 		{ "stasis restore --tcp-rebind 1.2.3.4=::1",
 		  "option '--tcp-rebind': '1.2.3.4=::1' has not the form OLD=NEW, two addresses of one kind" },
 		{ "stasis pre-dump",
@@ -367,8 +370,8 @@ static void lines_of_files(void)
 	assert(!strcmp(inv.opt.log_file, "b") && inv.opt.action_scripts.count == 2);
 	assert(!inv.opt.shell_job);
 	/* What we lack may be taken back later. */
-	assert(parse_file("tls\n", "") == -ENOTSUP);
-	assert(parse_file("tls\n", "--no-tls") == PARSE_RUN);
+	assert(parse_file("unprivileged\n", "") == -ENOTSUP);
+	assert(parse_file("unprivileged\n", "--no-unprivileged") == PARSE_RUN);
 	assert(parse_file("help\n", "") == PARSE_HELP);
 	assert(parse_file("version\n", "") == PARSE_VERSION);
 }

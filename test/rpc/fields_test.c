@@ -145,15 +145,11 @@ static void refusals(void)
 	CriuOpts opts = of_pid();
 	CriuPageServerInfo ps = CRIU_PAGE_SERVER_INFO__INIT;
 
-	opts.has_lazy_pages = opts.lazy_pages = true;
-	refuses(COMMAND_DUMP, &opts,
-		"option '--lazy-pages' is not supported yet: there is no page server; restore --lazy "
-		"does it alone");
-	opts = of_pid();
 	ps.has_port = true;
+	ps.port = 70000;
 	opts.ps = &ps;
 	refuses(COMMAND_DUMP, &opts,
-		"option '--page-server' is not supported yet: there is no page server");
+		"field 'ps': field 'ps.port': option '--port': '70000' is no port");
 	opts = of_pid();
 	opts.has_empty_ns = true;
 	opts.empty_ns = 1;

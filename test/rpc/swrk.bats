@@ -152,8 +152,6 @@ not_stopped()
 	says "DUMP failed dump.restored=False cr_errno=56 cr_errmsg=Error (*): there is no directory of images: neither 'images_dir_fd' nor 'images_dir'" 'exit 1'
 	ask swrk '{"type":"DUMP","opts":{"images_dir_fd":999,"pid":'"$PID"'}}'
 	says "DUMP failed dump.restored=False cr_errno=56 cr_errmsg=Error (*): field 'images_dir_fd': open descriptor 999 of the client, pid *" 'exit 1'
-	ask swrk "$(request DUMP '"pid":'"$PID"',"lazy_pages":1')"
-	says "DUMP failed dump.restored=False cr_errno=56 cr_errmsg=Error (*): option '--lazy-pages' is not supported yet: *" 'exit 1'
 	ask swrk '{"type":"DUMP","opts":{"images_dir_fd":"'"$IMAGES"'","log_file":"a/b","pid":'"$PID"'}}'
 	says "DUMP failed dump.restored=False cr_errno=56 cr_errmsg=Error (*): the log file 'a/b' is not in the work directory" 'exit 1'
 	ask swrk "$(request RESTORE)"
