@@ -5,12 +5,16 @@
 #include "lib/netlock.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/membarrier.h>
+#include <linux/netlink.h>
 #include <nftables/libnftables.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,12 +35,32 @@ static void free_context(struct nft_ctx **context)
 
 #define own_nft __attribute__((cleanup(free_context))) struct nft_ctx
 
+/*
+ * The library's socket, whose end ends the lock, is not closed on exec: an action script, and whatever it leaves running, would hold it,
+ * if we were killed.
+ */
+static void close_on_exec(void)
+{
+	own_dir dir = opendir("/proc/thread-self/fd");
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		int fd = atoi(entry->d_name), protocol = -1;
+		socklen_t size = sizeof(protocol);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+		    protocol == NETLINK_NETFILTER)
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+	}
+}
+
 static struct nft_ctx *context_new(void)
 {
 	struct nft_ctx *context = nft_ctx_new(NFT_CTX_DEFAULT);
 
 	if (!context)
 		return NULL;
+	close_on_exec();
 	nft_ctx_buffer_output(context);
 	nft_ctx_buffer_error(context);
 	return context;

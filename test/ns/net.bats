@@ -100,7 +100,7 @@ says_of()
 		[ -z "$(nsenter --net=/run/netns/"$NS" nft list ruleset)" ] || fail "a lock is left"
 	done
 	# shellcheck disable=SC2016 # expanded by that shell
-	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-dump ] || kill -KILL $PPID\n' >"$TEST_DIR/kill.sh"
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-dump ] || { sleep 3 & kill -KILL $PPID; }\n' >"$TEST_DIR/kill.sh"
 	chmod +x "$TEST_DIR/kill.sh"
 	run "$STASIS" dump -t "$PID" -D "$IMAGES" --external "net[$INODE]:aNet" --tcp-established --action-script "$TEST_DIR/kill.sh"
 	[ "$status" != 0 ] || fail "it was not killed"
