@@ -175,10 +175,16 @@ static long clone_in_ours(pid_t pid, uint64_t flags, int exit_signal, const stru
 	return got;
 }
 
+/* A pid namespace that is there already, -1: none was given. */
+static int given_namespace(const struct restore *r)
+{
+	return r->ns ? r->ns->pid_fd : -1;
+}
+
 /* Into a pid namespace that is there already, those are born who are born after setns(); we stay where we are. */
 static long clone_with_pid(pid_t pid, uint64_t flags, int exit_signal, const struct newborn *n)
 {
-	int there = n->r->ns ? n->r->ns->pid_fd : -1;
+	int there = given_namespace(n->r);
 	own_fd ours = there < 0 ? -1 : open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 	long got;
 
@@ -247,7 +253,7 @@ static int clone_root(struct rtask *t, const struct newborn *n, struct err *e)
 		t->threads[0].here = (int)pid;
 		return 0;
 	}
-	if (pid == -EEXIST && r->ns->pid_fd >= 0)
+	if (pid == -EEXIST && given_namespace(r) >= 0)
 		return err_code(e, EEXIST, "pid %d is in use in the pid namespace that is given",
 				t->pid);
 	if (pid == -EEXIST)
