@@ -23,8 +23,10 @@ B := build
 STASIS := stasis
 endif
 
-PACKAGES := libprotobuf-c libnl-3.0 libcap libzstd liblz4 libxxhash libbpf libnftables libarchive gnutls
-PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
+PACKAGES := libprotobuf-c libnl-3.0 libcap libzstd liblz4 libxxhash libbpf libnftables
+# Loaded when they are needed: lib/late.h.
+LATE_PACKAGES := libarchive gnutls
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES) $(LATE_PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
 
 BASE_CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -I$(B) -I$(B)/images -O2 -g

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "images/image.h"
+#include "lib/archive.h"
 #include "lib/io.h"
 #include "restore/mounts.h"
 #include "restore/ns.h"
@@ -139,6 +140,8 @@ int rmounts_load(struct restore *r, uint32_t id, struct err *e)
 		return err_code(e, ENOTSUP,
 				"a mount namespace is not made by --dry-run, and so nothing is "
 				"found in it");
+	if (archive_prepare(e) < 0)
+		return e->code;
 	if (read_all(r, id, e) < 0 || find_parents(r, e) < 0)
 		return err_on(e, "'mountpoints-%u.img'", id);
 	for (size_t i = 0; i < all->count; i++)

@@ -42,7 +42,9 @@ static int mnt_check(struct dump *d, struct err *e)
 		err_code(e, ENOTSUP, "its mounts cannot be migrated yet");
 		return err_hint(e, "dump it, copy the images and restore them");
 	}
-	return dmounts_read(d, e) < 0 ? e->code : dmounts_decide(d, e);
+	if (archive_prepare(e) < 0 || dmounts_read(d, e) < 0)
+		return e->code;
+	return dmounts_decide(d, e);
 }
 
 static void fill(const struct dmount *m, MntEntry *ret)
