@@ -207,11 +207,16 @@ int channel_expect(struct channel *c, enum message_kind kind, struct message *re
 int channel_greet(struct channel *c, struct err *e)
 {
 	own_message_in m = { 0 };
+	struct err left = { 0 };
 	char text[32];
 
 	snprintf(text, sizeof(text), "%d", MIGRATE_VERSION);
-	if (channel_text(c, MESSAGE_HELLO, text, e) < 0 ||
-	    channel_expect(c, MESSAGE_HELLO, &m, GREETING_SECONDS, e) < 0)
+	/* Whoever has left already may have said why. */
+	if (channel_text(c, MESSAGE_HELLO, text, &left) < 0 && left.code != -ENOTCONN) {
+		*e = left;
+		return e->code;
+	}
+	if (channel_expect(c, MESSAGE_HELLO, &m, GREETING_SECONDS, e) < 0)
 		return e->code;
 	if (atoi(m.data) == MIGRATE_VERSION)
 		return 0;
